@@ -1,0 +1,71 @@
+"""Reading files and folders of presets, where a broken file costs one line and the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthmatch.errors import PresetError
+from synthmatch.presets.preset import Preset
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file, or a preset within one, that could not be read, and why, in one sentence."""
+
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class PresetBank:
+    """Presets in the order of their files and slots, and what could not be read."""
+
+    presets: tuple[Preset, ...]
+    faults: tuple[Fault, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.presets)
+
+    def __iter__(self) -> Iterator[Preset]:
+        return iter(self.presets)
+
+    @classmethod
+    def read(cls, *paths: Path | str) -> PresetBank:
+        """Read preset files and folders (searched for every known suffix, sorted by path).
+
+        Every preset comes back labelled as far as its bank's field, name and folder tell
+        (``labels.label``).
+
+        Raises:
+            PresetError: a named path isn't there, or holds nothing in a known format.
+        """
+        from synthmatch.presets.labels import label
+        from synthmatch.presets.formats import format_of
+
+        presets: list[Preset] = []
+        faults: list[Fault] = []
+        for path in map(Path, paths):
+            for file in _files(path):
+                try:
+                    found, broken = format_of(file).read(file)
+                except PresetError as error:
+                    faults.append(Fault(file, str(error)))
+                    continue
+                presets += [label(preset) for preset in found]
+                faults += [Fault(file, reason) for reason in broken]
+        return cls(tuple(presets), tuple(faults))
+
+
+def _files(path: Path) -> Iterable[Path]:
+    from synthmatch.presets.formats import SUFFIXES
+
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(SUFFIXES))} are read.")
+    return files

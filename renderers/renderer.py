@@ -1,0 +1,124 @@
+"""What every renderer does, whatever hosts the synth, and what is asked of it."""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from types import TracebackType
+from typing import Protocol, Self
+
+from synthmatch.audio import Clip
+from synthmatch.files import content_hash
+from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.preset import State
+
+
+@dataclass(frozen=True)
+class RenderSettings:
+    """How to render, apart from what.
+
+    Args:
+        sample_rate: samples a second.
+        block_size: samples a block; some synths sound slightly different with another one.
+        settle: seconds of silence rendered before each performance and thrown away, so that nothing of
+            the performance before is still ringing.
+        effects: whether the synth's own effects stay on.
+    """
+
+    sample_rate: int = 44_100
+    block_size: int = 512
+    settle: float = 2.0
+    effects: bool = True
+
+
+@dataclass(frozen=True)
+class RenderJob:
+    """One state, loaded once, and played on each performance in turn."""
+
+    state: State
+    performances: tuple[Performance, ...] = REFERENCE_NOTES
+    settings: RenderSettings = RenderSettings()
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything in the job. What a store keeps sound under is this and the renderer's
+        fingerprint, since another build of the plugin may sound different."""
+        plan = {"performances": [asdict(each) for each in self.performances], "settings": asdict(self.settings)}
+        return content_hash(self.state.id.encode(), json.dumps(plan, sort_keys=True).encode())
+
+
+class Isolation(enum.Enum):
+    """What must happen between two presets so that the second sounds as if it were the first."""
+
+    NOTHING = "nothing"
+    NEW_INSTANCE = "new instance"
+    FORK = "fork"  # a child of the untouched host per preset; a new instance where the system can't fork
+
+
+class Renderer(Protocol):
+    """A synth that is ready to play; lives in one process and is used by one thread."""
+
+    synth: str
+    isolation: Isolation
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the synth's binary (or source) and of the host's version."""
+        ...
+
+    def load(self, state: State, settings: RenderSettings) -> None:
+        """Make the synth sound as ``state`` says, as if nothing had been loaded before.
+
+        Raises:
+            PresetError: the state isn't one of this synth.
+            RenderError: the plugin refused it.
+        """
+        ...
+
+    def render(self, performance: Performance) -> Clip:
+        """Play on what was loaded, after ``settings.settle`` seconds of silence.
+
+        Returns:
+            A clip of ``performance.seconds``, 1 or 2 channels, unscaled.
+
+        Raises:
+            RenderError: the sound isn't finite, or the plugin failed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let the plugin go; a second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Failure(enum.Enum):
+    """Why a preset made no usable sound."""
+
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+    NOT_FINITE = "not finite"
+    SILENT = "silent"
+    REFUSED = "refused"  # the plugin or the state itself says no
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What came of a job: one clip per performance, or a failure with its reason in one sentence."""
+
+    job: RenderJob
+    clips: tuple[Clip, ...] = ()
+    failure: Failure | None = None
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is sound."""
+        return self.failure is None

@@ -1,0 +1,69 @@
+"""synthmatch: a song goes in; for each part in it, the closest presets of your own synths come out.
+
+>>> import synthmatch as sm
+>>> library = sm.Library.open()                              # doctest: +SKIP
+>>> for match in sm.Matcher(library).match("song.mp3").family("bass"):   # doctest: +SKIP
+...     print(match.rank, match.score, match.preset.name, match.files)
+
+Names are imported when they are first used: a plugin host process must never load torch, and
+``synthmatch --help`` needn't wait for it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from synthmatch._version import __version__
+
+if TYPE_CHECKING:
+    from synthmatch.audio import Clip
+    from synthmatch.encoder import Encoder
+    from synthmatch.errors import SynthmatchError
+    from synthmatch.library import Library
+    from synthmatch.matcher import Match, Matcher, Query
+    from synthmatch.notes import Note, Performance
+    from synthmatch.presets.bank import PresetBank
+    from synthmatch.presets.preset import Preset, State
+
+_HOMES = {
+    "Clip": "synthmatch.audio",
+    "Encoder": "synthmatch.encoder",
+    "Library": "synthmatch.library",
+    "Match": "synthmatch.matcher",
+    "Matcher": "synthmatch.matcher",
+    "Note": "synthmatch.notes",
+    "Performance": "synthmatch.notes",
+    "Preset": "synthmatch.presets.preset",
+    "PresetBank": "synthmatch.presets.bank",
+    "Query": "synthmatch.matcher",
+    "State": "synthmatch.presets.preset",
+    "SynthmatchError": "synthmatch.errors",
+}
+
+__all__ = [
+    "Clip",
+    "Encoder",
+    "Library",
+    "Match",
+    "Matcher",
+    "Note",
+    "Performance",
+    "Preset",
+    "PresetBank",
+    "Query",
+    "State",
+    "SynthmatchError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'synthmatch' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

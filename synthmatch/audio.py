@@ -1,0 +1,139 @@
+"""Sound in memory and in files: the only module that knows soundfile and soxr."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from synthmatch.errors import AudioError
+
+Samples = npt.NDArray[np.float32]
+
+ENCODER_RATE = 16_000
+"""Samples a second that the encoder hears."""
+
+SHORTEST_QUERY = 0.25
+"""Seconds below which nothing can be said about a sound."""
+
+SILENCE_DB = -70.0
+"""Peak level, in dB of full scale, below which a sound counts as silent."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """A stretch of sound.
+
+    Args:
+        samples: float32, shape (channels, n), full scale at 1.
+        sample_rate: samples a second.
+    """
+
+    samples: Samples
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2:
+            raise AudioError(f"A clip needs samples of shape (channels, n), not {self.samples.shape}.")
+        if self.sample_rate <= 0:
+            raise AudioError(f"A clip's sample rate is {self.sample_rate}; it must be above 0.")
+        if self.samples.dtype != np.float32:
+            object.__setattr__(self, "samples", self.samples.astype(np.float32))
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[1] / self.sample_rate
+
+    @property
+    def peak(self) -> float:
+        """Largest absolute sample; 0 for an empty clip, NaN if any sample is NaN."""
+        return float(np.abs(self.samples).max()) if self.samples.size else 0.0
+
+    def mono(self) -> Samples:
+        """The mean of the channels, shape (n,)."""
+        return self.samples.mean(axis=0, dtype=np.float32)
+
+    def resampled(self, sample_rate: int) -> Clip:
+        """The same sound at another rate (soxr, high quality)."""
+        if sample_rate == self.sample_rate:
+            return self
+        import soxr
+
+        frames = soxr.resample(np.ascontiguousarray(self.samples.T), self.sample_rate, sample_rate)
+        return Clip(np.ascontiguousarray(frames.T, dtype=np.float32), sample_rate)
+
+    def between(self, start: float, end: float | None = None) -> Clip:
+        """The part from ``start`` to ``end`` seconds (to the clip's end if ``end`` is None or beyond it)."""
+        first = round(start * self.sample_rate)
+        last = self.samples.shape[1] if end is None else round(end * self.sample_rate)
+        return Clip(self.samples[:, first:last], self.sample_rate)
+
+    def scaled(self, gain: float) -> Clip:
+        """Every sample times ``gain``."""
+        return Clip(self.samples * np.float32(gain), self.sample_rate)
+
+    def heard(self) -> Samples:
+        """What the encoder hears: mono, shape (n,), at ``ENCODER_RATE``."""
+        return Clip(self.mono()[None], self.sample_rate).resampled(ENCODER_RATE).samples[0]
+
+
+def decibels(level: float) -> float:
+    """An amplitude as dB of full scale; -inf for 0."""
+    return 20 * math.log10(level) if level > 0 else -math.inf
+
+
+def read(path: Path | str) -> Clip:
+    """Read a sound file (WAV, FLAC, MP3, OGG, AIFF, ...), any rate and number of channels.
+
+    Raises:
+        AudioError: the file is missing, empty, not sound, or holds samples that aren't finite.
+    """
+    import soundfile
+
+    path = Path(path)
+    if not path.exists():
+        raise AudioError(f"{path} isn't there; name a sound file that exists.")
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; name a sound file.")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path} is empty (0 bytes); export it again.")
+    try:
+        frames, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+        raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3, OGG or AIFF file.") from error
+    if not np.isfinite(frames).all():
+        raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
+    return Clip(np.ascontiguousarray(frames.T), int(rate))
+
+
+def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
+    """Write a clip, wholly or not at all; the suffix chooses the format (.wav, .flac, .ogg, .mp3).
+
+    Args:
+        subtype: soundfile's name of a sample format; by default 24 bits for FLAC, 32-bit float for WAV.
+    """
+    import soundfile
+
+    from synthmatch.files import atomic_path
+
+    subtype = subtype or {".flac": "PCM_24", ".wav": "FLOAT"}.get(path.suffix.lower())
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, clip.samples.T, clip.sample_rate, subtype=subtype)
+
+
+def require_audible(clip: Clip, name: str) -> None:
+    """Refuse a query that nothing can be said about.
+
+    Raises:
+        AudioError: shorter than ``SHORTEST_QUERY``, or silent; ``name`` says which sound in the message.
+    """
+    if clip.seconds < SHORTEST_QUERY:
+        raise AudioError(
+            f"{name} holds {clip.seconds:.2f} s of sound; at least {SHORTEST_QUERY} s are needed to match it."
+        )
+    if decibels(clip.peak) < SILENCE_DB:
+        raise AudioError(f"{name} is silent (peak below {SILENCE_DB:.0f} dB); choose a passage that sounds.")

@@ -1,0 +1,75 @@
+"""Every error that synthmatch raises on purpose.
+
+::
+
+    SynthmatchError
+    ├── InputError            what the user handed in can't be used
+    │   ├── AudioError        an audio file or clip
+    │   └── NotesError        notes or a MIDI file
+    ├── PresetError           a preset or bank can't be read, written or converted
+    ├── RenderError           a preset made no usable sound
+    │   ├── PluginMissing     the plugin, or a library it needs, isn't there
+    │   ├── PluginCrashed     its process died
+    │   └── RenderTimeout     it took too long
+    ├── CheckpointError       weights that aren't ours, are damaged or of another version
+    ├── LibraryError          a library folder can't be opened or used
+    │   └── EncoderMismatch   the library was embedded by another encoder
+    └── TrainingError         a recipe or a data set can't be trained on
+
+Each message is one sentence that names the file, the preset or the plugin, and what to do about it.
+The command line prints that sentence and exits with status 1.
+"""
+
+from __future__ import annotations
+
+
+class SynthmatchError(Exception):
+    """Base of everything below: catch it to catch whatever synthmatch raises on purpose."""
+
+
+class InputError(SynthmatchError):
+    """What the user handed in can't be used."""
+
+
+class AudioError(InputError):
+    """An audio file or clip can't be read or is unusable (missing, empty, too short, silent, NaN)."""
+
+
+class NotesError(InputError):
+    """Notes out of range, or a MIDI file that can't be read."""
+
+
+class PresetError(SynthmatchError):
+    """A preset or a bank can't be read, written or converted."""
+
+
+class RenderError(SynthmatchError):
+    """A preset made no usable sound."""
+
+
+class PluginMissing(RenderError):
+    """The plugin, or a library that it needs, isn't on this machine."""
+
+
+class PluginCrashed(RenderError):
+    """The process that hosted the plugin died."""
+
+
+class RenderTimeout(RenderError):
+    """The plugin did not answer within the time limit."""
+
+
+class CheckpointError(SynthmatchError):
+    """A file of weights is missing, damaged, of another version or of another kind."""
+
+
+class LibraryError(SynthmatchError):
+    """A library folder can't be opened or used."""
+
+
+class EncoderMismatch(LibraryError):
+    """The library was embedded by another encoder than the one in use."""
+
+
+class TrainingError(SynthmatchError):
+    """A recipe or a data set can't be trained on or evaluated with."""

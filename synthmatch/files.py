@@ -1,0 +1,86 @@
+"""Content hashes, names that every file system takes, and writes that happen wholly or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+HASH_LENGTH = 20  # hex digits: 80 bits, no collision to expect below 10^11 items
+
+
+def content_hash(*parts: bytes) -> str:
+    """Hash byte strings, each with its length, so that ("ab", "c") and ("a", "bc") differ.
+
+    Returns:
+        ``HASH_LENGTH`` lower-case hex digits of SHA-256.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:HASH_LENGTH]
+
+
+def file_hash(path: Path) -> str:
+    """Hash a file's bytes; the same bytes under another name give the same hash."""
+    return content_hash(path.read_bytes())
+
+
+def safe_name(name: str, limit: int = 80) -> str:
+    """Turn a preset's name into a file name that Linux, macOS and Windows all take.
+
+    Returns:
+        1 to ``limit`` characters, without separators, control characters, leading or trailing dots and
+        spaces; ``"unnamed"`` when nothing is left.
+    """
+    name = unicodedata.normalize("NFC", name)
+    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', "_", name)
+    name = re.sub(r"\s+", " ", name).strip(" .")[:limit].strip(" .")
+    if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name):
+        name = f"_{name}"
+    return name or "unnamed"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; move it there when the block ends without an error.
+
+    The temporary name keeps the suffix, since audio writers choose the format by it. After an error
+    nothing is left behind, and what stood at ``path`` before stands there still.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, wholly or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` as UTF-8, wholly or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def home() -> Path:
+    """The folder of everything that synthmatch keeps: ``$SYNTHMATCH_HOME``, else the platform's data folder."""
+    chosen = os.environ.get("SYNTHMATCH_HOME")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("synthmatch", False))

@@ -1,0 +1,1 @@
+"""Training and measuring the encoder: data, mixtures, losses, the loop, the benchmark."""
