@@ -1,0 +1,86 @@
+"""Waveform -> log-mel spectrogram, and the distance between two of them. Pure functions of tensors."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from synthmatch.audio import ENCODER_RATE
+
+WINDOW = 1024
+HOP = 320  # 20 ms
+FLOOR_DB = -80.0
+
+
+@lru_cache(maxsize=8)
+def mel_filters(bands: int, low: float = 30.0, high: float = 8000.0) -> Tensor:
+    """Triangular filters on the mel scale (O'Shaughnessy's formula), each with a sum of 1.
+
+    Returns:
+        Shape (bands, WINDOW // 2 + 1); every band has at least one bin above 0.
+    """
+    edges_mel = torch.linspace(_mel(low), _mel(high), bands + 2, dtype=torch.float64)
+    edges = 700 * (10 ** (edges_mel / 2595) - 1)
+    bins = torch.linspace(0, ENCODER_RATE / 2, WINDOW // 2 + 1, dtype=torch.float64)
+    # Low bands are narrower than a bin of the transform: widen them to one bin on each side.
+    width = ENCODER_RATE / WINDOW
+    rise = torch.clamp(edges[1:-1] - edges[:-2], min=width)[:, None]
+    fall = torch.clamp(edges[2:] - edges[1:-1], min=width)[:, None]
+    offset = bins[None, :] - edges[1:-1, None]
+    weights = torch.clamp(torch.minimum(1 + offset / rise, 1 - offset / fall), min=0)
+    return (weights / weights.sum(1, keepdim=True)).float()
+
+
+def _mel(hertz: float) -> float:
+    return 2595 * math.log10(1 + hertz / 700)
+
+
+def mel_power(audio: Tensor, bands: int = 64) -> Tensor:
+    """Mel-band power of 16 kHz sound.
+
+    Args:
+        audio: (B, T), T at least 1.
+
+    Returns:
+        (B, bands, N) with N = 1 + T // HOP; frames are centred, the ends padded with silence. A full-scale
+        sine gives about 0 dB in its band's bins before they are averaged over the band.
+    """
+    window = torch.hann_window(WINDOW, device=audio.device)
+    padded = torch.nn.functional.pad(audio.float(), (WINDOW // 2, WINDOW // 2))
+    spectrum = torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True)
+    power = (spectrum.real**2 + spectrum.imag**2) * (2 / float(WINDOW / 2)) ** 2
+    return mel_filters(bands).to(audio.device) @ power
+
+
+def log_mel(audio: Tensor, bands: int = 64) -> Tensor:
+    """Log-mel spectrogram in dB, floored at ``FLOOR_DB``.
+
+    Args:
+        audio: (B, T) at 16 kHz.
+
+    Returns:
+        (B, bands, N) in dB of full scale.
+    """
+    return 10 * torch.log10(mel_power(audio, bands) + 10 ** (FLOOR_DB / 10))
+
+
+def sound_print(notes: Tensor, bands: int = 64, depth: float = 60.0) -> Tensor:
+    """What two presets are compared by: log-mels of the same notes, without the overall level.
+
+    Args:
+        notes: (K, T), one preset's notes at 16 kHz.
+        depth: dB below the preset's loudest band at which everything counts as silent.
+
+    Returns:
+        (K, bands, N) in dB, between -depth and 0.
+    """
+    decibels = 10 * torch.log10(mel_power(notes, bands) + 1e-16)
+    return torch.clamp(decibels - decibels.max(), min=-depth)
+
+
+def mel_distance(first: Tensor, second: Tensor) -> float:
+    """Mean absolute difference in dB of two sound prints of the same shape."""
+    return float((first - second).abs().mean())
