@@ -30,11 +30,12 @@ class Family:
 
 
 _EVEN = ((1.0, 0.25), (0.5, 0.5), (0.25, 0.25))
+_STEADY = ((1.0, 0.5), (0.5, 0.5))
 _LONG = ((4.0, 0.5), (2.0, 0.5))
 
 _TABLE = (
-    # Note lengths of the first three are those of the paper's mixtures (section 3.1 and its code).
-    Family("percussion", "Percussion", (*range(9, 17), *range(113, 120)), 48, 84, ((1.0, 0.5), (0.5, 0.5)), 0.0),
+    # Note lengths of the first three are those of the mixtures in the paper's published code.
+    Family("percussion", "Percussion", (*range(9, 17), *range(113, 120)), 48, 84, _STEADY, 0.0),
     Family("bass", "Bass", tuple(range(33, 41)), 28, 52, ((2.0, 0.45), (1.0, 0.4), (0.5, 0.1), (0.25, 0.05))),
     Family("lead", "Lead", tuple(range(81, 89)), 55, 84, ((2.0, 0.1), (1.0, 0.3), (0.5, 0.3), (0.25, 0.3))),
     Family("pad", "Pad", tuple(range(89, 97)), 48, 76, _LONG, 0.1, True),

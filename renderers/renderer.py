@@ -9,10 +9,11 @@ from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self
 
+from synthmatch.presets.preset import State
+
 from synthmatch.audio import Clip
 from synthmatch.files import content_hash
 from synthmatch.notes import REFERENCE_NOTES, Performance
-from synthmatch.presets.preset import State
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class RenderJob:
     def key(self) -> str:
         """Hash of everything in the job. What a store keeps sound under is this and the renderer's
         fingerprint, since another build of the plugin may sound different."""
-        plan = {"performances": [asdict(each) for each in self.performances], "settings": asdict(self.settings)}
+        played = [asdict(each) for each in self.performances]
+        plan = {"performances": played, "settings": asdict(self.settings)}
         return content_hash(self.state.id.encode(), json.dumps(plan, sort_keys=True).encode())
 
 

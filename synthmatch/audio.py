@@ -104,7 +104,7 @@ def read(path: Path | str) -> Clip:
     try:
         frames, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
-        raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3, OGG or AIFF file.") from error
+        raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
     if not np.isfinite(frames).all():
         raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
     return Clip(np.ascontiguousarray(frames.T), int(rate))

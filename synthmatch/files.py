@@ -81,6 +81,6 @@ def write_text(path: Path, text: str) -> None:
 
 
 def home() -> Path:
-    """The folder of everything that synthmatch keeps: ``$SYNTHMATCH_HOME``, else the platform's data folder."""
+    """Where synthmatch keeps everything: ``$SYNTHMATCH_HOME``, else the platform's data folder."""
     chosen = os.environ.get("SYNTHMATCH_HOME")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("synthmatch", False))

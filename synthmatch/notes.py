@@ -112,7 +112,7 @@ def read_midi(path: Path, tail: float = 1.0) -> Performance:
             if now > start:
                 notes.append(Note(start, message.note, velocity, now - start))
     if not notes:
-        raise NotesError(f"{path} holds no notes outside the drum channel; name a MIDI file with the part's notes.")
+        raise NotesError(f"{path} holds no notes outside the drum channel; name one with the part's notes.")
     return Performance(tuple(notes), tail)
 
 

@@ -1,0 +1,230 @@
+"""The encoder: one trunk hears sound; small heads make a unit vector per family of it, and one of timbre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmatch.features import FLOOR_DB, log_mel
+from synthmatch.presets.families import FAMILY_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RELEASED = Path(__file__).parent / "models" / "released.safetensors"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The shape of an encoder.
+
+    Args:
+        families: the families that it tells apart, in the order of its outputs.
+        bands: mel bands of its input; a multiple of 8.
+        channels: of the three stages of its trunk.
+        blocks: residual blocks in each stage.
+        width: features per frame after the trunk.
+        layers: residual blocks over time after the trunk.
+        heads: attention heads per family; divides ``width``.
+        dimension: length of the vectors that come out.
+    """
+
+    families: tuple[str, ...] = FAMILY_KEYS
+    bands: int = 64
+    channels: tuple[int, int, int] = (32, 64, 128)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+    dimension: int = 128
+
+
+class _ChannelNorm(nn.Module):
+    """Layer norm over the channels of each position alone, so that neither the other clips of a batch nor
+    the length of a clip changes what comes out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, ...) -> the same
+        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class _Block(nn.Module):
+    """Residual block over bands and frames."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = _ChannelNorm(channels)
+        self.spread = nn.Conv2d(channels, channels, 3, padding=1)
+        self.mix = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.mix.weight)  # starts as the identity
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, M, N) -> the same
+        return x + self.mix(functional.relu(self.spread(self.norm(x))))
+
+
+class _TimeBlock(nn.Module):
+    """Residual block over frames."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = _ChannelNorm(width)
+        self.spread = nn.Conv1d(width, width, 3, padding=1)
+        self.mix = nn.Conv1d(width, width, 1)
+        nn.init.zeros_(self.mix.weight)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> the same
+        return x + self.mix(functional.relu(self.spread(self.norm(x))))
+
+
+class _Trunk(nn.Module):
+    """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4))."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        first, second, third = config.channels
+        self.stages = nn.Sequential(
+            nn.Conv2d(1, first, 5, stride=2, padding=2),
+            *(_Block(first) for _ in range(config.blocks[0])),
+            nn.Conv2d(first, second, 3, stride=2, padding=1),
+            *(_Block(second) for _ in range(config.blocks[1])),
+            nn.Conv2d(second, third, 3, stride=(2, 1), padding=1),
+            *(_Block(third) for _ in range(config.blocks[2])),
+            _ChannelNorm(third),
+        )
+        self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
+        self.layers = nn.Sequential(*(_TimeBlock(config.width) for _ in range(config.layers)))
+        self.norm = _ChannelNorm(config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = functional.relu(self.fold(self.stages(x))).squeeze(2)
+        out: Tensor = self.norm(self.layers(x))
+        return out
+
+
+class Encoder(nn.Module):
+    """Sound -> vectors that lie close together where the timbres do.
+
+    Every method takes mono sound at 16 kHz as (B, T), float32, with one T for the whole batch (never pad:
+    silence that isn't in the recording changes what is heard). Levels don't matter: each clip is measured
+    against its own loudest band. Vectors have unit length; their products are cosines.
+    """
+
+    def __init__(self, config: EncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or EncoderConfig()
+        slots = len(self.config.families) + 1  # one per family, and the last for timbre
+        width, heads = self.config.width, self.config.heads
+        self.trunk = _Trunk(self.config)
+        self.attention = nn.Conv1d(width, slots * heads, 1)
+        shape = (slots, 2 * width, self.config.dimension)
+        self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
+        self.presence_weight = nn.Parameter(torch.zeros(slots - 1, 2 * width))
+        self.presence_bias = nn.Parameter(torch.full((slots - 1,), -1.0))
+
+    def hear(self, audio: Tensor) -> Tensor:
+        """The input of the trunk: log-mel relative to the clip's loudest band.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            (B, bands, N), between 0 (80 dB below the loudest) and 4.
+        """
+        decibels = log_mel(audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-6), self.config.bands)
+        loudest = decibels.amax(dim=(1, 2), keepdim=True)
+        return torch.clamp((decibels - loudest - FLOOR_DB) / 20, min=0)
+
+    def embed(self, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything at once, for those that already have the log-mel.
+
+        Args:
+            heard: (B, bands, N) from :meth:`hear`.
+
+        Returns:
+            Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
+        """
+        features = self.trunk(heard[:, None])  # (B, C, N)
+        batch, width, frames = features.shape
+        heads, slots = self.config.heads, len(self.config.families) + 1
+        weights = self.attention(features).float().softmax(dim=-1).view(batch, slots, heads, frames)
+        parts = features.float().view(batch, heads, width // heads, frames)
+        pooled = torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
+        overall = features.float().mean(dim=-1)[:, None].expand(-1, slots, -1)
+        pooled = torch.cat([pooled, overall], dim=-1)  # (B, slots, 2C)
+        vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
+        presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
+        return vectors, presence
+
+    def encode_query(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """For each family that a mixture may hold, the vector that its preset would have.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            Vectors (B, F, D) and presence logits (B, F).
+        """
+        vectors, presence = self.embed(self.hear(audio))
+        return vectors[:, :-1], presence
+
+    def encode_reference(self, audio: Tensor) -> Tensor:
+        """A preset's vector under each family's projection, from one of its notes.
+
+        Args:
+            audio: (B, T), one note each.
+
+        Returns:
+            (B, F, D).
+        """
+        return self.encode_query(audio)[0]
+
+    def encode_timbre(self, audio: Tensor) -> Tensor:
+        """One space for everything: near-duplicates, maps, single sounds without a family.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            (B, D).
+        """
+        return self.embed(self.hear(audio))[0][:, -1]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the shape and of every weight: libraries name the encoder that embedded them by it."""
+        from synthmatch.checkpoint import fingerprint
+
+        return fingerprint(self)
+
+    def save(self, path: Path, facts: Mapping[str, object] | None = None) -> None:
+        """Write shape and weights (see :func:`synthmatch.checkpoint.save`)."""
+        from synthmatch.checkpoint import save
+
+        save(path, self, facts or {})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Encoder:
+        """Read an encoder, ready to embed.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another kind or version.
+        """
+        from synthmatch.checkpoint import load
+
+        return load(Path(path))[0]
+
+    @classmethod
+    def released(cls) -> Encoder:
+        """The encoder that comes with the package."""
+        return cls.load(RELEASED)
