@@ -125,6 +125,39 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
         soundfile.write(temporary, clip.samples.T, clip.sample_rate, subtype=subtype)
 
 
+def mp3(clip: Clip, kilobits: int = 96) -> bytes:
+    """Compress a clip to an MP3 file in memory, at a constant rate, so that its size is known beforehand.
+
+    Args:
+        clip: one or two channels; rates other than 32, 44.1 and 48 kHz are resampled to 44.1 kHz.
+        kilobits: thousands of bits a second, one of ``MP3_KILOBITS``.
+
+    Returns:
+        A file that decodes to the clip's exact length.
+    """
+    import io
+
+    import soundfile
+
+    clip = clip if clip.sample_rate in (32_000, 44_100, 48_000) else clip.resampled(44_100)
+    file = io.BytesIO()
+    # libsndfile counts from 320 kbit/s (level 0) down towards 32 kbit/s (level 1) and takes the nearest rate.
+    soundfile.write(
+        file,
+        clip.samples.T,
+        clip.sample_rate,
+        format="MP3",
+        subtype="MPEG_LAYER_III",
+        bitrate_mode="CONSTANT",
+        compression_level=(320 - kilobits) / (320 - 32),
+    )
+    return file.getvalue()
+
+
+MP3_KILOBITS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+"""The constant rates that ``mp3`` can write; below 64 the encoder lowers the sample rate and adds silence."""
+
+
 def require_audible(clip: Clip, name: str) -> None:
     """Refuse a query that nothing can be said about.
 
