@@ -62,7 +62,7 @@ def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
         raise CheckpointError(f"{path} doesn't hold a synthmatch encoder; name one of `synthmatch train`.")
     if header.get("version") != str(VERSION):
         raise CheckpointError(
-            f"{path} is an encoder of version {header.get('version')}, this synthmatch reads {VERSION}; update it."
+            f"{path} is an encoder of version {header.get('version')}, but {VERSION} is read; update synthmatch."
         )
     try:
         config = json.loads(header["config"])
