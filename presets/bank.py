@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthmatch.errors import PresetError
 from synthmatch.presets.preset import Preset
+
+from synthmatch.errors import PresetError
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class PresetBank:
         Raises:
             PresetError: a named path isn't there, or holds nothing in a known format.
         """
-        from synthmatch.presets.labels import label
         from synthmatch.presets.formats import format_of
+        from synthmatch.presets.labels import label
 
         presets: list[Preset] = []
         faults: list[Fault] = []
