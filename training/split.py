@@ -76,7 +76,7 @@ def read_labels(path: Path) -> dict[str, Label]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = [Label(**row) for row in csv.DictReader(file, delimiter="\t")]
     except (OSError, TypeError) as error:
-        raise TrainingError(f"{path} can't be read as frozen labels ({error}); reinstall synthmatch.") from error
+        raise TrainingError(f"{path} is damaged ({error}); reinstall synthmatch.") from error
     return {row.id: row for row in rows}
 
 
