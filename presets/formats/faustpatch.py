@@ -1,0 +1,107 @@
+"""Patches of the built-in synth: readable JSON, one preset or a whole bank in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from synthmatch.presets import faustsynth
+from synthmatch.presets.preset import Preset
+
+from synthmatch.errors import PresetError
+from synthmatch.files import write_text
+
+_KIND = "synthmatch faust patch"
+_VERSION = 1
+_LARGEST = 64 * 2**20  # bytes: some 50,000 presets; anything beyond isn't a bank
+_TEXTS = {"name": "name", "author": "author", "family": "category", "comment": "comment"}  # key -> field
+
+
+class FaustPatch:
+    """``.faustpatch``: ``{"format", "version", "presets": [{name, author, family, comment, parameters}]}``.
+
+    A preset's parameters need not be complete: what is missing has its default, what is out of range is
+    moved to the nearest value. An unknown parameter is an error.
+    """
+
+    synth = faustsynth.SYNTH
+    suffix = ".faustpatch"
+
+    def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
+        """Read every preset of a file.
+
+        Returns:
+            The presets, unlabelled, and one sentence per broken preset.
+
+        Raises:
+            PresetError: the file can't be read, or isn't a patch file of this version.
+        """
+        presets: list[Preset] = []
+        broken: list[str] = []
+        for slot, row in enumerate(_rows(path)):
+            try:
+                presets.append(_preset(path, slot, row))
+            except PresetError as error:
+                broken.append(f"{path}, preset {slot + 1}: {error}")
+        return presets, broken
+
+    def write(self, path: Path, presets: Sequence[Preset]) -> None:
+        """Write presets to one file, every parameter of each.
+
+        Raises:
+            PresetError: a preset belongs to another synth.
+        """
+        document = {"format": _KIND, "version": _VERSION, "presets": [_row(preset) for preset in presets]}
+        write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+    def write_host(self, folder: Path, preset: Preset, stem: str) -> Path | None:
+        """Write ``folder/stem.dsp``: the whole synth with this preset's values as its defaults.
+
+        The Faust IDE and the faust2... compilers open it and make a plugin or an application of it.
+
+        Raises:
+            PresetError: the preset belongs to another synth.
+        """
+        path = folder / f"{stem}.dsp"
+        values = faustsynth.values_of(preset.state)
+        write_text(path, faustsynth.preset_source(preset.name, preset.author, values))
+        return path
+
+
+def _rows(path: Path) -> list[Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise PresetError(f"{path} is larger than {_LARGEST // 2**20} MiB; no bank of patches is.")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PresetError(f"{path} can't be read ({error.strerror}); check that it is there.") from error
+    except (ValueError, RecursionError) as error:
+        raise PresetError(f"{path} isn't JSON text; save the patch again.") from error
+    if not isinstance(document, dict) or document.get("format") != _KIND:
+        raise PresetError(f'{path} isn\'t a patch file: it doesn\'t say "format": "{_KIND}".')
+    if document.get("version") != _VERSION:
+        raise PresetError(
+            f"{path} is a patch file of version {document.get('version')!r}; only version {_VERSION} can be read."
+        )
+    rows = document.get("presets")
+    if not isinstance(rows, list):
+        raise PresetError(f'{path} has no list of "presets"; save the patch again.')
+    return rows
+
+
+def _preset(path: Path, slot: int, row: Any) -> Preset:
+    if not isinstance(row, dict) or not isinstance(row.get("parameters"), dict):
+        raise PresetError('it has no "parameters"; remove it or write them.')
+    texts = {field: row.get(key, "") for key, field in _TEXTS.items()}
+    wrong = [key for key, field in _TEXTS.items() if not isinstance(texts[field], str)]
+    if wrong:
+        raise PresetError(f"its {wrong[0]} isn't text; put it between quotes.")
+    texts["name"] = texts["name"].strip() or f"Preset {slot + 1}"
+    return Preset(state=faustsynth.make_state(row["parameters"]), bank=path.stem, file=path, slot=slot, **texts)
+
+
+def _row(preset: Preset) -> dict[str, object]:
+    texts = {key: getattr(preset, field) for key, field in _TEXTS.items()}
+    return {**texts, "parameters": faustsynth.values_of(preset.state)}
