@@ -10,7 +10,8 @@
     ├── RenderError           a preset made no usable sound
     │   ├── PluginMissing     the plugin, or a library it needs, isn't there
     │   ├── PluginCrashed     its process died
-    │   └── RenderTimeout     it took too long
+    │   ├── RenderTimeout     it took too long
+    │   └── NotFinite         its sound holds samples that aren't numbers
     ├── CheckpointError       weights that aren't ours, are damaged or of another version
     ├── LibraryError          a library folder can't be opened or used
     │   └── EncoderMismatch   the library was embedded by another encoder
@@ -57,6 +58,10 @@ class PluginCrashed(RenderError):
 
 class RenderTimeout(RenderError):
     """The plugin did not answer within the time limit."""
+
+
+class NotFinite(RenderError):
+    """The sound holds samples that aren't finite numbers."""
 
 
 class CheckpointError(SynthmatchError):

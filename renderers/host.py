@@ -1,0 +1,153 @@
+"""The pool's end of one host process: start it, have jobs done with a time limit, end it for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from synthmatch.renderers.frames import Answer, Order, Ready, pack, read_frame, write_frame
+from synthmatch.renderers.renderer import RenderSettings
+
+_START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
+_GRACE = 5.0  # seconds on top for a host that ends slow jobs itself
+_EXIT = 2.0  # seconds between closing its output and being gone
+
+# A host runs one thread; the idle ones of a numeric library would only be in the way of fork.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # no plugin has a reason to open a window
+
+
+class HostDied(Exception):
+    """The process ended; ``status`` is its exit status, or minus the signal that killed it."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class HostSlow(Exception):
+    """The process did not answer in time."""
+
+
+class HostRefused(Exception):
+    """The synth isn't there; the message says how to get it."""
+
+
+class Host:
+    """One worker process, which hosts one synth.
+
+    Args:
+        synth: the synth's id.
+        log: a file to which everything that the plugin prints is appended; thrown away if None.
+    """
+
+    def __init__(self, synth: str, log: Path | None) -> None:
+        self._home = tempfile.mkdtemp(prefix="synthmatch-host-")
+        environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
+        with open(log or os.devnull, "ab") as noise:
+            self._process = subprocess.Popen(
+                # -P: a file in the current folder must not stand in for a module.
+                [sys.executable, "-P", "-m", "synthmatch.renderers.worker", synth, self._home],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=noise,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is the pool's to handle, and one signal ends its children too
+            )
+        self._keeps_time = False
+        self._frames: queue.Queue[bytes | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, name="synthmatch-reader", daemon=True)
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def start(self, settings: RenderSettings) -> None:
+        """Wait until the synth is ready for jobs with these settings.
+
+        Raises:
+            HostRefused: the synth isn't there.
+            HostDied, HostSlow: it did not start.
+        """
+        self._send(settings)
+        greeting = self._receive(_START_TIMEOUT)
+        if not isinstance(greeting, Ready):
+            raise HostRefused(greeting.reason)
+        self._keeps_time = greeting.keeps_time
+
+    def render(self, order: Order) -> Answer:
+        """Have a job done.
+
+        Raises:
+            HostDied, HostSlow: close this host and start another.
+        """
+        self._send(order)
+        answer: Answer = self._receive(order.timeout + (_GRACE if self._keeps_time else 0.0))
+        return answer
+
+    def kill(self) -> None:
+        """End the process and whatever it started, at once; may be called from any thread."""
+        if self._process.returncode is not None:
+            return  # its number may be another process's by now
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+    def close(self) -> None:
+        """Kill the process, wait for its end and remove its folder; a second call does nothing."""
+        self.kill()
+        self._process.wait()
+        self._reader.join(_EXIT)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):  # what was still to be sent has nobody to go to
+                    stream.close()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _send(self, message: object) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the reader reports its end
+            write_frame(self._process.stdin, pack(message))
+
+    def _receive(self, timeout: float) -> Any:
+        try:
+            data = self._frames.get(timeout=timeout)
+        except queue.Empty:
+            raise HostSlow from None
+        if data is None:
+            raise HostDied(self._exit_status())
+        return pickle.loads(data)
+
+    def _exit_status(self) -> int:
+        """The status of a process that closed its output; its children are ended first."""
+        deadline = time.monotonic() + _EXIT
+        if hasattr(os, "waitid"):
+            # Not reaped yet, its number still names the group that its children are in.
+            gone = os.WEXITED | os.WNOWAIT | os.WNOHANG
+            while os.waitid(os.P_PID, self.pid, gone) is None and time.monotonic() < deadline:
+                time.sleep(0.005)
+        self.kill()
+        return self._process.wait()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                self._frames.put(read_frame(self._process.stdout))
+        except (EOFError, OSError, ValueError):
+            self._frames.put(None)

@@ -1,0 +1,239 @@
+"""Jobs in, sounds out: host processes that may crash or hang while the rest goes on.
+
+Each of the pool's threads owns a few host processes, one per synth that its jobs asked for. A host that dies
+or hangs is ended and started again for the next job; see ``worker`` for what runs in it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from synthmatch.renderers.frames import Answer, Order, crashed, timed_out
+from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
+
+from synthmatch.errors import RenderError
+
+_HOSTS = 3  # host processes that one thread keeps
+_ATTEMPTS = 2  # a job whose host dies is tried once more
+_STARTS = 4  # a synth whose host dies this often in a row before it is ready isn't started again
+
+_HostKey = tuple[str, int, int]  # synth, sample rate, block size
+
+
+@dataclass(eq=False)
+class _Run:
+    """One call of ``RenderPool.render``: its results, and whether anybody still wants them."""
+
+    results: queue.Queue[RenderResult | BaseException] = field(default_factory=queue.Queue)
+    cancelled: bool = False
+
+
+@dataclass(eq=False)
+class _Shared:
+    """What all threads of a pool use."""
+
+    timeout: float
+    log: Path | None
+    tasks: queue.Queue[tuple[_Run, RenderJob] | None] = field(default_factory=queue.Queue)
+    refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
+    failed_starts: Counter[str] = field(default_factory=Counter)
+
+
+class _Slot(threading.Thread):
+    """One thread of the pool, and its hosts."""
+
+    def __init__(self, shared: _Shared) -> None:
+        super().__init__(name="synthmatch-render", daemon=True)
+        self._shared = shared
+        self._lock = threading.Lock()
+        self._hosts: dict[_HostKey, Host] = {}
+        self._run: _Run | None = None
+
+    def run(self) -> None:
+        """Do tasks until there are no more."""
+        while (task := self._shared.tasks.get()) is not None:
+            run, job = task
+            self._work_for(run)
+            try:
+                result: RenderResult | BaseException = self._result(job, run)
+            except BaseException as error:  # whoever waits for the result must hear of it
+                result = error
+            self._work_for(None)
+            run.results.put(result)
+        for key in list(self._hosts):
+            self._drop(key)
+
+    def cancel(self, run: _Run) -> None:
+        """End this thread's hosts if they work for a run that nobody wants any more."""
+        with self._lock:
+            if self._run is run:
+                for host in self._hosts.values():
+                    host.kill()
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of its hosts."""
+        with self._lock:
+            return tuple(host.pid for host in self._hosts.values())
+
+    def _work_for(self, run: _Run | None) -> None:
+        with self._lock:
+            self._run = run
+
+    def _result(self, job: RenderJob, run: _Run) -> RenderResult:
+        answer = Answer()
+        for _ in range(_ATTEMPTS):
+            answer = self._attempt(job, run)
+            if answer.failure is not Failure.CRASH:
+                break
+        return RenderResult(job, answer.clips, answer.failure, answer.reason)
+
+    def _attempt(self, job: RenderJob, run: _Run) -> Answer:
+        synth = job.state.synth
+        if synth in self._shared.refusals:
+            return self._shared.refusals[synth]
+        key = (synth, job.settings.sample_rate, job.settings.block_size)
+        order = Order(job, self._shared.timeout)
+        try:
+            return self._host(key, job, run).render(order)
+        except HostRefused as error:
+            answer = Answer(failure=Failure.REFUSED, reason=str(error))
+            self._shared.refusals[synth] = answer
+        except HostDied as error:
+            answer = crashed(job, error.status)
+        except HostSlow:
+            answer = timed_out(order)
+        self._drop(key)
+        return answer
+
+    def _host(self, key: _HostKey, job: RenderJob, run: _Run) -> Host:
+        """A host that is ready for the job, whose start is given up after several failures in a row."""
+        host = self._hosts.get(key)
+        if host is None:
+            if len(self._hosts) >= _HOSTS:
+                self._drop(next(iter(self._hosts)))
+            host = Host(key[0], self._shared.log)
+            with self._lock:
+                self._hosts[key] = host  # from here on, cancel finds it
+            if not run.cancelled:
+                self._start(host, job)
+        if run.cancelled:
+            raise RenderError("The pool was closed, or its results were left, before the job was done.")
+        return host
+
+    def _start(self, host: Host, job: RenderJob) -> None:
+        failed, synth = self._shared.failed_starts, job.state.synth
+        try:
+            host.start(job.settings)
+        except HostDied as error:
+            failed[synth] += 1
+            if failed[synth] >= _STARTS:
+                reason = f"{synth} can't be started (status {error.status}, {_STARTS} times in a row); install it again."
+                self._shared.refusals[synth] = Answer(failure=Failure.CRASH, reason=reason)
+            raise
+        failed[synth] = 0
+
+    def _drop(self, key: _HostKey) -> None:
+        with self._lock:
+            host = self._hosts.pop(key, None)
+        if host is not None:
+            host.close()
+
+
+class RenderPool:
+    """Renders jobs in host processes; a context manager.
+
+    Neither the order of the jobs nor the number of workers changes a sound, as far as the synth itself
+    gives the same sound twice.
+
+    Args:
+        workers: how many jobs run at once; the number of processors if None.
+        timeout: seconds that one job may take.
+        log: a file to which everything that plugins print is appended; thrown away if None.
+    """
+
+    def __init__(self, workers: int | None = None, timeout: float = 60.0, log: Path | None = None) -> None:
+        self._shared = _Shared(timeout, log)
+        self._slots = [_Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
+        self._runs: set[_Run] = set()
+        self._closed = False
+        for slot in self._slots:
+            slot.start()
+
+    def render(self, jobs: Iterable[RenderJob]) -> Iterator[RenderResult]:
+        """Render jobs, in the order in which they get done.
+
+        Jobs are taken from ``jobs`` only as fast as they get done, so neither jobs nor sounds pile up. A job
+        whose host dies is tried once more. Leaving the loop early ends what is still at work.
+
+        Returns:
+            One result per job; a job that made no sound carries its failure and the reason.
+
+        Raises:
+            RenderError: the pool is closed.
+        """
+        if self._closed:
+            raise RenderError("This pool is closed; make another one.")
+        run = _Run()
+        self._runs.add(run)
+        under_way = 0
+        source = iter(jobs)
+        try:
+            while True:
+                while under_way < 2 * len(self._slots) and (job := next(source, None)) is not None:
+                    self._shared.tasks.put((run, job))
+                    under_way += 1
+                if not under_way:
+                    return
+                result = run.results.get()
+                under_way -= 1
+                if isinstance(result, BaseException):
+                    raise result
+                yield result
+        finally:
+            if under_way:
+                self._cancel(run)
+            self._runs.discard(run)
+
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the hosts that are there now."""
+        return tuple(pid for slot in self._slots for pid in slot.pids())
+
+    def close(self) -> None:
+        """End every host and every thread, and what is still at work; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        for run in list(self._runs):
+            self._cancel(run)
+        for _ in self._slots:
+            self._shared.tasks.put(None)
+        for slot in self._slots:
+            slot.join()
+
+    def _cancel(self, run: _Run) -> None:
+        run.cancelled = True
+        for slot in self._slots:
+            slot.cancel(run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def render_one(job: RenderJob, timeout: float = 60.0) -> RenderResult:
+    """Render one job in a host process of its own."""
+    with RenderPool(1, timeout) as pool:
+        return next(pool.render([job]))

@@ -1,0 +1,211 @@
+"""A process that hosts one synth, so that a plugin may crash or hang without harm.
+
+``python -m synthmatch.renderers.worker SYNTH HOME`` reads pickled frames from its standard input: first the
+``RenderSettings`` that it should be ready for, then one ``Order`` after the other. It answers each with a
+frame on its standard output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``.
+
+Plugins write to file descriptors 1 and 2 from C; both end up where standard error points. The process never
+loads torch and starts no threads of its own: it forks, and a child inherits locks but not the threads that
+would open them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import select
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, runtime_checkable
+
+from synthmatch.renderers.frames import (
+    Answer,
+    Order,
+    Ready,
+    crashed,
+    pack,
+    read_frame,
+    timed_out,
+    whole_frame,
+    write_frame,
+)
+from synthmatch.renderers.renderer import Failure, Isolation, Renderer, RenderJob, RenderSettings
+
+from synthmatch.audio import SILENCE_DB, decibels
+from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
+
+# A bank root that doesn't exist keeps ZynAddSubFX from reading through all banks on the disk: an instance
+# is made in half the time.
+_HOME_FILES = {
+    ".zynaddsubfxXML.cfg": (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE ZynAddSubFX-data>\n'
+        '<ZynAddSubFX-data version-major="3" version-minor="0" version-revision="6">'
+        '<CONFIGURATION><BANKROOT id="0"><string name="bank_root">{home}/no-banks</string></BANKROOT>'
+        "</CONFIGURATION></ZynAddSubFX-data>\n"
+    ),
+}
+_HOME_FOLDERS = (".local/share", ".config", ".cache")
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """A renderer that can do everything which doesn't depend on the state ahead of time."""
+
+    def prepare(self, settings: RenderSettings) -> None:
+        """Get ready for states to be rendered with these settings."""
+        ...
+
+
+def perform(renderer: Renderer, job: RenderJob) -> Answer:
+    """Load a job's state and play its performances; what the synth refuses becomes a failure."""
+    try:
+        renderer.load(job.state, job.settings)
+        clips = tuple(renderer.render(performance) for performance in job.performances)
+    except NotFinite as error:
+        return Answer(failure=Failure.NOT_FINITE, reason=str(error))
+    except (PresetError, RenderError) as error:
+        return Answer(failure=Failure.REFUSED, reason=str(error))
+    loudest = max((decibels(clip.peak) for clip in clips), default=-float("inf"))
+    if loudest < SILENCE_DB:
+        reason = f"{job.state.synth} makes no sound with state {job.state.id} (peak below {SILENCE_DB:.0f} dB)."
+        return Answer(failure=Failure.SILENT, reason=reason)
+    return Answer(clips)
+
+
+def perform_in_child(renderer: Renderer, order: Order, inherited: Sequence[int]) -> bytes:
+    """``perform`` in a forked child, so that the synth here stays untouched.
+
+    Args:
+        inherited: file descriptors that the child must not keep open.
+
+    Returns:
+        A packed ``Answer``: the child's own, or what became of it.
+    """
+    receive, send = os.pipe()
+    _widen(send)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            for descriptor in (receive, *inherited):
+                os.close(descriptor)
+            with os.fdopen(send, "wb") as stream:
+                write_frame(stream, pack(perform(renderer, order.job)))
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)  # nothing of the parent's may be flushed, closed or removed a second time
+    os.close(send)
+    data = _read_until(receive, time.monotonic() + order.timeout)
+    if data is None:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if data is None:
+        return pack(timed_out(order))
+    return whole_frame(data) or pack(crashed(order.job, os.waitstatus_to_exitcode(status)))
+
+
+def serve(renderer: Renderer, requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer frames until there are no more."""
+    forks = renderer.isolation is Isolation.FORK and hasattr(os, "fork")
+    settings: RenderSettings = pickle.loads(read_frame(requests))
+    prepare: Callable[[RenderSettings], None] | None = None
+    if forks and isinstance(renderer, Preparable):
+        prepare = renderer.prepare
+        prepare(settings)
+    write_frame(answers, pack(Ready(keeps_time=forks)))
+    inherited = (requests.fileno(), answers.fileno())
+    while True:
+        order: Order = pickle.loads(read_frame(requests))
+        if forks:
+            data = perform_in_child(renderer, order, inherited)
+        else:
+            data = pack(perform(renderer, order.job))
+        write_frame(answers, data)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m synthmatch.renderers.worker", description=__doc__)
+    parser.add_argument("synth", help="the synth's id")
+    parser.add_argument("home", type=Path, help="an empty folder that the plugin takes for the user's home")
+    chosen = parser.parse_args(arguments)
+    requests, answers = _take_streams()
+    try:
+        _answer_all(chosen.synth, chosen.home, requests, answers)
+    except (EOFError, BrokenPipeError):
+        pass  # whoever started this process is done, or gone
+    finally:
+        shutil.rmtree(chosen.home, ignore_errors=True)
+
+
+def _answer_all(synth: str, home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
+    from synthmatch.renderers.synths import make_renderer
+
+    try:
+        renderer = make_renderer(synth)  # finds the plugin, perhaps in the real home
+        _move_home(home)
+        with renderer:
+            serve(renderer, requests, answers)
+    except PluginMissing as error:
+        write_frame(answers, pack(Answer(failure=Failure.REFUSED, reason=str(error))))
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Private copies of standard input and output; what a plugin reads or writes goes elsewhere."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _move_home(home: Path) -> None:
+    """Make ``home`` the plugin's home: it neither reads nor changes the user's own settings."""
+    for folder in _HOME_FOLDERS:
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    for name, text in _HOME_FILES.items():
+        (home / name).write_text(text.format(home=home), "utf-8")
+    os.environ["HOME"] = str(home)
+    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        os.environ.pop(variable, None)
+
+
+def _read_until(descriptor: int, deadline: float) -> bytes | None:
+    """Everything up to the end of the pipe, which is closed then; None if the deadline comes first."""
+    parts: list[bytes] = []
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+                return None
+            part = os.read(descriptor, 1 << 20)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+    finally:
+        os.close(descriptor)
+
+
+def _widen(pipe: int) -> None:
+    """Let the pipe hold 1 MiB where the system can: fewer switches between its two ends."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
+    except (ImportError, AttributeError, OSError):
+        return
+
+
+if __name__ == "__main__":
+    main()
