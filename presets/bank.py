@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthmatch.presets.preset import Preset
-
 from synthmatch.errors import PresetError
+from synthmatch.presets.preset import Preset
 
 
 @dataclass(frozen=True)

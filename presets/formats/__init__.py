@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from synthmatch.errors import PresetError
 from synthmatch.presets.formats.amsynth import AmsynthBank
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.formats.zyn import ZynInstrument
 from synthmatch.presets.preset import Preset
-
-from synthmatch.errors import PresetError
 
 
 class PresetFormat(Protocol):

@@ -15,11 +15,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from synthmatch.presets.formats.fxp import FxFile
-from synthmatch.presets.preset import Preset, State, encode_parameters
-
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes, write_text
+from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.preset import Preset, State, encode_parameters
 
 SYNTH = "amsynth"
 PLUGIN_ID = "amsy"

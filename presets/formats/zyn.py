@@ -19,11 +19,11 @@ from xml.etree.ElementTree import Element, SubElement
 
 import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
-from synthmatch.presets.formats.fxp import FxFile
-from synthmatch.presets.preset import Preset, State
 
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes
+from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.preset import Preset, State
 
 SYNTH = "zynaddsubfx"
 PLUGIN_ID = "ZASF"
@@ -34,6 +34,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _SIZE_LIMIT = 32 * 2**20  # the largest of Debian's 1,318 instruments has 0.4 MB
 _DEPTH_LIMIT = 64  # real files nest about ten deep
 _AUTHOR = {"ZynAddSubFX-author": "Nasca Octavian Paul"}  # every file carries it; no part of the sound
+_SLOT_PREFIX = re.compile(r"^\d{4}-(?=.)")  # how the synth names the files of a bank
 _NUMBER_PREFIX = re.compile(r"^\d+\s*[-_. ]\s*(?=\S)")
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EFFECTS = re.compile(rb"<INSTRUMENT_EFFECTS>.*?</INSTRUMENT_EFFECTS>", re.DOTALL)
@@ -92,9 +93,8 @@ class ZynInstrument:
             raise PresetError(f"{path} isn't a ZynAddSubFX instrument; save it from the synth as .xiz.")
         info = instruments[0].find("INFO")
         state = State(SYNTH, _canonical(root, instruments[0], path))
-        name = _string(info, "name") or _NUMBER_PREFIX.sub("", path.stem).strip()
         preset = Preset(
-            name,
+            _name(path, _string(info, "name")),
             state,
             bank=path.resolve().parent.name,
             file=path,
@@ -106,6 +106,8 @@ class ZynInstrument:
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write one instrument, compressed; reading it gives the same state, name, author and comment.
+
+        (Not the same name where ``path`` is named like a slot of a bank, "0001-Something.xiz": see ``_name``.)
 
         Raises:
             PresetError: not exactly one preset, not ZynAddSubFX's, or a text that XML can't hold.
@@ -197,6 +199,22 @@ def _document(preset: Preset) -> Element:
     root.insert(0, information)
     root[1].insert(0, info)
     return root
+
+
+def _name(path: Path, inside: str) -> str:
+    """What the synth's own bank window shows.
+
+    That is the file's name for a file in a bank, since a saved copy keeps the name of its model inside. The
+    name inside is taken where only its punctuation differs, which file names can't hold.
+    """
+    title = _NUMBER_PREFIX.sub("", path.stem).strip()
+    if not inside or (_SLOT_PREFIX.match(path.name) and _letters(title) != _letters(inside)):
+        return title
+    return inside
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def _string(info: Element | None, name: str) -> str:
