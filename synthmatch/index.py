@@ -1,0 +1,182 @@
+"""Nearest presets of one space: the only module that knows annoy.
+
+Annoy finds candidates; every candidate is scored again exactly from the vectors, so that what comes out
+is a true cosine. Small sets are searched exactly: it is simpler, and below ``EXACT`` vectors as fast.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from synthmatch.errors import LibraryError
+from synthmatch.files import atomic_path, content_hash, write_text
+
+EXACT = 5_000
+"""Vectors up to which a search compares with every one of them."""
+
+SHARD = 250_000
+"""Vectors in one Annoy file at most."""
+
+TREES = 20
+SEED = 1
+SEARCH = 40_000
+"""Nodes that Annoy inspects: recall@10 of .99 among 300,000 clustered vectors of 128 dimensions."""
+
+CANDIDATES = 50
+"""States scored again exactly, per state asked for (and at least this many in all)."""
+
+_BLOCK = 65_536  # rows converted to float32 at a time
+
+
+@dataclass
+class PresetIndex:
+    """Nearest neighbours among some rows of a space.
+
+    Args:
+        vectors: (n, R, D), float16 or float32, unit length: R vectors (one per reference note) a state.
+        rows: the rows that take part, ascending, (m,); every result is one of them.
+    """
+
+    vectors: npt.NDArray[np.floating[Any]]
+    rows: npt.NDArray[np.intp]
+    _shards: list[Any] = field(init=False, default_factory=list, repr=False)
+    _position: npt.NDArray[np.intp] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._position = np.asarray(self.rows, dtype=np.intp)
+
+    def __len__(self) -> int:
+        return len(self._position)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every row is compared, since there are few, or no Annoy file was opened."""
+        return not self._shards
+
+    def build(self, folder: Path, name: str, key: str) -> None:
+        """Write ``name-<shard>.ann`` files and ``name.json``, and use them from now on.
+
+        The same vectors give the same bytes. Up to ``EXACT`` vectors no Annoy file is needed, and none
+        is written.
+
+        Args:
+            key: hash of what the vectors are of; :meth:`open` with another key calls the files stale.
+        """
+        for old in folder.glob(f"{name}-*.ann"):
+            old.unlink()
+        notes, dimension = self.vectors.shape[1:]
+        items_of: list[int] = []
+        sizes: list[int] = []
+        if len(self) * notes > EXACT:
+            per_shard = max(1, SHARD // notes)
+            for first in range(0, len(self), per_shard):
+                rows = self._position[first : first + per_shard]
+                items = np.asarray(self.vectors[rows], np.float32).reshape(-1, dimension)
+                path = folder / f"{name}-{len(sizes)}.ann"
+                with atomic_path(path) as temporary:
+                    _build(items, temporary)
+                items_of.append(len(items))
+                sizes.append(path.stat().st_size)
+        facts = {"signature": self._signature(key), "items": items_of, "bytes": sizes}
+        write_text(folder / f"{name}.json", json.dumps(facts))
+        self.open(folder, name, key)
+
+    def open(self, folder: Path, name: str, key: str) -> None:
+        """Use the files that :meth:`build` wrote.
+
+        Raises:
+            LibraryError: they are missing, damaged, or were built from other vectors; searches are then
+                exact, slower and no less right.
+        """
+        import annoy
+
+        remedy = "run `synthmatch library repair`"
+        self._shards = []
+        try:
+            facts = json.loads((folder / f"{name}.json").read_text())
+            counts, sizes, signature = list(facts["items"]), list(facts["bytes"]), facts["signature"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise LibraryError(f"The index {folder / name} is missing or damaged; {remedy}.") from error
+        if signature != self._signature(key):
+            raise LibraryError(f"The index {folder / name} is older than its vectors; {remedy}.")
+        shards = []
+        for shard, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+            tree = annoy.AnnoyIndex(self.vectors.shape[2], "angular")
+            path = folder / f"{name}-{shard}.ann"
+            try:
+                if path.stat().st_size != size:  # Annoy checks no bounds: a cut file would crash a search
+                    raise OSError(f"{size} bytes expected")
+                tree.load(str(path))
+            except OSError as error:
+                raise LibraryError(f"{path} is missing or damaged; {remedy}.") from error
+            if tree.get_n_items() != count:
+                raise LibraryError(f"{path} is damaged; {remedy}.")
+            shards.append(tree)
+        self._shards = shards
+
+    def search(
+        self, vector: npt.NDArray[np.floating[Any]], k: int, only: Sequence[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The nearest states.
+
+        Args:
+            vector: (D,), unit length.
+            k: how many at most, at least 1.
+            only: rows to which the search is limited (a filter by synth or tag): compared exactly.
+
+        Returns:
+            (row, score) from best to worst, one per state; the score is the largest cosine over the
+            state's R vectors, -1 to 1. Equal scores come in the order of rows.
+
+        Raises:
+            ValueError: ``vector`` has another dimension, or isn't finite.
+        """
+        vector = np.asarray(vector, np.float32)
+        if vector.shape != self.vectors.shape[2:] or not np.isfinite(vector).all():
+            raise ValueError(f"a query of shape {vector.shape} can't be searched among {self.vectors.shape}")
+        if only is not None:
+            return self._scored(vector, np.intersect1d(self._position, np.asarray(only, np.intp)), k)
+        if self.exact:
+            return self._scored(vector, self._position, k)
+        return self._scored(vector, self._candidates(vector, max(k, 1) * CANDIDATES), k)
+
+    def _signature(self, key: str) -> str:
+        settings = (self.vectors.shape[1:], self._position.tolist(), EXACT, SHARD, TREES, SEED)
+        return content_hash(key.encode(), repr(settings).encode())
+
+    def _candidates(self, vector: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
+        notes = self.vectors.shape[1]
+        per_shard = max(1, SHARD // notes)
+        found: list[int] = []
+        for shard, tree in enumerate(self._shards):
+            items = tree.get_nns_by_vector(vector, count * notes, search_k=SEARCH)
+            found += [shard * per_shard + item // notes for item in items]
+        return self._position[np.unique(np.array(found, dtype=np.intp))]
+
+    def _scored(
+        self, vector: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], k: int
+    ) -> list[tuple[int, float]]:
+        scores = np.empty(len(rows), np.float32)
+        for first in range(0, len(rows), _BLOCK):
+            block = np.asarray(self.vectors[rows[first : first + _BLOCK]], np.float32)
+            scores[first : first + _BLOCK] = (block @ vector).max(axis=1)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [(int(rows[place]), float(scores[place])) for place in best]
+
+
+def _build(items: npt.NDArray[np.float32], path: Path) -> None:
+    import annoy
+
+    tree = annoy.AnnoyIndex(items.shape[1], "angular")
+    tree.set_seed(SEED)
+    for number, item in enumerate(items):
+        tree.add_item(number, item)
+    tree.build(TREES, n_jobs=1)  # two jobs would give other bytes each time
+    tree.save(str(path))

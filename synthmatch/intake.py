@@ -1,0 +1,277 @@
+"""Adding presets to a library: render, store, embed, index, and go on where the last run stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from synthmatch.embedding import Embedder
+from synthmatch.errors import LibraryError
+from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.renderers.renderer import Failure, RenderJob
+from synthmatch.store import FAILED, PENDING, RENDERED, StateRow
+
+if TYPE_CHECKING:
+    from synthmatch.encoder import Encoder
+    from synthmatch.library import Library
+    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.vectors import VectorStore
+
+Progress = Callable[[int, int], None]
+
+_CPU_SECONDS = {"amsynth": 0.25, "zynaddsubfx": 0.45, "faust": 0.3}
+"""Processor seconds per preset, all of it: rendering the reference notes, FLAC, embedding."""
+_OTHER_CPU_SECONDS = 0.5
+_BYTES = {"amsynth": 800_000, "zynaddsubfx": 800_000, "faust": 600_000}
+_OTHER_BYTES = 800_000
+_MEASURED_FROM = 20
+"""States after which a library's own measurements replace the table."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What adding a bank will take.
+
+    Args:
+        new_states: sounds to render.
+        known_states: sounds that need nothing.
+        seconds: of wall time.
+        bytes: of disk.
+    """
+
+    new_states: int
+    known_states: int
+    seconds: float
+    bytes: int
+
+    def __str__(self) -> str:
+        if not self.new_states:
+            return f"all {self.known_states} sounds are in the library already"
+        known = f" ({self.known_states} are there already)" if self.known_states else ""
+        return f"{self.new_states} sounds to render{known}: about {_duration(self.seconds)} and {_size(self.bytes)}"
+
+
+@dataclass(frozen=True)
+class FailedPreset:
+    """A listing whose state made no usable sound: how (a value of ``Failure``), and why in one sentence."""
+
+    id: str
+    name: str
+    synth: str
+    bank: str
+    failure: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What :meth:`Library.add` did.
+
+    Args:
+        rendered: sounds rendered now.
+        known: sounds that were there already, or were found unusable before.
+        failed: presets of the bank that can't be used, silent ones apart.
+        silent: presets of the bank that make no sound.
+        faults: files and presets that could not be read.
+        duplicates: listings of the bank whose sound an earlier listing of it has too.
+        seconds: of wall time.
+    """
+
+    rendered: int
+    known: int
+    failed: tuple[FailedPreset, ...]
+    silent: tuple[FailedPreset, ...]
+    faults: tuple[Fault, ...]
+    duplicates: int
+    seconds: float
+
+
+def fingerprints(bank: PresetBank) -> dict[str, str]:
+    """What would render each synth of a bank.
+
+    Raises:
+        PluginMissing: a synth isn't on this machine.
+    """
+    from synthmatch.renderers.synths import fingerprint
+
+    return {synth: fingerprint(synth) for synth in sorted({preset.synth for preset in bank})}
+
+
+def estimate(library: Library, bank: PresetBank) -> Estimate:
+    """See :meth:`Library.estimate`."""
+    synth_of = {preset.id: preset.synth for preset in bank}
+    new = _outstanding(library.rows.states(), synth_of, fingerprints(bank))
+    states = library.rows.states().values()
+    rates = library.rows.rates()
+    seconds, size = 0.0, 0.0
+    for synth, count in Counter(synth_of[state] for state in new).items():
+        measured, taken = rates.get(synth, (0, 0.0))
+        guess = _CPU_SECONDS.get(synth, _OTHER_CPU_SECONDS) / (os.cpu_count() or 1)
+        seconds += count * (taken / measured if measured >= _MEASURED_FROM else guess)
+        sizes = [row.sound.bytes for row in states if row.synth == synth and row.status == RENDERED]
+        per_state = sum(sizes) / len(sizes) if len(sizes) >= _MEASURED_FROM else _BYTES.get(synth, _OTHER_BYTES)
+        size += count * per_state
+    return Estimate(len(new), len(synth_of) - len(new), seconds, round(size))
+
+
+def add(
+    library: Library,
+    bank: PresetBank,
+    encoder: Encoder,
+    pool: RenderPool,
+    renderers: dict[str, str],
+    progress: Progress | None,
+) -> AddReport:
+    """See :meth:`Library.add`; the caller holds the lock."""
+    begun = time.monotonic()
+    synth_of = {preset.id: preset.synth for preset in bank}
+    for preset in bank:
+        library.sounds.write_state(preset.state)  # before its row: a row without its state is of no use
+    with library.rows.transaction():
+        library.rows.put(bank)
+        dropped = library.rows.drop_unlisted()
+    library.sounds.delete(dropped)
+    new = _outstanding(library.rows.states(), synth_of, renderers)
+    complete(library, synth_of, new, encoder, pool, renderers, progress)
+    failed = failures(library, synth_of.keys())
+    return AddReport(
+        rendered=len(new & rendered_ids(library)),
+        known=len(synth_of) - len(new),
+        failed=tuple(each for each in failed if each.failure != Failure.SILENT.value),
+        silent=tuple(each for each in failed if each.failure == Failure.SILENT.value),
+        faults=bank.faults,
+        duplicates=len(bank) - len(synth_of),
+        seconds=time.monotonic() - begun,
+    )
+
+
+def complete(
+    library: Library,
+    states: Collection[str],
+    new: Collection[str],
+    encoder: Encoder,
+    pool: RenderPool,
+    renderers: dict[str, str],
+    progress: Progress | None,
+) -> None:
+    """Render ``new``, embed whatever of ``states`` isn't embedded, and index."""
+    stale = set(new) & set(library.vectors.ids)
+    if stale:  # rendered by another build of the plugin: their vectors go with their sound
+        library.vectors.compact(set(library.vectors.ids) - stale)
+    with library.rows.transaction():
+        library.rows.forget_sound(new)
+    library.reload()
+    rows = library.rows.states()
+    waiting = [state for state in sorted(states) if rows[state].status == RENDERED]
+    waiting = [state for state in waiting if state not in library.vectors.rows]
+    counter = _Counter(progress, len(new) + len(waiting))
+    with Embedder(encoder, library.vectors, counter.advance) as embedder:
+        for state in _readable(library, waiting, embedder):
+            counter.advance(1)
+            library.rows.forget_sound([state])
+        _render(library, sorted(new), rows, embedder, pool, renderers, counter)
+    library.finish()
+
+
+def _render(
+    library: Library,
+    new: list[str],
+    rows: dict[str, StateRow],
+    embedder: Embedder,
+    pool: RenderPool,
+    renderers: dict[str, str],
+    counter: _Counter,
+) -> None:
+    # Sorted by synth, a worker keeps its plugin; by id, neighbours in a bank don't wait for each other.
+    order = sorted(new, key=lambda state: (rows[state].synth, state))
+    jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in order)
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+    last = time.monotonic()
+    for result in pool.render(jobs):
+        state, synth = result.job.state.id, result.job.state.synth
+        if result.failure is not None:
+            library.rows.failed(state, renderers[synth], result.failure.value, result.reason)
+            counter.advance(1)
+        else:
+            sound = library.sounds.write(state, result.clips)
+            library.rows.rendered(state, renderers[synth], sound)
+            embedder.put(state, result.clips)
+        now = time.monotonic()
+        taken[synth].append(now - last)
+        last = now
+    for synth, seconds in taken.items():
+        library.rows.add_time(synth, len(seconds), sum(seconds))
+
+
+def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progress: Progress | None) -> int:
+    """Embed every stored sound that isn't in ``store``; returns how many were embedded."""
+    waiting = sorted(rendered_ids(library) - set(store.ids))
+    counter = _Counter(progress, len(waiting))
+    with Embedder(encoder, store, counter.advance) as embedder:
+        damaged = list(_readable(library, waiting, embedder))
+    counter.advance(len(damaged))
+    return len(waiting) - len(damaged)
+
+
+def rendered_ids(library: Library) -> set[str]:
+    """The states whose sound is stored."""
+    return {state for state, row in library.rows.states().items() if row.status == RENDERED}
+
+
+def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
+    """Those listings of some states that can't be used."""
+    rows = library.rows.states()
+    return tuple(
+        FailedPreset(row.id, each.name, row.synth, each.bank, row.failure, row.reason)
+        for each in library.rows.listings()
+        if each.state in states and (row := rows[each.state]).status == FAILED
+    )
+
+
+def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:
+    """The states to render: never tried, or tried with another build of their plugin."""
+    return {
+        state
+        for state, synth in synth_of.items()
+        if (row := rows.get(state)) is None or row.status == PENDING or row.renderer != renderers[synth]
+    }
+
+
+def _readable(library: Library, states: Iterable[str], embedder: Embedder) -> Iterable[str]:
+    """Hand stored sounds to the embedder; yields the states whose sound is damaged."""
+    for state in states:
+        try:
+            embedder.put(state, library.sound(state))
+        except LibraryError:
+            yield state
+
+
+class _Counter:
+    """Turns steps into (done, total)."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
+
+    def advance(self, steps: int) -> None:
+        self._done += steps
+        if self._progress is not None and steps:
+            self._progress(self._done, self._total)
+
+
+def _duration(seconds: float) -> str:
+    """Rounded as far as an estimate is worth: minutes from two of them on, tens of seconds below."""
+    if seconds < 20:
+        return "20 seconds"
+    if seconds < 120:
+        return f"{round(seconds / 10) * 10} seconds"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 950e6 else f"{max(10, round(size / 1e7) * 10)} MB"

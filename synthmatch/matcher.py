@@ -1,0 +1,257 @@
+"""A song in, the closest presets per family out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from synthmatch import audio
+from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
+from synthmatch.embedding import TIMBRE
+from synthmatch.errors import InputError, LibraryError
+from synthmatch.library import Library
+from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, export
+
+if TYPE_CHECKING:
+    from synthmatch.encoder import Encoder
+
+__all__ = ["FamilyMatches", "Match", "MatchResult", "Matcher", "Query", "export"]
+
+WINDOW = 10.0
+"""Seconds that the encoder hears at a time."""
+STEP = 5.0
+"""Seconds from one window's beginning to the next one's."""
+BEST = 3
+"""Windows whose vectors are averaged: those in which the family is surest to play."""
+PRESENT = 0.5
+"""Probability from which a family is shown without being asked for."""
+_BATCH = 8  # windows encoded at a time
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What to match.
+
+    Args:
+        clip: the sound.
+        start, end: the passage to listen to, in seconds; to the clip's end if ``end`` is None.
+        families: the families asked for; those that are heard, if none is named.
+        name: what messages and JSON call it: a path.
+    """
+
+    clip: Clip
+    start: float = 0.0
+    end: float | None = None
+    families: tuple[str, ...] = ()
+    name: str = "the clip"
+
+    def passage(self) -> Clip:
+        """The part to listen to.
+
+        Raises:
+            InputError: ``start`` and ``end`` don't lie in the clip, in that order.
+            AudioError: it is too short, or silent.
+        """
+        end = self.clip.seconds if self.end is None else self.end
+        if not (math.isfinite(self.start) and math.isfinite(end) and 0 <= self.start < end):
+            raise InputError(
+                f"The passage from {self.start} s to {end} s of {self.name} is empty;"
+                " the start must lie before the end, neither below 0."
+            )
+        if self.start >= self.clip.seconds:
+            raise InputError(
+                f"{self.name} ends at {self.clip.seconds:.2f} s, before the passage at {self.start} s starts."
+            )
+        passage = self.clip.between(self.start, end)
+        require_audible(passage, self.name)
+        return passage
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """What the encoder says about a passage: probabilities and a query vector per family, and the timbre.
+
+    Args:
+        presence: (F,). vectors: (F, D). timbre: (D,). All vectors of unit length.
+    """
+
+    presence: Floats
+    vectors: Floats
+    timbre: Floats
+
+
+class Matcher:
+    """Finds the presets of a library that come closest to a sound.
+
+    Args:
+        encoder: the one that embedded the library; by default the released one.
+
+    Raises:
+        EncoderMismatch: the library was embedded by another encoder.
+        LibraryError: nothing in it can be matched.
+    """
+
+    def __init__(self, library: Library, encoder: Encoder | None = None) -> None:
+        if encoder is None:
+            from synthmatch.encoder import Encoder
+
+            encoder = Encoder.released()
+        library.require_encoder(encoder)
+        if not len(library):
+            raise LibraryError(f"The library {library.path} is empty; fill it with `synthmatch library add`.")
+        self.library = library
+        self.encoder = encoder
+
+    def match(
+        self,
+        song: Path | str | Clip | Query,
+        k: int = 5,
+        families: Sequence[str] | None = None,
+        single: bool = False,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> MatchResult:
+        """Find the closest presets per family.
+
+        Args:
+            song: a sound file, a clip or a query; any sample rate, channels and length.
+            k: matches per family, at least 1.
+            families: the families to show; by default those that are probably there (presence of at
+                least ``PRESENT``), and always the most probable one.
+            single: the sound is one instrument alone. Without families it is compared with all presets
+                by timbre, and the result has one entry, "any".
+            start, end: the passage to listen to, in seconds; these two and ``families`` override a query's.
+
+        Raises:
+            AudioError: the file can't be read, or the passage is too short or silent.
+            InputError: an unknown family, ``k`` below 1, or a passage outside the clip.
+        """
+        query = _query(song, families, start, end)
+        if k < 1:
+            raise InputError(f"{k} matches can't be shown; ask for at least 1.")
+        known = self.encoder.config.families
+        unknown = [family for family in query.families if family not in known]
+        if unknown:
+            raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
+        heard = self._hear(query.passage())
+        if single and not query.families:
+            found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k)]
+        else:
+            shown = query.families or self._present(heard.presence)
+            found = [self._family(family, heard, k) for family in dict.fromkeys(shown)]
+        found.sort(key=lambda each: -each.presence)
+        last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
+        return MatchResult(
+            path=query.name,
+            start=query.start,
+            end=last,
+            model=self.encoder.fingerprint,
+            library=self.library.fingerprint,
+            families=tuple(found),
+        )
+
+    def export(self, result: MatchResult, out: Path | str) -> MatchResult:
+        """Write every match as ``out/<family>/<rank>-<name>/`` (see :func:`results.export`).
+
+        Returns:
+            The result with ``files`` filled in.
+        """
+        return export(self.library, result, Path(out))
+
+    def _present(self, presence: Floats) -> tuple[str, ...]:
+        families = self.encoder.config.families
+        shown = {families[int(presence.argmax())]}
+        shown |= {family for family, chance in zip(families, presence, strict=True) if chance >= PRESENT}
+        return tuple(family for family in families if family in shown)
+
+    def _family(self, family: str, heard: _Heard, k: int) -> FamilyMatches:
+        place = self.encoder.config.families.index(family)
+        return self._nearest(family, float(heard.presence[place]), family, heard.vectors[place], k)
+
+    def _nearest(self, key: str, presence: float, space: str, vector: Floats, k: int) -> FamilyMatches:
+        found = self.library.search(space, vector, k)
+        return FamilyMatches(
+            key, presence, tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
+        )
+
+    def _hear(self, passage: Clip) -> _Heard:
+        import torch
+
+        cut = windows(passage.heard())
+        vectors, logits = [], []
+        with torch.inference_mode():
+            for first in range(0, len(cut), _BATCH):
+                batch = torch.from_numpy(cut[first : first + _BATCH])
+                batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(batch))
+                vectors.append(batch_vectors)
+                logits.append(batch_logits)
+            every = torch.cat(vectors).numpy()  # (W, F + 1, D)
+            presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
+        level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
+        weights = np.concatenate([presence, level[:, None]], axis=1)
+        pooled = pool_windows(every, weights)
+        return _Heard(presence.max(axis=0), pooled[:-1], pooled[-1])
+
+
+def windows(heard: Samples) -> Samples:
+    """Cut what the encoder hears into windows.
+
+    Args:
+        heard: (n,) at ``ENCODER_RATE``, not silent.
+
+    Returns:
+        (W, ``WINDOW`` seconds), every ``STEP`` seconds, the last one aligned to the end and the silent ones
+        left out; or (1, n) if the sound is no longer than one window.
+    """
+    length, step = round(WINDOW * ENCODER_RATE), round(STEP * ENCODER_RATE)
+    if len(heard) <= length:
+        return heard[None]
+    starts = [*range(0, len(heard) - length, step), len(heard) - length]
+    cut = np.stack([heard[start : start + length] for start in starts])
+    audible = np.abs(cut).max(axis=1) >= 10 ** (SILENCE_DB / 20)
+    # Mono and resampled, a passage that just passed for audible may fall below: its loudest window stays.
+    return cut[audible] if audible.any() else cut[[int(np.abs(cut).max(axis=1).argmax())]]
+
+
+def pool_windows(vectors: Floats, weights: Floats) -> Floats:
+    """One query vector per space: the weighted mean of its ``BEST`` surest windows, of unit length.
+
+    Args:
+        vectors: (W, S, D) of unit length.
+        weights: (W, S), at least 0.
+
+    Returns:
+        (S, D).
+    """
+    best = np.argsort(-weights, axis=0, kind="stable")[:BEST]  # (W', S)
+    chosen = np.take_along_axis(vectors, best[:, :, None], axis=0)
+    share = np.take_along_axis(weights, best, axis=0) + np.float32(1e-9)
+    mean = (chosen * share[:, :, None]).sum(axis=0) / share.sum(axis=0)[:, None]
+    length = np.linalg.norm(mean, axis=-1, keepdims=True)
+    # Windows that cancel out leave no direction: the surest one then speaks alone.
+    pooled: Floats = np.where(length > 1e-3, mean / np.maximum(length, 1e-3), chosen[0]).astype(np.float32)
+    return pooled
+
+
+def _query(
+    song: Path | str | Clip | Query, families: Sequence[str] | None, start: float | None, end: float | None
+) -> Query:
+    if isinstance(song, Query):
+        query = song
+    elif isinstance(song, Clip):
+        query = Query(song)
+    else:
+        query = Query(audio.read(song), name=str(song))
+    if families is not None:
+        query = replace(query, families=tuple(families))
+    if start is not None:
+        query = replace(query, start=start)
+    return query if end is None else replace(query, end=end)
