@@ -15,13 +15,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from synthmatch.presets.preset import State
-from synthmatch.renderers.renderer import Isolation, RenderSettings
-from synthmatch.renderers.synths import Synth, plugin_fingerprint
 
 from synthmatch.audio import Clip, Samples
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
+from synthmatch.presets.preset import State
+from synthmatch.renderers.renderer import Isolation, RenderSettings
+from synthmatch.renderers.synths import Synth, plugin_fingerprint
 
 _SEED = 0x1234  # what ZynAddSubFX itself starts with
 

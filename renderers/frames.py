@@ -11,9 +11,8 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from synthmatch.renderers.renderer import Failure, RenderJob
-
 from synthmatch.audio import Clip
+from synthmatch.renderers.renderer import Failure, RenderJob
 
 _LENGTH = struct.Struct(">Q")
 
@@ -84,17 +83,21 @@ def timed_out(order: Order) -> Answer:
     return Answer(failure=Failure.TIMEOUT, reason=reason)
 
 
-def crashed(job: RenderJob, status: int | None) -> Answer:
+def crashed(job: RenderJob, status: int) -> Answer:
     """The answer to a job whose process died.
 
     Args:
-        status: its exit status, or minus the signal that killed it; None if unknown.
+        status: its exit status, or minus the signal that killed it.
     """
-    how = f"with exit status {status}" if status is not None else "for an unknown reason"
-    if status is not None and status < 0:
-        try:
-            how = f"by {signal.Signals(-status).name}"
-        except ValueError:
-            how = f"by signal {-status}"
-    reason = f"{job.state.synth} died {how} while it rendered state {job.state.id}."
+    reason = f"{job.state.synth} died {describe_exit(status)} while it rendered state {job.state.id}."
     return Answer(failure=Failure.CRASH, reason=reason)
+
+
+def describe_exit(status: int) -> str:
+    """How a process died, such as "by SIGSEGV" or "with exit status 0"."""
+    if status >= 0:
+        return f"with exit status {status}"
+    try:
+        return f"by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"by signal {-status}"

@@ -55,7 +55,7 @@ class Host:
     def __init__(self, synth: str, log: Path | None) -> None:
         self._home = tempfile.mkdtemp(prefix="synthmatch-host-")
         environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
-        with open(log or os.devnull, "ab") as noise:
+        with (log or Path(os.devnull)).open("ab") as noise:
             self._process = subprocess.Popen(
                 # -P: a file in the current folder must not stand in for a module.
                 [sys.executable, "-P", "-m", "synthmatch.renderers.worker", synth, self._home],

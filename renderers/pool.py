@@ -16,11 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from synthmatch.renderers.frames import Answer, Order, crashed, timed_out
+from synthmatch.errors import RenderError
+from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
-
-from synthmatch.errors import RenderError
 
 _HOSTS = 3  # host processes that one thread keeps
 _ATTEMPTS = 2  # a job whose host dies is tried once more
@@ -136,7 +135,8 @@ class _Slot(threading.Thread):
         except HostDied as error:
             failed[synth] += 1
             if failed[synth] >= _STARTS:
-                reason = f"{synth} can't be started (status {error.status}, {_STARTS} times in a row); install it again."
+                how = describe_exit(error.status)
+                reason = f"{synth} died {how} {_STARTS} times in a row before it was ready; install it again."
                 self._shared.refusals[synth] = Answer(failure=Failure.CRASH, reason=reason)
             raise
         failed[synth] = 0

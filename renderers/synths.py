@@ -10,10 +10,9 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from synthmatch.renderers.renderer import Isolation, Renderer
-
 from synthmatch.errors import PluginMissing
 from synthmatch.files import content_hash
+from synthmatch.renderers.renderer import Isolation, Renderer
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ would open them.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import pickle
 import select
@@ -20,10 +21,12 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
+from synthmatch.audio import SILENCE_DB, decibels
+from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.renderers.frames import (
     Answer,
     Order,
@@ -37,9 +40,6 @@ from synthmatch.renderers.frames import (
 )
 from synthmatch.renderers.renderer import Failure, Isolation, Renderer, RenderJob, RenderSettings
 
-from synthmatch.audio import SILENCE_DB, decibels
-from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
-
 # A bank root that doesn't exist keeps ZynAddSubFX from reading through all banks on the disk: an instance
 # is made in half the time.
 _HOME_FILES = {
@@ -50,6 +50,7 @@ _HOME_FILES = {
         "</CONFIGURATION></ZynAddSubFX-data>\n"
     ),
 }
+_NEW_NETWORK, _NEW_USER = 0x4000_0000, 0x1000_0000  # flags of Linux's unshare(2)
 _HOME_FOLDERS = (".local/share", ".config", ".cache")
 
 
@@ -117,19 +118,14 @@ def serve(renderer: Renderer, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer frames until there are no more."""
     forks = renderer.isolation is Isolation.FORK and hasattr(os, "fork")
     settings: RenderSettings = pickle.loads(read_frame(requests))
-    prepare: Callable[[RenderSettings], None] | None = None
     if forks and isinstance(renderer, Preparable):
-        prepare = renderer.prepare
-        prepare(settings)
+        renderer.prepare(settings)
     write_frame(answers, pack(Ready(keeps_time=forks)))
     inherited = (requests.fileno(), answers.fileno())
     while True:
         order: Order = pickle.loads(read_frame(requests))
-        if forks:
-            data = perform_in_child(renderer, order, inherited)
-        else:
-            data = pack(perform(renderer, order.job))
-        write_frame(answers, data)
+        work = perform_in_child(renderer, order, inherited) if forks else pack(perform(renderer, order.job))
+        write_frame(answers, work)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -139,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("home", type=Path, help="an empty folder that the plugin takes for the user's home")
     chosen = parser.parse_args(arguments)
     requests, answers = _take_streams()
+    _leave_networks()
     try:
         _answer_all(chosen.synth, chosen.home, requests, answers)
     except (EOFError, BrokenPipeError):
@@ -168,6 +165,19 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return requests, answers
+
+
+def _leave_networks() -> None:
+    """Cut this process off from every network, where Linux lets it.
+
+    ZynAddSubFX opens a server to the outside on all interfaces, and has no switch for it.
+    """
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    for flags in (_NEW_NETWORK, _NEW_NETWORK | _NEW_USER):  # the second needs no privileges
+        if libc.unshare(flags) == 0:
+            return
 
 
 def _move_home(home: Path) -> None:
