@@ -216,7 +216,7 @@ class Rows:
     def listings(self) -> list[ListingRow]:
         """Every listing, in the order in which they came."""
         query = f"SELECT {_LISTING} FROM listings ORDER BY number"
-        return [ListingRow(*row[:-1], tuple(json.loads(row[-1]))) for row in self._connection.execute(query)]
+        return [ListingRow(*(*row[:-1], tuple(json.loads(row[-1])))) for row in self._connection.execute(query)]
 
     def add_time(self, synth: str, states: int, seconds: float) -> None:
         """Add to what estimates are refined by: ``states`` took ``seconds`` of wall time."""
@@ -233,7 +233,7 @@ class Rows:
 
 def _state(row: Sequence[Any]) -> StateRow:
     *head, gain, bounds, size = row
-    return StateRow(*head, StoredSound(gain, tuple(json.loads(bounds)), size))
+    return StateRow(*(*head, StoredSound(gain, tuple(json.loads(bounds)), size)))
 
 
 @contextmanager
