@@ -42,7 +42,7 @@ ZYN_CATEGORIES: dict[str, Category] = {
     "8": Category("brass", frozenset({"wind"})),
     "9": Category("wind", frozenset({"organ", "vocal"})),  # reed, and so reed organs
     "10": Category("wind"),  # pipe
-    "11": Category("lead", _ANY - {"effects", "keys"}),  # anything bright and synthetic
+    "11": Category("lead", _ANY - {"effects"}),  # anything bright and synthetic
     "12": Category("pad", frozenset({"strings", "vocal", "pluck"})),  # anything slow
     "13": Category("effects", frozenset({"vocal", "percussion"})),  # synthetic textures
     "14": Category("pluck", _ANY),  # ethnic: sitar and koto, but bagpipe, fiddle and pan pipe as well
@@ -73,10 +73,10 @@ WORDS: dict[str, str] = {
             hapsi keys keyboard keyboards keyb""",
         "pluck": """
             pluck plucks plucked pluckd guitar guitars gritar gtr guit eg banjo mandolin mando sitar koto
-            shamisen kalimba harp harps lute ukulele strum nylon zither pizzicato pizz""",
+            shamisen kalimba harp harps lute ukulele strum plucky nylon zither pizzicato pizz""",
         "organ": """
             organ organs organx org organo organetto hammond leslie accordion accordian accordions accordeon
-            concertina bandoneon melodica harmonium clonewheel drawbar farfisa""",
+            concertina bandoneon melodica harmonium clonewheel drawbar drawbars farfisa""",
         "strings": "string strings str strg violin viola cello fiddle quartet",
         "brass": """
             brass brasses brazz brs trumpet thrumpet trumpets trombone trombones tuba horn horns hornish cornet
@@ -86,8 +86,8 @@ WORDS: dict[str, str] = {
             sax saxophone saxed reed reeds reedy recorder ocarina whistle panflute shakuhachi bagpipe bagpipes
             harmonica armonica bottle zufolo pinkollo didgeridoo woodwind woodwinds""",
         "vocal": """
-            choir choirs choirlike keychoirs voice voices vox vocal vocals soprano sopranos ahh aah aahs ooh oohs
-            ohh ooo ehh chant""",
+            choir choirs choirlike keychoirs voice voices vox vocal vocals soprano sopranos ahh ahhs aah aahs ooh
+            oohs ohh ehh chant vocoder""",
     }.items()
     for word in words.split()
 }
@@ -104,8 +104,8 @@ WEAK_WORDS: dict[str, str] = {
         "wind": "whistler",
         "effects": """
             fx sfx effect effects noise noises noize wind rain thunder storm tornado helicopter laser lasergun
-            siren alarm alert explosion gunshot bomb ambulance ufo spaceship glitch drill motor motorbike birdz
-            crickets telephone radio foghorn""",
+            siren alarm alert explosion gunshot bomb ambulance ufo spaceship glitch motorbike birdz crickets
+            telephone foghorn""",
     }.items()
     for word in words.split()
 }
@@ -132,12 +132,24 @@ PHRASES: dict[tuple[str, ...], str] = {
         "fog horn": "effects",
         "e p": "keys",
         "sea bass": "",  # a fish
+        "string bean": "",
+        "black hat": "",
+        "felt hat": "",
+        "in hat": "",
+        "uncle tom": "",
+        "two voices": "",  # of the synth
     }.items()
 }
 """Several words that mean something else together; "" means that they say nothing."""
 
-_ENDINGS = {"bass": "bass", "guitar": "pluck", "piano": "keys", "flute": "wind"}  # "meanbass", "keypiano"
-_LAYERS = re.compile(r"(?i)[&+/]|\band\b|(?<=[a-z])And(?=[A-Z])")
+_ENDINGS = {  # of words run together: "meanbass", "keypiano"
+    "bass": "bass",
+    "guitar": "pluck",
+    "piano": "keys",
+    "flute": "wind",
+    "choir": "vocal",
+}
+_LAYERS = re.compile(r"[&+/]|(?i:\b(?:and|or)\b)|(?<=[a-z])(?:And|Or)(?=[A-Z])")
 _TOKEN = re.compile(
     r"(?:FM|EP|DX|RM|LFO|PWM)(?=[a-z])"  # "FMbells" is FM bells, not F Mbells
     r"|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"

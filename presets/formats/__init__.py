@@ -20,8 +20,15 @@ from synthmatch.presets.preset import Preset
 class PresetFormat(Protocol):
     """One file format of one synth."""
 
-    synth: str
-    suffix: str
+    @property
+    def synth(self) -> str:
+        """The synth's id."""
+        ...
+
+    @property
+    def suffix(self) -> str:
+        """How its files end, in lower case, with the dot."""
+        ...
 
     def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
         """Read every preset of a file.

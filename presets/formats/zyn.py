@@ -119,7 +119,7 @@ class ZynInstrument:
             raise PresetError(f"{preset.name} is a preset of {preset.synth}; an .xiz file can't hold it.")
         text = ElementTree.tostring(_document(preset), encoding="unicode")
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE {_ROOT}>\n'
-        write_bytes(path, gzip.compress((head + text + "\n").encode(), mtime=0))
+        write_bytes(path, gzip.compress((head + text + "\n").encode(), 6, mtime=0))
 
     def write_host(self, folder: Path, preset: Preset, stem: str) -> Path:
         """Write ``folder/stem.fxb``, a bank that any host of the VST plugin loads.
@@ -208,7 +208,7 @@ def _name(path: Path, inside: str) -> str:
     name inside is taken where only its punctuation differs, which file names can't hold.
     """
     title = _NUMBER_PREFIX.sub("", path.stem).strip()
-    if not inside or (_SLOT_PREFIX.match(path.name) and _letters(title) != _letters(inside)):
+    if not inside or (_SLOT_PREFIX.match(path.stem) and _letters(title) != _letters(inside)):
         return title
     return inside
 

@@ -1,0 +1,60 @@
+"""Reading files and folders together."""
+
+from pathlib import Path
+
+import pytest
+
+from synthmatch.errors import PresetError
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.formats import format_of, native_format
+from synthmatch.presets.formats.amsynth import AmsynthBank, make_state
+from synthmatch.presets.preset import Preset
+
+
+def write(path: Path, *names: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    AmsynthBank().write(path, [Preset(name, make_state({"amp_attack": 1.0})) for name in names])
+    return path
+
+
+def test_a_folder_is_read_in_order_and_labelled(tmp_path: Path) -> None:
+    write(tmp_path / "b.bank", "Fat Bass", "Odd")
+    write(tmp_path / "a" / "z.bank", "Soft Pad")
+    (tmp_path / "notes.txt").write_text("not a preset")
+    bank = PresetBank.read(tmp_path)
+    assert [(each.name, each.family) for each in bank] == [("Soft Pad", "pad"), ("Fat Bass", "bass"), ("Odd", "")]
+    assert bank.faults == ()
+
+
+def test_broken_files_cost_a_line_each_and_the_rest_goes_on(tmp_path: Path) -> None:
+    write(tmp_path / "b.bank", "Fat Bass")
+    (tmp_path / "a.bank").write_bytes(b"")
+    (tmp_path / "c.xiz").write_bytes(b"\x1f\x8b")
+    bank = PresetBank.read(tmp_path)
+    assert [each.name for each in bank] == ["Fat Bass"]
+    assert [fault.file.name for fault in bank.faults] == ["a.bank", "c.xiz"]
+    assert all(str(fault.file) in fault.reason for fault in bank.faults)
+
+
+def test_a_broken_preset_is_a_fault_of_its_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.bank", "Fat Bass", "Other")
+    path.write_text(path.read_text().replace("amp_attack 1.0", "amp_attack nan", 1))
+    bank = PresetBank.read(path)
+    assert [each.name for each in bank] == ["Other"]
+    assert [fault.file for fault in bank.faults] == [path]
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"gone isn't there"):
+        PresetBank.read(tmp_path / "gone")
+    with pytest.raises(PresetError, match=r"holds no presets; files ending in .*\.bank.*\.xiz"):
+        PresetBank.read(tmp_path)
+
+
+def test_formats_are_found_by_suffix_and_by_synth() -> None:
+    assert format_of(Path("x.BANK")).synth == "amsynth"
+    assert format_of(Path("x.xiz")) is native_format("zynaddsubfx")
+    with pytest.raises(PresetError, match=r"x\.wav isn't a known preset file"):
+        format_of(Path("x.wav"))
+    with pytest.raises(PresetError, match="called moog"):
+        native_format("moog")
