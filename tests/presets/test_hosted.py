@@ -82,8 +82,8 @@ def test_amsynth_plays_the_program_as_it_plays_the_parameters(tmp_path: Path, na
 
 _CHOSEN = (
     "Bass/0001-Bass 1.xiz",
-    "Brass/0034-Analog Brass 3.xiz",
-    "olivers-100/0050-The Quack.xiz",
+    "Brass/0035-Analog Brass 3.xiz",
+    "olivers-100/0053-The Quack.xiz",
     "the_mysterious_bank_4/0015-belly.xiz",
 )
 
