@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS states (
     failure TEXT NOT NULL DEFAULT '',      -- a value of renderers.renderer.Failure
     reason TEXT NOT NULL DEFAULT '',
     renderer TEXT NOT NULL DEFAULT '',     -- fingerprint of what rendered it, or failed to
-    gain REAL NOT NULL DEFAULT 0,          -- what the stored samples are multiplied by
+    gains TEXT NOT NULL DEFAULT '[]',      -- what each note's stored samples are multiplied by, as JSON
     bounds TEXT NOT NULL DEFAULT '[]',     -- frame at which each note ends, as JSON
     bytes INTEGER NOT NULL DEFAULT 0       -- of the sound file
 ) WITHOUT ROWID;
@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS rates (
 ) WITHOUT ROWID;
 """
 
-_STATE = "id, synth, status, failure, reason, renderer, gain, bounds, bytes"
+_STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
 _LISTING = "number, state, name, bank, file, slot, family, label_source, category, author, comment, tags"
 _UPSERT = f"""
 INSERT INTO listings ({_LISTING}) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -71,9 +71,9 @@ ON CONFLICT (file, slot) DO UPDATE SET state = excluded.state, name = excluded.n
 
 @dataclass(frozen=True)
 class StoredSound:
-    """How a state's sound lies in its file: the gain it was divided by, and the frame that ends each note."""
+    """How a state's sound lies in its file: per note, the gain it was divided by and the frame where it ends."""
 
-    gain: float
+    gains: tuple[float, ...]
     bounds: tuple[int, ...]
     bytes: int
 
@@ -161,9 +161,9 @@ class Rows:
     def rendered(self, state: str, renderer: str, sound: StoredSound) -> None:
         """Note that a state's sound is stored."""
         self._connection.execute(
-            "UPDATE states SET status = ?, failure = '', reason = '', renderer = ?, gain = ?, bounds = ?,"
+            "UPDATE states SET status = ?, failure = '', reason = '', renderer = ?, gains = ?, bounds = ?,"
             " bytes = ? WHERE id = ?",
-            (RENDERED, renderer, sound.gain, json.dumps(sound.bounds), sound.bytes, state),
+            (RENDERED, renderer, json.dumps(sound.gains), json.dumps(sound.bounds), sound.bytes, state),
         )
 
     def failed(self, state: str, renderer: str, failure: str, reason: str) -> None:
@@ -176,7 +176,7 @@ class Rows:
     def forget_sound(self, states: Iterable[str]) -> None:
         """Make states pending again, since their sound is lost or damaged."""
         self._connection.executemany(
-            "UPDATE states SET status = ?, failure = '', reason = '', gain = 0, bounds = '[]', bytes = 0"
+            "UPDATE states SET status = ?, failure = '', reason = '', gains = '[]', bounds = '[]', bytes = 0"
             " WHERE id = ?",
             [(PENDING, state) for state in states],
         )
@@ -232,8 +232,9 @@ class Rows:
 
 
 def _state(row: Sequence[Any]) -> StateRow:
-    *head, gain, bounds, size = row
-    return StateRow(*(*head, StoredSound(gain, tuple(json.loads(bounds)), size)))
+    *head, gains, bounds, size = row
+    sound = StoredSound(tuple(json.loads(gains)), tuple(json.loads(bounds)), size)
+    return StateRow(*(*head, sound))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from synthmatch.store import write_lock
 _ADD = """
 import sys
 import torch
+from synthmatch import embedding
 from synthmatch.encoder import Encoder
 from synthmatch.library import Library
 from synthmatch.presets.bank import PresetBank
@@ -38,6 +39,7 @@ from synthmatch.renderers.pool import RenderPool
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    embedding.BATCH = 4
     library, bank, weights = sys.argv[1:]
     with Library.open_or_create(library) as library, RenderPool(1) as pool:
         library.add(PresetBank.read(bank), Encoder.load(weights), pool)
@@ -72,22 +74,22 @@ def rendered(path: Path) -> int:
 def test_a_killed_add_goes_on_and_ends_as_if_undisturbed(
     tmp_path: Path, bank_writer: Callable[..., PresetBank], encoder: Encoder, pool: RenderPool
 ) -> None:
-    bank = bank_writer(tmp_path / "bank.faustpatch", 40)
+    bank = bank_writer(tmp_path / "bank.faustpatch", 20)
     encoder.save(tmp_path / "weights.safetensors")
     command = [sys.executable, "-c", _ADD, tmp_path / "killed", tmp_path / "bank.faustpatch"]
     run = subprocess.Popen([*map(str, command), str(tmp_path / "weights.safetensors")], cwd=tmp_path)
     deadline = time.monotonic() + 120
-    while rendered(tmp_path / "killed") < 18 and run.poll() is None and time.monotonic() < deadline:
+    while rendered(tmp_path / "killed") < 9 and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     os.kill(run.pid, signal.SIGKILL)
     assert run.wait() == -signal.SIGKILL
     before = rendered(tmp_path / "killed")
-    assert 18 <= before < 40
+    assert 9 <= before < 20
 
     with Library.open(tmp_path / "killed") as killed, Library.create(tmp_path / "whole") as whole:
         kept = {path: path.stat().st_mtime_ns for path in killed.path.glob("audio/*/*.flac")}
         report = killed.add(bank, encoder, pool)
-        assert report.rendered == 40 - before
+        assert report.rendered == 20 - before
         assert report.known == before
         stored = {killed.sounds.audio_path(state) for state in killed.rows.states()}
         assert sum(path.stat().st_mtime_ns == when for path, when in kept.items() if path in stored) >= before
@@ -110,18 +112,17 @@ def test_adding_twice_changes_nothing(library: Library, bank: PresetBank, encode
     assert library.estimate(bank).new_states == 0
 
 
-def test_sounds_come_back_as_rendered_within_24_bits(library: Library, bank: PresetBank) -> None:
+def test_sounds_come_back_as_rendered_within_16_bits_of_each_note(library: Library, bank: PresetBank) -> None:
     preset = bank.presets[4]
     with FaustRenderer() as renderer:
         renderer.load(preset.state, RenderSettings())
         fresh = [renderer.render(performance) for performance in REFERENCE_NOTES]
     stored = library.sound(preset.id)
-    peak = max(clip.peak for clip in fresh)
     assert len(stored) == len(fresh)
     for ours, theirs in zip(stored, fresh, strict=True):
         assert ours.sample_rate == theirs.sample_rate
         assert ours.samples.shape == theirs.samples.shape
-        assert np.abs(ours.samples - theirs.samples).max() <= peak * 2.0**-23
+        assert np.abs(ours.samples - theirs.samples).max() <= theirs.peak * 2.0**-15.99
     joined = np.concatenate([clip.samples for clip in stored], axis=1)
     np.testing.assert_array_equal(library.preview(preset.id).samples, joined)
 
@@ -141,7 +142,7 @@ def test_a_label_is_kept_and_sound_labels_the_rest(library: Library) -> None:
 
 
 def test_a_shared_state_is_rendered_once_and_listed_twice(
-    library: Library, tmp_path: Path, filled: Path, bank: PresetBank, encoder: Encoder, pool: RenderPool
+    library: Library, tmp_path: Path, bank: PresetBank, encoder: Encoder, pool: RenderPool
 ) -> None:
     file = tmp_path / "copy.faustpatch"
     shutil.copy(bank.presets[0].file, file)
@@ -158,7 +159,7 @@ def test_a_shared_state_is_rendered_once_and_listed_twice(
     assert library.remove(bank="copy") == 9
     assert len(library) == 0
     assert library.rows.states() == {}
-    assert not list(library.path.glob("audio/*/*")) and not list(library.path.glob("files/*/*"))
+    assert not [*library.path.glob("audio/*/*"), *library.path.glob("files/*/*")]
     assert library.vectors.ids == ()
 
 
@@ -172,7 +173,7 @@ def test_removing_one_bank_leaves_the_other(
     library.remove(bank="more")
     assert contents(library) == before
     assert library.verify() == []
-    with pytest.raises(LibraryError, match="more.*library list"):
+    with pytest.raises(LibraryError, match=r"more.*library list"):
         library.remove(bank="more")
 
 
