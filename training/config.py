@@ -41,7 +41,7 @@ class Recipe:
     steps: int = 5000
     mixtures: int = 48
     seconds: float = 5.0
-    extra_notes: int = 8
+    extra_notes: int = 6
     core_share: float = 0.6
     core: tuple[str, ...] = ("percussion", "bass", "lead")
     drop: float = 0.2

@@ -28,7 +28,8 @@ Render = Callable[[Iterable[RenderJob]], Iterator[RenderResult]]
 
 SECONDS = 2.5
 LENGTH = round(SECONDS * ENCODER_RATE)
-SHARD = 128  # presets a shard: about 130 MB at 13 notes each
+SHARD = 128  # presets a shard: about 110 MB at 11 notes each
+SETTLE = 0.5  # seconds between two notes of one preset, whose tails do no harm to one another
 REFERENCES = len(REFERENCE_NOTES)
 
 
@@ -140,7 +141,7 @@ class NoteBank:
         """
         missing = [state for key, state in states.items() if key not in self.recorded]
         done, total = len(states) - len(missing), len(states)
-        settings = RenderSettings()
+        settings = RenderSettings(settle=SETTLE)
         jobs = (RenderJob(state, tuple(plans[state.id]), settings) for state in missing)
         waiting: list[RenderResult] = []
         for result in render(jobs):

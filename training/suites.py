@@ -1,0 +1,167 @@
+"""The benchmark's queries and candidates: fixed seeds, presets by their frozen labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from synthmatch.audio import Samples
+from synthmatch.errors import TrainingError
+from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.training.hearing import ANY, Hearing, Vectors
+from synthmatch.training.metrics import Bools, Ints, ranks
+from synthmatch.training.mixtures import compose, mix_stems, stem
+from synthmatch.training.recording import Corpus
+
+CORE = ("percussion", "bass", "lead")
+CANDIDATES = {"percussion": 368, "bass": 615, "lead": 480}
+"""How many candidates a family has in the paper's experiment."""
+
+SECONDS = 10.0
+REFERENCE_PITCHES = frozenset(performance.notes[0].pitch for performance in REFERENCE_NOTES)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The ranks of one suite: of each query's preset, strictly and with credit for near-duplicates.
+
+    Args:
+        strict, lenient: (Q,), from 1.
+        asked: (Q,), number of the preset asked for.
+        strata: (Q,), number of its family.
+        candidates: how many each family had, by family (``ANY`` for all presets).
+    """
+
+    strict: Ints
+    lenient: Ints
+    asked: Ints
+    strata: Ints
+    candidates: dict[str, int]
+
+
+def mixture_queries(corpus: Corpus, count: int, seed: int = 2025) -> tuple[Tensor, dict[str, list[str]]]:
+    """Three-part mixtures of test presets.
+
+    Returns:
+        Sound (count, 160,000) at 16 kHz, and for each family the id of each mixture's preset.
+
+    Raises:
+        TrainingError: a family has no test preset.
+    """
+    pools = {
+        family: [key for key in corpus.ids("test", family, stated=True) if key in corpus.scales] for family in CORE
+    }
+    for family, pool in pools.items():
+        if not pool:
+            raise TrainingError(f"No test preset of the family {family} is there; install the Debian synths' banks.")
+    sounds: list[Samples] = []
+    asked: dict[str, list[str]] = {family: [] for family in CORE}
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        chosen = {family: pools[family][rng.integers(len(pools[family]))] for family in CORE}
+        parts = compose(rng, CORE, SECONDS)
+        stems = {
+            family: stem(part, lambda note, key=chosen[family]: corpus.scales.nearest(key, note), SECONDS)
+            for family, part in parts.items()
+        }
+        sounds.append(mix_stems(stems))
+        for family, key in chosen.items():
+            asked[family].append(key)
+    return torch.from_numpy(np.stack(sounds)), asked
+
+
+def single_queries(corpus: Corpus, notes: int = 3, seed: int = 2025) -> tuple[Tensor, list[str]]:
+    """Single notes of test presets, at pitches that no reference note has.
+
+    Args:
+        notes: how many of each preset.
+
+    Returns:
+        Sound (Q, T) at 16 kHz, and the preset of each.
+    """
+    sounds: list[Samples] = []
+    asked: list[str] = []
+    rng = np.random.default_rng(seed)
+    for key in corpus.ids("test", stated=True):
+        if key not in corpus.scales:
+            continue
+        pitches = corpus.scales.recorded[key].pitches
+        free = [row for row in range(len(REFERENCE_NOTES), len(pitches)) if pitches[row] not in REFERENCE_PITCHES]
+        for row in rng.choice(free, notes, replace=False):
+            sounds.append(corpus.scales.notes(key)[row].astype(np.float32) / 32767)
+            asked.append(key)
+    return torch.from_numpy(np.stack(sounds)), asked
+
+
+def candidates(corpus: Corpus, family: str, size: int | None, seed: int = 2025) -> list[str]:
+    """The presets that are searched for a family: every test preset that a person labelled, and the rest of
+    the family, or of it as many, drawn with a fixed seed, as make ``size``."""
+    if family == ANY:
+        return corpus.ids()
+    asked = corpus.ids("test", family, stated=True)
+    others = [key for key in corpus.ids(family=family) if key not in set(asked)]
+    if size is not None and len(asked) + len(others) > size:
+        picked = np.random.default_rng((seed, CORE.index(family))).choice(len(others), size - len(asked), replace=False)
+        others = [others[place] for place in sorted(picked)]
+    return asked + others
+
+
+def references(corpus: Corpus, hearing: Hearing, ids: Sequence[str], family: str) -> Vectors:
+    """Vectors of the reference notes, (K, 5, D)."""
+    rows = [corpus.notes.references(key) for key in ids]
+    heard: list[Vectors] = []
+    for first in range(0, len(rows), 256):
+        block = np.concatenate(rows[first : first + 256])
+        heard.append(hearing.reference(torch.from_numpy(block), family))
+    flat = np.concatenate(heard)
+    return flat.reshape(len(ids), -1, flat.shape[-1])
+
+
+def run_mixture(corpus: Corpus, hearing: Hearing, queries: Tensor, asked: dict[str, list[str]], full: bool) -> Found:
+    """Rank the preset of each part of each mixture among the candidates of its family, which is given."""
+    sizes = {family: None if full else CANDIDATES[family] for family in asked}
+    groups = [
+        _rank(corpus, hearing, queries, asked[family], candidates(corpus, family, sizes[family]), family)
+        for family in asked
+    ]
+    return _joined(groups, list(asked), corpus)
+
+
+def run_single(corpus: Corpus, hearing: Hearing, queries: Tensor, asked: list[str]) -> Found:
+    """Rank the preset of each note among all presets, the family not given."""
+    return _joined([_rank(corpus, hearing, queries, asked, candidates(corpus, ANY, None), ANY)], [ANY], corpus)
+
+
+_Ranked = tuple[Ints, Ints, list[str], int]
+
+
+def _rank(
+    corpus: Corpus, hearing: Hearing, queries: Tensor, asked: list[str], ids: list[str], family: str
+) -> _Ranked:
+    vectors = references(corpus, hearing, ids, family)
+    hearing.settle(vectors)
+    scores = hearing.scores(hearing.query(queries, family), vectors)
+    strict, lenient = rights(ids, asked, lambda key: corpus.labels[key].cluster)
+    return ranks(scores, strict), ranks(scores, lenient), asked, len(ids)
+
+
+def rights(ids: Sequence[str], asked: Sequence[str], cluster: Callable[[str], str]) -> tuple[Bools, Bools]:
+    """Which candidates (Q, K) count as found: the preset itself; any of its near-duplicates as well."""
+    names, clusters = np.array(ids), np.array([cluster(key) for key in ids])
+    wanted, near = np.array(asked), np.array([cluster(key) for key in asked])
+    return names[None] == wanted[:, None], clusters[None] == near[:, None]
+
+
+def _joined(groups: list[_Ranked], families: list[str], corpus: Corpus) -> Found:
+    numbers = {key: number for number, key in enumerate(corpus.labels)}
+    return Found(
+        np.concatenate([strict for strict, _, _, _ in groups]),
+        np.concatenate([lenient for _, lenient, _, _ in groups]),
+        np.array([numbers[key] for _, _, asked, _ in groups for key in asked]),
+        np.concatenate([np.full(len(asked), place) for place, (_, _, asked, _) in enumerate(groups)]),
+        {family: size for family, (_, _, _, size) in zip(families, groups, strict=True)},
+    )
