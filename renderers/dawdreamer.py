@@ -25,6 +25,10 @@ from synthmatch.renderers.synths import Synth, plugin_fingerprint
 
 _SEED = 0x1234  # what ZynAddSubFX itself starts with
 
+# A MIDI file with one message, all sound off (controller 120) on channel 1: notes with a long release would
+# ring on through any pause.
+_ALL_SOUND_OFF = bytes.fromhex("4d546864 00000006 0000 0001 0060  4d54726b 00000008 00 b07800 00 ff2f00")
+
 
 @dataclass(frozen=True)
 class Hosting:
@@ -137,9 +141,9 @@ class PluginRenderer:
         if self._processor is None or self._untouched:
             raise RenderError(f"Load a state into {self._row.title} before you render.")
         self._seed()
-        self._processor.clear_midi()
         if self._settings.settle > 0:
-            self._run(self._settings.settle)
+            self._fall_silent()
+        self._processor.clear_midi()
         for note in performance.notes:
             self._processor.add_midi_note(note.pitch, note.velocity, note.start, note.duration)
         samples = self._run(performance.seconds)
@@ -152,11 +156,20 @@ class PluginRenderer:
         self._engine = self._processor = None
         self._untouched = False
 
+    def _fall_silent(self) -> None:
+        """End what the performance before left sounding."""
+        with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
+            file = Path(folder) / "off.mid"
+            file.write_bytes(_ALL_SOUND_OFF)
+            self._processor.load_midi(str(file))
+        self._engine.render(self._settings.settle)
+
     def _run(self, seconds: float) -> Samples:
         """Render exactly round(seconds * rate) samples; shape (channels, n)."""
-        rate = self._settings.sample_rate
+        rate, block = self._settings.sample_rate, self._settings.block_size
         count = round(seconds * rate)
-        self._engine.render((count + 0.5) / rate)  # the engine rounds down
+        # One block more: a key that is let go at the very end would otherwise stay down for ever.
+        self._engine.render((count + block) / rate)
         # The engine's buffer is used again by its next render: a copy is a must.
         return np.array(self._engine.get_audio()[:, :count], dtype=np.float32, order="C")
 

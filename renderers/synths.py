@@ -12,6 +12,7 @@ from pathlib import Path
 
 from synthmatch.errors import PluginMissing
 from synthmatch.files import content_hash
+from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.renderers.renderer import Isolation, Renderer
 
 
@@ -23,7 +24,7 @@ class Synth:
         id: what states, commands and libraries call it.
         title: what its users call it.
         plugin: file name of the VST2 plugin without its suffix; None for a synth that is built in.
-        banks: folders where the banks that come with it are installed.
+        banks: folders, or single files, where the banks that come with it are installed.
         isolation: what must happen between two of its presets.
         package: how to get it, as the end of a sentence.
         revision: raised when the way it is hosted changes its sound, so that stored sound is made again.
@@ -37,8 +38,6 @@ class Synth:
     package: str
     revision: int = 1
 
-
-_PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
 _TABLE = (
     Synth(
@@ -62,7 +61,7 @@ _TABLE = (
         "faust",
         "synthmatch's own synth",
         None,
-        (_PRESETS / "factory", ),
+        (factory_bank_path(),),
         Isolation.NOTHING,
         "install synthmatch again",
     ),
@@ -123,8 +122,8 @@ def installed() -> tuple[Synth, ...]:
 
 
 def bank_folders(row: Synth) -> tuple[Path, ...]:
-    """The folders of banks that come with the synth and are there."""
-    return tuple(folder for folder in row.banks if folder.is_dir())
+    """The folders, or single files, of banks that come with the synth and are there."""
+    return tuple(path for path in row.banks if path.exists())
 
 
 def require_plugin(row: Synth) -> Path:

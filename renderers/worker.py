@@ -19,6 +19,7 @@ import select
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -187,6 +188,7 @@ def _move_home(home: Path) -> None:
     for name, text in _HOME_FILES.items():
         (home / name).write_text(text.format(home=home), "utf-8")
     os.environ["HOME"] = str(home)
+    tempfile.tempdir = str(home)  # removed with the rest, even if this process is killed
     for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
         os.environ.pop(variable, None)
 

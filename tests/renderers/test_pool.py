@@ -1,0 +1,232 @@
+"""Sounds come out, in any order and with any number of workers, whatever a plugin does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthmatch.errors import RenderError
+from synthmatch.notes import Performance
+from synthmatch.presets.formats.amsynth import make_state
+from synthmatch.presets.preset import Preset, State
+from synthmatch.renderers.pool import RenderPool, render_one
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult, RenderSettings
+
+GOOD, BAD = 60, 99
+SHORT = RenderSettings(settle=0.0)
+ZYN_STATE = State("zynaddsubfx", b"<ZynAddSubFX-data><INSTRUMENT><X /></INSTRUMENT></ZynAddSubFX-data>")
+STATES = {"amsynth": make_state({}), "zynaddsubfx": ZYN_STATE}  # hosted by fork, and by a new instance
+
+
+def job(pitch: int, synth: str = "amsynth") -> RenderJob:
+    return RenderJob(STATES[synth], (Performance.single(pitch, 100, 0.1, 0.1),), SHORT)
+
+
+def sounds(jobs: Iterable[RenderJob], workers: int) -> dict[str, list[np.ndarray]]:
+    with RenderPool(workers) as pool:
+        results = list(pool.render(jobs))
+    assert [result.reason for result in results if not result.ok] == []
+    return {result.job.key: [clip.samples for clip in result.clips] for result in results}
+
+
+def difference(first: dict[str, list[np.ndarray]], second: dict[str, list[np.ndarray]]) -> float:
+    """The largest difference of any two samples."""
+    assert first.keys() == second.keys()
+    pairs = [pair for key in first for pair in zip(first[key], second[key], strict=True)]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)
+
+
+def gone(pid: int) -> bool:
+    """Whether the process and all that it started end; a child of a killed one is the system's to bury."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.plugin
+@pytest.mark.parametrize(
+    ("presets", "tolerance"),
+    # ZynAddSubFX adds noise of 1e-16 against denormal numbers, which an earlier instance can change.
+    [("amsynth_presets", 0.0), ("zyn_presets", 1e-6)],
+)
+def test_no_sound_depends_on_order_or_workers(
+    presets: str, tolerance: float, request: pytest.FixtureRequest
+) -> None:
+    found: Sequence[Preset] = request.getfixturevalue(presets)
+    jobs = [RenderJob(preset.state, (Performance.single(48, 100, 0.5, 0.2),) * 2) for preset in found]
+    assert len(jobs) >= 5
+    first = sounds(jobs, 1)
+    assert difference(first, sounds(jobs[::-1], 2)) <= tolerance
+    alone = jobs[len(jobs) // 2]
+    clips = [clip.samples for clip in render_one(alone).clips]
+    assert difference({alone.key: first[alone.key]}, {alone.key: clips}) <= tolerance
+
+
+@pytest.mark.plugin
+def test_both_synths_take_turns_in_one_pool(
+    amsynth_presets: Sequence[Preset], zyn_presets: Sequence[Preset]
+) -> None:
+    mixed = [preset for pair in zip(amsynth_presets, zyn_presets, strict=False) for preset in pair]
+    assert len(sounds((RenderJob(preset.state, settings=SHORT) for preset in mixed), 2)) == len(mixed)
+
+
+@pytest.mark.plugin
+def test_a_killed_worker_costs_no_result(zyn_presets: Sequence[Preset]) -> None:
+    jobs = [RenderJob(preset.state) for preset in zyn_presets]
+    expected = sounds(jobs, 1)
+    found: list[RenderResult] = []
+    with RenderPool(2) as pool:
+        for result in pool.render(jobs):
+            found.append(result)
+            if len(found) == 1:
+                for pid in pool.pids():
+                    os.kill(pid, signal.SIGKILL)
+    assert [result.reason for result in found if not result.ok] == []
+    rendered = {result.job.key: [clip.samples for clip in result.clips] for result in found}
+    assert difference(expected, rendered) <= 1e-6
+
+
+@pytest.mark.parametrize("synth", STATES)
+@pytest.mark.parametrize(
+    ("deed", "failure", "words"),
+    [
+        ("crash", Failure.CRASH, "died by SIGSEGV"),
+        ("leave", Failure.CRASH, "died with exit status 0"),
+        ("hang", Failure.TIMEOUT, "longer than 2 s"),
+        ("not a number", Failure.NOT_FINITE, "isn't finite"),
+        ("silence", Failure.SILENT, "makes no sound"),
+    ],
+)
+def test_what_a_plugin_does_wrong_costs_that_job_alone(
+    deed: str, failure: Failure, words: str, synth: str, wrong_plugin: Callable[..., None]
+) -> None:
+    wrong_plugin(deed, synth)
+    jobs = [job(GOOD, synth), job(BAD, synth), job(GOOD + 1, synth), job(GOOD + 2, synth)]
+    with RenderPool(2, timeout=2.0) as pool:
+        results = {result.job.key: result for result in pool.render(jobs)}
+    assert [results[each.key].ok for each in jobs] == [True, False, True, True], results[jobs[0].key].reason
+    broken = results[jobs[1].key]
+    assert broken.failure is failure
+    assert words in broken.reason
+    assert broken.clips == ()
+
+
+def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("crash", at_entry=True)
+    with RenderPool(1) as pool:
+        results = list(pool.render(job(pitch) for pitch in range(40, 60)))
+    assert {result.failure for result in results} == {Failure.CRASH}
+    assert "4 times in a row" in results[-1].reason
+    assert "SIGSEGV" in results[-1].reason
+
+
+def test_a_file_that_is_no_plugin_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "amsynth_vst.so").write_bytes(b"not a plugin")
+    monkeypatch.setenv("VST_PATH", str(tmp_path))
+    with RenderPool(2) as pool:
+        results = list(pool.render(job(pitch) for pitch in range(40, 50)))
+    assert len(results) == 10
+    assert {result.failure for result in results} == {Failure.REFUSED}
+    assert all("install Debian's package amsynth" in result.reason for result in results)
+
+
+def test_an_unknown_synth_is_refused() -> None:
+    result = render_one(RenderJob(State("theremin", b"")))
+    assert result.failure is Failure.REFUSED
+    assert "No synth called theremin" in result.reason
+
+
+def test_a_plugins_noise_goes_to_the_log(
+    wrong_plugin: Callable[..., None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    wrong_plugin("noise")
+    log = tmp_path / "log"
+    with RenderPool(1, log=log) as pool:
+        assert next(pool.render([job(BAD)])).ok
+    assert capfd.readouterr() == ("", "")
+    assert "a plugin's noise" in log.read_text()
+    assert "and more of it" in log.read_text()
+
+
+@pytest.mark.parametrize("synth", STATES)
+@pytest.mark.parametrize("way", ["generator", "pool"])
+def test_leaving_early_leaves_nothing_behind(
+    way: str, synth: str, wrong_plugin: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_plugin("hang", synth)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    pool = RenderPool(2, timeout=3600.0)
+    results = pool.render([job(GOOD, synth), *(job(BAD, synth) for _ in range(9))])
+    assert next(results).ok
+    pids = pool.pids()
+
+    def leave() -> None:
+        if way == "generator":
+            results.close()  # type: ignore[attr-defined]
+        pool.close()
+
+    leaving = threading.Thread(target=leave, daemon=True)
+    leaving.start()
+    leaving.join(60)
+    assert not leaving.is_alive()
+    assert pids
+    assert all(gone(pid) for pid in pids)
+    assert list(folder.iterdir()) == []
+    if way == "pool":
+        with pytest.raises(RenderError, match="closed"):
+            list(results)
+
+
+def test_a_pool_goes_on_after_a_loop_was_left(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("hang")
+    with RenderPool(1, timeout=3600.0) as pool:
+        for result in pool.render([job(GOOD), job(BAD), job(BAD)]):
+            assert result.ok
+            break
+        assert next(pool.render([job(GOOD + 1)])).ok
+    with pytest.raises(RenderError, match="closed"):
+        next(pool.render([job(GOOD)]))
+
+
+def test_jobs_are_taken_only_as_fast_as_they_get_done(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("noise")
+    taken = 0
+
+    def jobs() -> Iterator[RenderJob]:
+        nonlocal taken
+        for pitch in range(30, 60):
+            taken += 1
+            yield job(pitch)
+
+    with RenderPool(2) as pool:
+        for done, result in enumerate(pool.render(jobs()), 1):
+            assert result.ok
+            assert taken <= done - 1 + 4
+
+
+def test_an_error_of_whoever_makes_the_jobs_comes_through(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("noise")
+
+    def jobs() -> Iterator[RenderJob]:
+        yield job(GOOD)
+        raise ValueError("no more presets")
+
+    with RenderPool(1) as pool, pytest.raises(ValueError, match="no more presets"):
+        list(pool.render(jobs()))

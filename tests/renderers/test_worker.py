@@ -1,0 +1,120 @@
+"""Frames arrive whole or not at all, and the process that forks stays small and alone."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from synthmatch.audio import Clip
+from synthmatch.errors import NotFinite, PresetError
+from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.preset import State
+from synthmatch.renderers.frames import Answer, describe_exit, pack, read_frame, whole_frame, write_frame
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
+from synthmatch.renderers.synths import SYNTHS, is_installed, make_renderer
+from synthmatch.renderers.worker import perform
+
+
+def frame(data: bytes) -> bytes:
+    stream = io.BytesIO()
+    write_frame(stream, data)
+    return stream.getvalue()
+
+
+def test_frames_come_out_as_they_went_in() -> None:
+    stream = io.BytesIO(frame(b"one") + frame(b"") + frame(bytes(100_000)))
+    assert [read_frame(stream) for _ in range(3)] == [b"one", b"", bytes(100_000)]
+    with pytest.raises(EOFError):
+        read_frame(stream)
+
+
+def test_a_frame_that_is_cut_anywhere_is_no_frame() -> None:
+    whole = frame(b"answer")
+    assert whole_frame(whole) == b"answer"
+    for length in range(len(whole)):
+        assert whole_frame(whole[:length]) is None
+        with pytest.raises(EOFError):
+            read_frame(io.BytesIO(whole[:length]))
+    assert whole_frame(whole + b"!") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(0, "with exit status 0"), (3, "with exit status 3"), (-11, "by SIGSEGV"), (-250, "by signal 250")],
+)
+def test_how_a_process_ended_is_told(status: int, words: str) -> None:
+    assert describe_exit(status) == words
+
+
+class _Tone:
+    """A synth without a plugin, whose state's bytes are its level."""
+
+    def __init__(self) -> None:
+        self.level = 0.0
+
+    def load(self, state: State, settings: RenderSettings) -> None:
+        assert settings.sample_rate == 8000
+        try:
+            self.level = float(state.data)
+        except ValueError as error:
+            raise PresetError("Its level isn't a number.") from error
+
+    def render(self, performance: Performance) -> Clip:
+        if not np.isfinite(self.level):
+            raise NotFinite("Its sound isn't finite.")
+        return Clip(np.full((1, round(performance.seconds * 8000)), self.level, np.float32), 8000)
+
+
+@pytest.mark.parametrize(
+    ("level", "failure", "words"),
+    [
+        (b"1e-4", Failure.SILENT, "no sound"),  # -80 dB
+        (b"nan", Failure.NOT_FINITE, "isn't finite"),
+        (b"loud", Failure.REFUSED, "isn't a number"),
+    ],
+)
+def test_a_job_without_sound_is_a_failure_with_its_reason(level: bytes, failure: Failure, words: str) -> None:
+    answer = perform(_Tone(), RenderJob(State("tone", level), settings=RenderSettings(8000)))  # type: ignore[arg-type]
+    assert (answer.clips, answer.failure) == ((), failure)
+    assert words in answer.reason
+
+
+def test_a_job_with_sound_gives_a_clip_per_performance() -> None:
+    job = RenderJob(State("tone", b"1e-3"), settings=RenderSettings(8000))  # -60 dB
+    answer = perform(_Tone(), job)  # type: ignore[arg-type]
+    assert answer.failure is None
+    assert [clip.samples.shape for clip in answer.clips] == [(1, 16_000)] * len(REFERENCE_NOTES)
+    assert len(pack(answer)) < 1.02 * sum(clip.samples.nbytes for clip in answer.clips)
+    assert isinstance(answer, Answer)
+
+
+@pytest.mark.plugin
+def test_a_process_that_forks_has_one_thread_and_no_torch() -> None:
+    row = SYNTHS["amsynth"]
+    if not sys.platform.startswith("linux") or not is_installed(row):
+        pytest.skip(f"needs Linux and {row.title}: {row.package}")
+    script = (
+        "import os, sys\n"
+        "import synthmatch.renderers.worker\n"
+        "from synthmatch.renderers.renderer import RenderSettings\n"
+        "from synthmatch.renderers.synths import make_renderer\n"
+        "make_renderer('amsynth').prepare(RenderSettings())\n"
+        "sys.stderr.write(f\"{len(os.listdir('/proc/self/task'))} {'torch' in sys.modules}\")\n"
+        "sys.stderr.flush()\n"
+        "os._exit(0)\n"
+    )
+    environment = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr.endswith("1 False")
+
+
+def test_a_state_of_another_synth_is_refused_before_anything_is_loaded() -> None:
+    row = SYNTHS["amsynth"]
+    if not is_installed(row):
+        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+    with make_renderer("amsynth") as renderer, pytest.raises(PresetError, match="state of faust can't be loaded"):
+        renderer.load(State("faust", b"{}"), RenderSettings())
