@@ -41,20 +41,13 @@ class Problem:
 
 def verify(library: Library) -> list[Problem]:
     """See :meth:`Library.verify`. Decodes every sound: about 100 presets a second."""
-    try:
-        library.reload()
-    except LibraryError as error:
-        return [Problem(Trouble.VECTORS, str(library.path), str(error))]
+    library.reload()
     return [*_sounds(library), *_vectors(library), *_indexes(library), *_strays(library)]
 
 
 def repair(library: Library, encoder: Encoder | None, pool: RenderPool | None) -> list[Problem]:
     """See :meth:`Library.repair`; the caller holds the lock."""
-    try:
-        library.reload()
-    except LibraryError:  # a table that can't be read: everything is embedded again from the sounds
-        shutil.rmtree(library.path / "vectors", ignore_errors=True)
-        library.reload()
+    library.reload()
     if encoder is not None:
         library.require_encoder(encoder)
     problems = [*_sounds(library), *_vectors(library)]
@@ -111,6 +104,8 @@ def _sounds(library: Library) -> list[Problem]:
 
 
 def _vectors(library: Library) -> list[Problem]:
+    if library.vectors.damage:
+        return [Problem(Trouble.VECTORS, str(library.vectors.folder), library.vectors.damage)]
     missing = intake.rendered_ids(library) - set(library.vectors.ids)
     remedy = "run `synthmatch library repair`"
     return [

@@ -60,15 +60,15 @@ class Query:
             InputError: ``start`` and ``end`` don't lie in the clip, in that order.
             AudioError: it is too short, or silent.
         """
+        if math.isfinite(self.start) and self.start >= self.clip.seconds > 0:
+            raise InputError(
+                f"{self.name} ends at {self.clip.seconds:.2f} s, before the passage at {self.start} s starts."
+            )
         end = self.clip.seconds if self.end is None else self.end
-        if not (math.isfinite(self.start) and math.isfinite(end) and 0 <= self.start < end):
+        if self.clip.seconds > 0 and not (math.isfinite(end) and 0 <= self.start < end):
             raise InputError(
                 f"The passage from {self.start} s to {end} s of {self.name} is empty;"
                 " the start must lie before the end, neither below 0."
-            )
-        if self.start >= self.clip.seconds:
-            raise InputError(
-                f"{self.name} ends at {self.clip.seconds:.2f} s, before the passage at {self.start} s starts."
             )
         passage = self.clip.between(self.start, end)
         require_audible(passage, self.name)
@@ -105,6 +105,8 @@ class Matcher:
 
             encoder = Encoder.released()
         library.require_encoder(encoder)
+        if library.vectors.damage:
+            raise LibraryError(library.vectors.damage)
         if not len(library):
             raise LibraryError(f"The library {library.path} is empty; fill it with `synthmatch library add`.")
         self.library = library

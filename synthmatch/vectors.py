@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch.errors import LibraryError
 from synthmatch.files import atomic_path, content_hash, write_text
 
 Vectors = npt.NDArray[np.float16]
@@ -62,6 +61,7 @@ class VectorStore:
     dimension: int
     ids: tuple[str, ...] = field(init=False, default=())
     presence: Floats = field(init=False)
+    damage: str = field(init=False, default="")
     _space: dict[str, Vectors] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,26 +91,35 @@ class VectorStore:
             np.savez(temporary, ids=np.array(batch.ids), vectors=batch.vectors, presence=batch.presence)
 
     def reload(self) -> None:
-        """Read what is on disk: the table is mapped, parts are read."""
+        """Read what is on disk: the table is mapped, parts are read. A damaged table counts as empty, and
+        ``damage`` says so: its sounds can be embedded again."""
+        self.damage = ""
+        ids: list[str] = []
+        spaces: dict[str, Vectors] = {
+            name: np.zeros((0, self.notes, self.dimension), np.float16) for name in self.spaces
+        }
+        presence = np.zeros((0, len(self.spaces) - 1), np.float32)
         table = self._table()
-        if table is None:
-            ids: list[str] = []
-            spaces = {name: np.zeros((0, self.notes, self.dimension), np.float16) for name in self.spaces}
-            presence = np.zeros((0, len(self.spaces) - 1), np.float32)
-        else:
+        if table is not None:
             try:
-                ids = json.loads((table / "ids.json").read_text())
-                spaces = {name: np.load(table / f"{name}.npy", mmap_mode="r") for name in self.spaces}
-                presence = np.load(table / "presence.npy")
+                ids, spaces, presence = self._read_table(table)
             except (OSError, ValueError) as error:
-                raise LibraryError(f"{table} is damaged; run `synthmatch library repair`.") from error
-            shape = (len(ids), self.notes, self.dimension)
-            if any(vectors.shape != shape for vectors in spaces.values()) or len(presence) != len(ids):
-                raise LibraryError(f"{table} holds vectors that don't fit; run `synthmatch library repair`.")
+                self.damage = f"{table} is damaged ({error}); run `synthmatch library repair`."
         parts = [part for part in map(_read_part, self._parts()) if part is not None]
         if parts:
             ids, spaces, presence = _joined(self.spaces, ids, spaces, presence, parts)
         self.ids, self._space, self.presence = tuple(ids), spaces, presence
+
+    def _read_table(self, table: Path) -> tuple[list[str], dict[str, Vectors], Floats]:
+        ids = json.loads((table / "ids.json").read_text())
+        spaces = {name: np.load(table / f"{name}.npy", mmap_mode="r") for name in self.spaces}
+        presence = np.load(table / "presence.npy")
+        shape = (len(ids), self.notes, self.dimension)
+        wanted = dict.fromkeys(spaces, shape) | {"presence": (len(ids), len(self.spaces) - 1)}
+        for name, array in (spaces | {"presence": presence}).items():
+            if array.shape != wanted[name]:
+                raise ValueError(f"{name} has the shape {array.shape} instead of {wanted[name]}")
+        return ids, spaces, presence
 
     def compact(self, keep: Collection[str]) -> None:
         """Rewrite everything as one table of the states in ``keep``, sorted by id; drops the rest."""
@@ -119,7 +128,7 @@ class VectorStore:
         kept = sorted(set(keep) & rows.keys())
         old = self._table()
         parts = self._parts()
-        if old is not None and not parts and tuple(kept) == self.ids:
+        if old is not None and not parts and not self.damage and tuple(kept) == self.ids:
             return
         order = np.array([rows[state] for state in kept], dtype=np.intp)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -136,11 +145,6 @@ class VectorStore:
             raise
         self.reload()
         self._sweep(parts)
-
-    def clear(self) -> None:
-        """Delete every vector."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.reload()
 
     def unfit(self) -> list[str]:
         """The states with a vector that isn't finite or hasn't unit length."""

@@ -34,12 +34,14 @@ def small_encoder(seed: int) -> Encoder:
 
 def write_bank(path: Path, count: int, first: int = 0) -> PresetBank:
     """Write ``count`` different sounds of the built-in synth, numbered from ``first``, and read them."""
-    knobs = [row for row in faustsynth.parameters().values() if row.step != 1]
     presets = []
     for number in range(first, first + count):
-        row = knobs[number % len(knobs)]
-        share = 0.3 + 0.4 * (number // len(knobs) % 5) / 5 + 0.013
-        values = {row.name: row.minimum + share * (row.maximum - row.minimum)}
+        values = {
+            "osc1_shape": number % 4,
+            "fm_index": number // 4 % 5 * 2,
+            "noise_level": number % 3 * 0.2,
+            "filter_cutoff": 4000 / (1 + number // 20),
+        }
         presets.append(Preset(f"{_NAMES[number % 3]} {number}", faustsynth.make_state(values)))
     native_format(faustsynth.SYNTH).write(path, presets)
     return PresetBank.read(path)

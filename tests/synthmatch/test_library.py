@@ -21,6 +21,7 @@ from synthmatch.encoder import Encoder
 from synthmatch.errors import EncoderMismatch, LibraryError, PluginMissing
 from synthmatch.library import Library
 from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.faust import FaustRenderer
@@ -212,19 +213,20 @@ def test_update_embeds_again_without_rendering(library: Library, encoder: Encode
 
 
 def test_a_silent_preset_is_named_with_its_reason(library: Library, encoder: Encoder, pool: RenderPool) -> None:
-    from synthmatch.presets import faustsynth
-
-    table = faustsynth.parameters()
-    mute = {name: row.minimum for name, row in table.items() if "level" in name or "volume" in name or "gain" in name}
-    preset = Preset("Nothing", faustsynth.make_state(mute), bank="mute", file=Path("mute.faustpatch"))
+    state = faustsynth.make_state({"osc1_level": 0})
+    preset = Preset("Nothing", state, bank="mute", file=Path("mute.faustpatch"))
     report = library.add(PresetBank((preset,)), encoder, pool)
-    if not report.silent:  # the synth's quietest setting still sounds: then it is simply rendered
-        assert report.rendered == 1
-        return
-    assert report.silent[0].name == "Nothing"
+    assert [each.name for each in report.silent] == ["Nothing"]
+    assert (report.rendered, report.failed) == (0, ())
     assert library.failures() == report.silent
     assert report.silent[0].failure == Failure.SILENT.value
+    assert report.silent[0].reason
     assert library.presets(bank="mute")[0].status == "failed"
+    assert len(library) == 9
+    assert library.add(PresetBank((preset,)), encoder, pool).known == 1  # it isn't tried in vain again
+    assert library.verify() == []
+    with pytest.raises(LibraryError, match="has no sound"):
+        library.sound(preset.id)
 
 
 def test_a_synth_that_is_not_there_writes_nothing(tmp_path: Path, encoder: Encoder, pool: RenderPool) -> None:
