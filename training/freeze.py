@@ -1,4 +1,5 @@
-"""Makes the frozen labels: ``python -m synthmatch.training.freeze BANK.. --notes FOLDER``.
+"""Makes the frozen labels: ``python -m synthmatch.training.freeze FOLDER`` records the reference notes of the
+installed banks in FOLDER and writes ``training/labels.tsv``.
 
 Presets that their banks label keep that family. The others are heard: a small classifier learns the families
 from the labelled ones and is believed where it is sure. Near-duplicates are found by the distance of their
@@ -7,8 +8,11 @@ reference notes and stay on one side of the split.
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,10 +20,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from synthmatch.features import sound_print
+from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
+from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.notebank import NoteBank
-from synthmatch.training.split import Label, hash_side
+from synthmatch.training.recording import installed_presets
+from synthmatch.training.split import LABELS, Label, hash_side, write_labels
 
 NEAR_DB = 1.5
 """Mean log-mel distance below which two presets count as the same sound."""
@@ -146,3 +153,19 @@ def freeze(presets: Sequence[Preset], bank: NoteBank) -> tuple[list[Label], floa
         cluster = clusters[key]
         labels.append(Label(key, synths[key], family, source, cluster, hash_side(cluster)))
     return labels, heard.accuracy
+
+
+def main(folder: Path) -> str:
+    """Record, freeze, write; returns one line about what was found."""
+    presets = {preset.id: preset for preset in installed_presets(known_only=False)}
+    bank = NoteBank(folder)
+    with RenderPool() as pool:
+        bank.record({k: p.state for k, p in presets.items()}, dict.fromkeys(presets, REFERENCE_NOTES), pool.render)
+    labels, accuracy = freeze(installed_presets(known_only=False), bank)
+    write_labels(LABELS, labels)
+    sides = Counter(label.side for label in labels)
+    return f"{len(labels)} labels {dict(sides)}; the classifier agrees with {100 * accuracy:.0f} % of stated labels"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(main(Path(sys.argv[1])) + "\n")

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.errors import TrainingError
+from synthmatch.notes import Performance
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.preset import Preset, State
+from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.synths import bank_folders, installed
 from synthmatch.training.notebank import NoteBank, plan
 from synthmatch.training.split import Label, frozen
 
-Say = Callable[[str], None]
 Progress = Callable[[int, int], None]
+
+SYNTHS = ("amsynth", "zynaddsubfx")
+"""The synths whose banks the frozen labels cover."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,11 @@ class Corpus:
         ]
 
 
-def installed_presets(synths: Sequence[str] = ("amsynth", "zynaddsubfx")) -> dict[str, Preset]:
-    """The presets of installed synths that have frozen labels, by state id.
+def installed_presets(synths: Sequence[str] = SYNTHS, known_only: bool = True) -> list[Preset]:
+    """The listings of installed synths' banks; of those with frozen labels alone if ``known_only``.
 
     Raises:
-        TrainingError: none is installed.
+        TrainingError: none of the synths is installed.
     """
     folders = [folder for row in installed() if row.id in synths for folder in bank_folders(row)]
     if not folders:
@@ -55,7 +58,7 @@ def installed_presets(synths: Sequence[str] = ("amsynth", "zynaddsubfx")) -> dic
             f"None of {', '.join(synths)} is installed, whose banks the benchmark and the recipe use; "
             "install Debian's amsynth, zynaddsubfx-vst and zynaddsubfx-data."
         )
-    return {preset.id: preset for preset in PresetBank.read(*folders) if preset.id in frozen()}
+    return [preset for preset in PresetBank.read(*folders) if not known_only or preset.id in frozen()]
 
 
 def gather(folder: Path, extra: int, workers: int | None = None, progress: Progress | None = None) -> Corpus:
@@ -66,22 +69,17 @@ def gather(folder: Path, extra: int, workers: int | None = None, progress: Progr
         extra: notes of each preset beside the reference notes.
         workers: host processes; one per processor if None.
     """
-    presets = installed_presets()
     labels = frozen()
-    states = {key: preset.state for key, preset in presets.items()}
+    # In order of the hash, slow synths and fast ones take turns, and shards hold some of each.
+    states = {preset.id: preset.state for preset in sorted(installed_presets(), key=lambda preset: preset.id)}
     asked = {key: state for key, state in states.items() if labels[key].side == "test" and labels[key].stated}
     notes, scales = NoteBank(folder / f"notes-{extra}"), NoteBank(folder / "scales")
     with RenderPool(workers) as pool:
         for bank, wanted, count in ((notes, states, extra), (scales, asked, None)):
-            bank.record(_spread(wanted), _plans(wanted, labels, count), pool.render, progress)
+            bank.record(wanted, _plans(wanted, labels, count), pool.render, progress)
     heard = {key: labels[key] for key in sorted(states) if key in notes}
     return Corpus(heard, notes, scales)
 
 
-def _spread(states: dict[str, State]) -> dict[str, State]:
-    """In order of the hash: slow synths and fast ones take turns, and so do shards."""
-    return dict(sorted(states.items()))
-
-
-def _plans(ids: Iterable[str], labels: dict[str, Label], extra: int | None) -> dict[str, tuple[object, ...]]:
+def _plans(ids: Iterable[str], labels: dict[str, Label], extra: int | None) -> dict[str, tuple[Performance, ...]]:
     return {key: plan(labels[key].family, key, extra) for key in ids}

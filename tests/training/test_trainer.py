@@ -1,0 +1,148 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from synthmatch.errors import TrainingError
+from synthmatch.training.batches import Mixer
+from synthmatch.training.config import Recipe, read_recipe
+from synthmatch.training.objective import Memory, objective
+from synthmatch.training.trainer import Trainer, learning_rate
+
+
+def mixer(notes, recipe):
+    return Mixer(notes.bank, notes.presets, {}, recipe)
+
+
+def weights(trainer):
+    return {name: value.clone() for name, value in trainer.encoder.state_dict().items()}
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(notes, tiny, tmp_path):
+    whole = Trainer(mixer(notes, tiny), tiny, tmp_path / "whole")
+    whole.run()
+    Trainer(mixer(notes, tiny), tiny, tmp_path / "stopped").run(stop_at=3)
+    resumed = Trainer(mixer(notes, tiny), tiny, tmp_path / "stopped")
+    assert resumed.step == 3
+    resumed.run()
+    assert resumed.step == tiny.steps
+    first, second = weights(whole), weights(resumed)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_changes_every_weight(notes, tiny, tmp_path):
+    trainer = Trainer(mixer(notes, tiny), tiny, tmp_path)
+    before = weights(trainer)
+    trainer.run()
+    after = weights(trainer)
+    assert all(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_training_lowers_the_loss_on_what_it_saw(notes, tiny, tmp_path):
+    recipe = replace(tiny, steps=30, learning_rate=3e-3, memory=0)
+    trainer = Trainer(mixer(notes, recipe), recipe, tmp_path)
+    batch = trainer.mixer.batch(0)
+
+    def loss():
+        memory = Memory(len(recipe.encoder.families), 0, recipe.encoder.dimension, torch.device("cpu"))
+        with torch.inference_mode():
+            return float(objective(trainer.encoder, batch, memory, recipe, use_memory=False).total)
+
+    before = loss()
+    trainer.run()
+    assert loss() < 0.9 * before
+
+
+def test_a_folder_with_another_recipe_is_refused(notes, tiny, tmp_path):
+    Trainer(mixer(notes, tiny), tiny, tmp_path).checkpoint()
+    other = replace(tiny, seed=7)
+    with pytest.raises(TrainingError, match="another recipe"):
+        Trainer(mixer(notes, other), other, tmp_path)
+
+
+def test_batches_depend_on_seed_and_step_alone(notes, tiny):
+    first, again, other = mixer(notes, tiny).batch(5), mixer(notes, tiny).batch(5), mixer(notes, tiny).batch(6)
+    assert torch.equal(first.mixtures, again.mixtures)
+    assert torch.equal(first.references, again.references)
+    assert not torch.equal(first.mixtures, other.mixtures)
+
+
+def test_batches_say_what_is_in_them(notes, tiny):
+    batch = mixer(notes, replace(tiny, drop=0.5, solo=0.3)).batch(1)
+    counted = torch.zeros_like(batch.presence)
+    counted[batch.mixture, batch.family] = True
+    assert torch.equal(counted, batch.presence)
+    assert (batch.presence.sum(1) >= 1).all()
+    assert len(batch.references) == len(batch.family)
+    assert batch.mixtures.shape == (tiny.mixtures, round(16_000 * tiny.seconds))
+
+
+def test_no_preset_stands_twice_in_a_family_of_a_batch(notes, tiny):
+    batch = mixer(notes, tiny).batch(2)
+    for family in batch.family.unique():
+        states = batch.state[batch.family == family].tolist()
+        assert len(states) == len(set(states))
+
+
+def test_a_family_with_too_few_presets_is_named(notes, tiny):
+    few = {**notes.presets, "bass": notes.presets["bass"][:1]}
+    with pytest.raises(TrainingError, match="family bass"):
+        Mixer(notes.bank, few, {}, tiny)
+
+
+def test_memory_keeps_the_newest():
+    memory = Memory(2, 4, 3, torch.device("cpu"))
+    for number in range(6):
+        memory.add(1, torch.full((1, 3), float(number)), torch.tensor([number]))
+    vectors, clusters = memory.keys(1)
+    assert sorted(clusters.tolist()) == [2, 3, 4, 5]
+    assert sorted(vectors[:, 0].tolist()) == [2, 3, 4, 5]
+    assert len(memory.keys(0)[0]) == 0
+
+
+def test_near_duplicates_never_count_against_each_other(notes, tiny):
+    """With every preset in one cluster there is no negative left, so nothing to learn."""
+    together = {key: "one" for ids in notes.presets.values() for key in ids}
+    batch = Mixer(notes.bank, notes.presets, together, tiny).batch(0)
+    trainer_memory = Memory(12, 8, tiny.encoder.dimension, torch.device("cpu"))
+    from synthmatch.encoder import Encoder
+
+    losses = objective(Encoder(tiny.encoder), batch, trainer_memory, tiny, use_memory=True)
+    assert float(losses.mixture) == 0
+    assert float(losses.timbre) == 0
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    recipe = Recipe(steps=100, warmup=10)
+    rates = [learning_rate(recipe, step) for step in range(101)]
+    assert max(rates) == rates[10] == recipe.learning_rate
+    assert rates[:11] == sorted(rates[:11])
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[100] == pytest.approx(0)
+
+
+def test_the_log_says_what_was_lost(notes, tiny, tmp_path):
+    recipe = replace(tiny, steps=20)
+    Trainer(mixer(notes, recipe), recipe, tmp_path).run()
+    row = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert row["step"] == 20
+    assert row["total"] == pytest.approx(
+        row["mixture"] + recipe.presence_weight * row["presence"] + recipe.timbre_weight * row["timbre"], abs=1e-3
+    )
+
+
+def test_recipes_that_do_not_fit_are_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("stepz = 3\n")
+    with pytest.raises(TrainingError, match="sets stepz"):
+        read_recipe(str(path))
+    path.write_text("steps = ")
+    with pytest.raises(TrainingError, match="isn't TOML"):
+        read_recipe(str(path))
+    with pytest.raises(TrainingError, match="no recipe called nothing"):
+        read_recipe("nothing")
+
+
+def test_the_released_recipe_is_read():
+    assert read_recipe("released").core == ("percussion", "bass", "lead")
