@@ -47,13 +47,9 @@ class PresetIndex:
     vectors: npt.NDArray[np.floating[Any]]
     rows: npt.NDArray[np.intp]
     _shards: list[Any] = field(init=False, default_factory=list, repr=False)
-    _position: npt.NDArray[np.intp] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._position = np.asarray(self.rows, dtype=np.intp)
 
     def __len__(self) -> int:
-        return len(self._position)
+        return len(self.rows)
 
     @property
     def exact(self) -> bool:
@@ -77,7 +73,7 @@ class PresetIndex:
         if len(self) * notes > EXACT:
             per_shard = max(1, SHARD // notes)
             for first in range(0, len(self), per_shard):
-                rows = self._position[first : first + per_shard]
+                rows = self.rows[first : first + per_shard]
                 items = np.asarray(self.vectors[rows], np.float32).reshape(-1, dimension)
                 path = folder / f"{name}-{len(sizes)}.ann"
                 with atomic_path(path) as temporary:
@@ -142,13 +138,13 @@ class PresetIndex:
         if vector.shape != self.vectors.shape[2:] or not np.isfinite(vector).all():
             raise ValueError(f"a query of shape {vector.shape} can't be searched among {self.vectors.shape}")
         if only is not None:
-            return self._scored(vector, np.intersect1d(self._position, np.asarray(only, np.intp)), k)
+            return self._scored(vector, np.intersect1d(self.rows, np.asarray(only, np.intp)), k)
         if self.exact:
-            return self._scored(vector, self._position, k)
+            return self._scored(vector, self.rows, k)
         return self._scored(vector, self._candidates(vector, max(k, 1) * CANDIDATES), k)
 
     def _signature(self, key: str) -> str:
-        settings = (self.vectors.shape[1:], self._position.tolist(), EXACT, SHARD, TREES, SEED)
+        settings = (self.vectors.shape[1:], self.rows.tolist(), EXACT, SHARD, TREES, SEED)
         return content_hash(key.encode(), repr(settings).encode())
 
     def _candidates(self, vector: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.intp]:
@@ -158,7 +154,7 @@ class PresetIndex:
         for shard, tree in enumerate(self._shards):
             items = tree.get_nns_by_vector(vector, count * notes, search_k=SEARCH)
             found += [shard * per_shard + item // notes for item in items]
-        return self._position[np.unique(np.array(found, dtype=np.intp))]
+        return self.rows[np.unique(np.array(found, dtype=np.intp))]
 
     def _scored(
         self, vector: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], k: int

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-_CPU_SECONDS = {"amsynth": 0.25, "zynaddsubfx": 0.45, "faust": 0.3}
+_CPU_SECONDS = {"amsynth": 0.24, "zynaddsubfx": 0.34, "faust": 0.3}
 """Processor seconds per preset, all of it: rendering the reference notes, FLAC, embedding."""
 _OTHER_CPU_SECONDS = 0.5
 _BYTES = {"amsynth": 560_000, "zynaddsubfx": 590_000, "faust": 300_000}

@@ -74,8 +74,9 @@ class Sounds:
     def write_state(self, state: State) -> None:
         """Keep a state's canonical bytes, so that it can be exported when its bank is long gone."""
         path = self.state_path(state.id)
-        if not path.exists():
-            write_bytes(path, zlib.compress(state.data))
+        data = zlib.compress(state.data)
+        if not path.exists() or path.read_bytes() != data:
+            write_bytes(path, data)
 
     def read_state(self, state: str, synth: str) -> State:
         """A state, checked against its id.

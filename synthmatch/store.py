@@ -152,7 +152,8 @@ class Rows:
             self._connection.execute(
                 _UPSERT,
                 (
-                    *(preset.id, preset.name, preset.bank, str(preset.file), preset.slot, preset.family),
+                    # Absolute: bass.xiz in one folder isn't bass.xiz in another.
+                    *(preset.id, preset.name, preset.bank, str(preset.file.absolute()), preset.slot, preset.family),
                     *(preset.label_source, preset.category, preset.author, preset.comment),
                     json.dumps(preset.tags),
                 ),

@@ -53,6 +53,9 @@ class VectorStore:
         spaces: names of the S spaces: the families, then "timbre".
         notes: R, vectors per state and space.
         dimension: D.
+
+    Besides: ``ids``, the n states in the order of their rows; ``presence``, (n, F) probabilities; and
+    ``damage``, what is wrong with the table in a sentence, or "".
     """
 
     folder: Path
@@ -176,7 +179,8 @@ class VectorStore:
 def _read_part(path: Path) -> Embedded | None:
     """A part, or None if it is damaged: its states then count as not embedded."""
     try:
-        with np.load(path, allow_pickle=False) as part:
+        # Opened here: numpy leaves a file open whose archive turns out to be broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as part:
             return Embedded(tuple(map(str, part["ids"])), part["vectors"], part["presence"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -85,13 +85,14 @@ def test_files_that_belong_to_nothing_are_deleted(library: Library) -> None:
     assert not stray.exists()
 
 
-def test_a_lost_parameter_file_comes_back_with_its_bank(
+def test_lost_parameter_files_come_back_with_their_bank(
     library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool
 ) -> None:
-    lost = bank.presets[5].id
+    lost, damaged = bank.presets[5].id, bank.presets[6].id
     library.sounds.state_path(lost).unlink()
-    assert troubles(library) == {(Trouble.STATE, lost)}
-    assert [each.trouble for each in library.repair(encoder, pool)] == [Trouble.STATE]
+    library.sounds.state_path(damaged).write_bytes(b"nonsense")
+    assert troubles(library) == {(Trouble.STATE, lost), (Trouble.STATE, damaged)}
+    assert [each.trouble for each in library.repair(encoder, pool)] == [Trouble.STATE] * 2
     library.add(bank, encoder, pool)
     assert library.verify() == []
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthmatch import embedding
 from synthmatch.encoder import Encoder
 from synthmatch.errors import EncoderMismatch, LibraryError, PluginMissing
 from synthmatch.library import Library
@@ -101,6 +102,51 @@ def test_a_killed_add_goes_on_and_ends_as_if_undisturbed(
             difference = killed.vectors.space(space).astype(float) - whole.vectors.space(space).astype(float)
             assert np.abs(difference).max() < 2e-3  # float16 steps: batches were cut elsewhere
         assert killed.verify() == [] == whole.verify()
+
+
+def test_an_interrupted_add_leaves_a_library_that_opens_and_goes_on(
+    tmp_path: Path, bank: PresetBank, encoder: Encoder, pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "BATCH", 2)
+
+    def interrupt(done: int, _total: int) -> None:
+        if done >= 4:
+            raise KeyboardInterrupt
+
+    with Library.create(tmp_path / "library") as library, pytest.raises(KeyboardInterrupt):
+        library.add(bank, encoder, pool, interrupt)
+    with Library.open(tmp_path / "library") as library:
+        ready = len(library)
+        assert 4 <= ready <= 9
+        found = library.search("timbre", library.vectors.space("timbre")[0, 0].astype(np.float32), 20)
+        assert len(found) == ready
+        counts = library.banks()[0]
+        assert (counts.ready, counts.pending) == (ready, 9 - ready)
+        library.add(bank, encoder, pool)
+        assert len(library) == 9
+        assert library.verify() == []
+
+
+def test_files_of_one_name_in_two_folders_are_two_banks(
+    library: Library,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bank_writer: Callable[..., PresetBank],
+    encoder: Encoder,
+    pool: RenderPool,
+) -> None:
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        bank_writer(Path("mine.faustpatch"), 1, first=20 + number)
+        library.add(PresetBank.read("mine.faustpatch"), encoder, pool)
+    assert {each.file.parent.name for each in library.presets(bank="mine")} == {"one", "two"}
+
+
+def test_a_filter_by_synth_and_the_index_agree(library: Library) -> None:
+    vector = library.vectors.space("timbre")[3, 2].astype(np.float32)
+    assert library.search("timbre", vector, 9, synth="faust") == library.search("timbre", vector, 9)
+    assert library.search("timbre", vector, 9, synth="amsynth") == []
 
 
 def test_adding_twice_changes_nothing(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
