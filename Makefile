@@ -1,0 +1,72 @@
+# Everything from a bare clone. `make demo` and `make test` each do all the set-up that they need.
+#
+#   PYTHON=python3.12   another Python than python3 (3.11 or later)
+#   SYNTHS=none         install no synths and use none but the built-in one
+
+PYTHON ?= python3
+SYNTHS ?= debian
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Where the demonstration keeps its library: never the user's own.
+DEMO := $(CURDIR)/runs/demo-$(SYNTHS)
+
+ifeq ($(SYNTHS),none)
+DEMO_SYNTHS := faust
+PYTEST_CHOICE := -m 'not plugin'
+endif
+
+.PHONY: help setup synths demo test check lint types tests format clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo    set everything up, match seven mixtures, write the page'
+	@echo 'make test    set everything up, then lint, type-check and test'
+	@echo 'make setup   only set everything up'
+	@echo 'make lint | types | tests   one part of make test each'
+	@echo 'make format  put imports in order and mend what ruff can'
+	@echo 'make clean   remove what was built; recorded sound and libraries stay'
+	@echo 'SYNTHS=none  declines the Debian synths: the built-in synth serves'
+
+setup: synths $(READY)
+
+synths:
+	@SYNTHS=$(SYNTHS) sh tools/install-synths.sh
+
+# The stamp is younger than what decides the environment's contents, or the environment is brought up to date.
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) tools/prerequisites.py
+	@echo 'Setting up the virtual environment in $(VENV); the first time this takes a few minutes.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'setuptools>=77' -e '.[dev]'
+	@touch $@
+
+demo: setup
+	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch library add $(DEMO_SYNTHS)
+	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch demo --out '$(DEMO)/demo.html'
+
+test: setup
+	@$(MAKE) --no-print-directory lint types tests SYNTHS=$(SYNTHS)
+
+check: test
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+# What ships is what is checked: mypy sees the nested packages only in an installed copy.
+types: $(READY)
+	@rm -rf build
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	    --target build/typed .
+	cd build/typed && ../../$(BIN)/mypy --config-file ../../setup.cfg --cache-dir ../../.mypy_cache --strict -p synthmatch
+
+# Two tests at a time, each on one core; one file stays in one process, so that what its tests share is made once.
+tests: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile $(PYTEST_CHOICE)
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis $(READY)
