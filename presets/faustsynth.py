@@ -13,9 +13,8 @@ from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
-from synthmatch.presets.preset import State, encode_parameters
-
 from synthmatch.errors import PresetError
+from synthmatch.presets.preset import State, encode_parameters
 
 SYNTH = "faust"
 """The synth's id."""

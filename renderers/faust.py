@@ -8,14 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from synthmatch.presets import faustsynth
-from synthmatch.presets.preset import State
-from synthmatch.renderers.renderer import Isolation, RenderSettings
-
 from synthmatch.audio import Clip
 from synthmatch.errors import PluginMissing, RenderError
 from synthmatch.files import content_hash
 from synthmatch.notes import Performance
+from synthmatch.presets import faustsynth
+from synthmatch.presets.preset import State
+from synthmatch.renderers.renderer import Isolation, RenderSettings
 
 VOICES = 8
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from synthmatch.presets import faustsynth
-from synthmatch.presets.preset import Preset
-
 from synthmatch.errors import PresetError
 from synthmatch.files import write_text
+from synthmatch.presets import faustsynth
+from synthmatch.presets.preset import Preset
 
 _KIND = "synthmatch faust patch"
 _VERSION = 1
