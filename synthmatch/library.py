@@ -117,7 +117,6 @@ class Library:
         )
 
     # What is in it
-
     def __len__(self) -> int:
         """Different sounds that can be matched."""
         return len({each.id for each in self._listings if each.status == READY})
@@ -204,7 +203,6 @@ class Library:
         return export_preset(self.preset(listing), self.preview(listing.id), folder)
 
     # What is near
-
     def search(
         self, space: str, vector: npt.NDArray[np.float32], k: int, *, synth: str | None = None
     ) -> list[tuple[Listing, float]]:
@@ -223,7 +221,6 @@ class Library:
         return self.neighbours.search(space, vector, k, synth)
 
     # What changes it
-
     def require_encoder(self, encoder: Encoder) -> None:
         """Refuse an encoder whose vectors don't compare with the library's.
 

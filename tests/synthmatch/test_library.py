@@ -113,8 +113,12 @@ def test_an_interrupted_add_leaves_a_library_that_opens_and_goes_on(
         if done >= 4:
             raise KeyboardInterrupt
 
-    with Library.create(tmp_path / "library") as library, pytest.raises(KeyboardInterrupt):
-        library.add(bank, encoder, pool, interrupt)
+    with (
+        Library.create(tmp_path / "library") as library,
+        RenderPool(1) as stopped,  # an interrupted command takes its pool with it
+        pytest.raises(KeyboardInterrupt),
+    ):
+        library.add(bank, encoder, stopped, interrupt)
     with Library.open(tmp_path / "library") as library:
         ready = len(library)
         assert 4 <= ready <= 9
@@ -141,6 +145,19 @@ def test_files_of_one_name_in_two_folders_are_two_banks(
         bank_writer(Path("mine.faustpatch"), 1, first=20 + number)
         library.add(PresetBank.read("mine.faustpatch"), encoder, pool)
     assert {each.file.parent.name for each in library.presets(bank="mine")} == {"one", "two"}
+
+
+def test_an_estimate_counts_what_is_new_and_learns_from_what_was_done(
+    library: Library, tmp_path: Path, bank: PresetBank, bank_writer: Callable[..., PresetBank]
+) -> None:
+    more = bank_writer(tmp_path / "more.faustpatch", 30)  # the library's nine sounds, and 21 others
+    first = library.estimate(more)
+    assert (first.new_states, first.known_states) == (21, 9)
+    assert "21 sounds to render (9 are there already)" in str(first)
+    assert first.bytes > 21 * 50_000
+    library.rows.add_time("faust", 991, 10_000 - library.rows.rates()["faust"][1])
+    assert library.estimate(more).seconds == pytest.approx(21 * 10)  # 1,000 sounds took 10,000 s
+    assert str(library.estimate(bank)) == "all 9 sounds are in the library already"
 
 
 def test_a_filter_by_synth_and_the_index_agree(library: Library) -> None:
