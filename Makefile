@@ -36,6 +36,7 @@ synths:
 
 # The stamp is younger than what decides the environment's contents, or the environment is brought up to date.
 $(READY): setup.cfg pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo 'error: there is no $(PYTHON); install Python 3.11 or later.' >&2; exit 1; }
 	@$(PYTHON) tools/prerequisites.py
 	@echo 'Setting up the virtual environment in $(VENV); the first time this takes a few minutes.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

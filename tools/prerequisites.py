@@ -1,5 +1,7 @@
 """Says in one line what the set-up lacks, if it lacks something: Python 3.11, venv, g++, Python's headers."""
 
+from __future__ import annotations
+
 import shutil
 import sys
 import sysconfig

@@ -1,0 +1,153 @@
+"""What all commands share: ``--debug`` wherever it is typed, common options, progress, tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_STEPS = 10  # plain lines that a whole progress takes
+
+
+def _note_debug(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(dict)["debug"] = True
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"], is_flag=True, expose_value=False, callback=_note_debug, help="Show where an error came from."
+    )
+
+
+class Command(click.Command):
+    """A command that takes ``--debug``."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params.append(_debug_option())
+
+
+class Group(click.Group):
+    """A group that takes ``--debug``, as do its commands."""
+
+    command_class = Command
+    group_class = type
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.params.append(_debug_option())
+
+
+def library_option(command: _Function) -> _Function:
+    """``--library PATH``, handed over as ``library_path``."""
+    return click.option(
+        "--library",
+        "library_path",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="The library's folder, instead of the one in synthmatch's home.",
+    )(command)
+
+
+def model_option(command: _Function) -> _Function:
+    """``--model FILE``."""
+    return click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="An encoder that `synthmatch train` wrote, instead of the released one.",
+    )(command)
+
+
+def workers_option(command: _Function) -> _Function:
+    """``--workers N``."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Presets rendered at a time; one per processor if not given.",
+    )(command)
+
+
+class Progress:
+    """How far something is, on stderr: a bar on a terminal, elsewhere a line every 10 % or so.
+
+    Call it with (done, total) as often as you like; another total begins anew.
+
+    Args:
+        title: what is being done.
+        unit: what is counted, in the singular.
+    """
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._title, self._unit = title, unit
+        self._total = -1
+        self._shown = -1
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, done: int, total: int, remark: str = "") -> None:
+        """Show ``done`` of ``total``; ``remark`` is added."""
+        if total != self._total:
+            self._begin(done, total)
+        if self._bar is not None:
+            self._bar.set_postfix_str(remark, refresh=False)
+            self._bar.update(done - self._bar.n)
+            return
+        step = done * _STEPS // total if total else _STEPS
+        if step != self._shown:
+            self._shown = step
+            words = (f"{self._title}: {done} of {total} {self._unit}s", remark)
+            click.echo(", ".join(filter(None, words)), err=True)
+
+    def _begin(self, done: int, total: int) -> None:
+        self.close()
+        self._total, self._shown = total, -1
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            # What a run before this one did doesn't count for the speed.
+            self._bar = tqdm(total=total, initial=max(0, done - 1), desc=self._title, unit=self._unit, leave=True)
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def say(text: str) -> None:
+    """Print on stderr what isn't the result."""
+    click.echo(text, err=True)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]], indent: str = "") -> str:
+    """Text in columns; columns of numbers are aligned to the right."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(headings))]
+    lines = []
+    for row in ([*headings], *cells):
+        padded = [
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numbers, strict=True)
+        ]
+        lines.append((indent + "  ".join(padded)).rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,176 @@
+"""``synthmatch library``: the presets that can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from synthmatch.commands.framework import Group, Progress, library_option, model_option, table, workers_option
+
+if TYPE_CHECKING:
+    from synthmatch.encoder import Encoder
+    from synthmatch.intake import AddReport, FailedPreset
+    from synthmatch.listing import Listing
+
+
+@click.group(cls=Group)
+def library() -> None:
+    """Add, list, remove and check the presets that can be found."""
+
+
+@library.command()
+@click.argument("sources", nargs=-1, metavar="[SYNTH|PATH]...")
+@library_option
+@model_option
+@workers_option
+def add(sources: tuple[str, ...], library_path: Path | None, model: Path | None, workers: int | None) -> None:
+    """Render, embed and index banks.
+
+    SYNTH is a synth that `synthmatch doctor` names: the banks that came with it. PATH is a preset file, or a folder
+    of them. Without either, the banks of all installed plugins are added; on a machine without any plugin, the
+    built-in synth's. Presets that are known already cost nothing, and what was stopped goes on where it was.
+    """
+    from synthmatch.library import Library
+    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.sources import read_sources
+
+    bank = read_sources(sources)
+    encoder = load_encoder(model)
+    with Library.open_or_create(library_path) as opened:
+        opened.require_encoder(encoder)
+        click.echo(f"{len(bank)} presets, {opened.estimate(bank)}.")
+        with RenderPool(workers) as pool, Progress("rendering", "preset") as progress:
+            report = opened.add(bank, encoder, pool, progress)
+        _print_report(report)
+        click.echo(f"The library {opened.path} now holds {len(opened)} sounds that can be matched.")
+
+
+@library.command("list")
+@library_option
+def list_(library_path: Path | None) -> None:
+    """List the banks, with counts."""
+    from synthmatch.library import Library
+
+    with Library.open(library_path) as opened:
+        rows = [(each.synth, each.bank, each.presets, each.ready, each.pending, each.failed) for each in opened.banks()]
+        if rows:
+            click.echo(table(("synth", "bank", "presets", "ready", "pending", "failed"), rows))
+        click.echo(f"{opened.path}: {len(opened.presets())} presets, {len(opened)} sounds that can be matched.")
+
+
+@library.command()
+@click.argument("name")
+@library_option
+def show(name: str, library_path: Path | None) -> None:
+    """Show the presets of a bank or a synth, or the preset with an id.
+
+    Each stands with the families under which it is found; those that can't be used, with the reason.
+    """
+    from synthmatch.library import Library
+
+    with Library.open(library_path) as opened:
+        found = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
+        reasons = {each.id: each.reason for each in opened.failures()}
+        headings = ("id", "name", "synth", "bank", "family", "found under", "file", "status")
+        click.echo(table(headings, [_row(each, reasons.get(each.id, "")) for each in found]))
+
+
+@library.command()
+@click.argument("names", nargs=-1, required=True, metavar="BANK|SYNTH...")
+@library_option
+def remove(names: tuple[str, ...], library_path: Path | None) -> None:
+    """Remove banks, or all presets of a synth, from the library.
+
+    Your own preset files stay where they are.
+    """
+    from synthmatch.library import Library
+    from synthmatch.renderers.synths import SYNTHS
+
+    with Library.open(library_path) as opened:
+        for name in names:
+            count = opened.remove(synth=name) if name in SYNTHS else opened.remove(bank=name)
+            click.echo(f"{name}: {count} presets removed.")
+
+
+@library.command()
+@library_option
+@model_option
+def update(library_path: Path | None, model: Path | None) -> None:
+    """Embed the stored sound again for another encoder, without rendering."""
+    from synthmatch.library import Library
+
+    encoder = load_encoder(model)
+    with Library.open(library_path) as opened, Progress("embedding", "preset") as progress:
+        count = opened.update(encoder, progress)
+    click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
+
+
+@library.command()
+@library_option
+def verify(library_path: Path | None) -> None:
+    """Look for what is missing or damaged."""
+    from synthmatch.errors import LibraryError
+    from synthmatch.library import Library
+
+    with Library.open(library_path) as opened:
+        problems = opened.verify()
+        for problem in problems:
+            click.echo(problem.sentence)
+        if problems:
+            raise LibraryError(f"{opened.path} has {len(problems)} problems; run `synthmatch library repair`.")
+        click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
+
+
+@library.command()
+@library_option
+@model_option
+@workers_option
+def repair(library_path: Path | None, model: Path | None, workers: int | None) -> None:
+    """Mend what `verify` names: render, embed and index again what is missing or damaged."""
+    from synthmatch.errors import LibraryError
+    from synthmatch.library import Library
+    from synthmatch.renderers.pool import RenderPool
+
+    with Library.open(library_path) as opened, RenderPool(workers) as pool:
+        left = opened.repair(load_encoder(model), pool)
+        for problem in left:
+            click.echo(problem.sentence)
+        if left:
+            raise LibraryError(f"{opened.path} still has {len(left)} problems; the lines above say what helps.")
+        click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
+
+
+def load_encoder(model: Path | None) -> Encoder:
+    """The encoder in a file, or the released one."""
+    from synthmatch.encoder import Encoder
+
+    return Encoder.released() if model is None else Encoder.load(model)
+
+
+def _row(listing: Listing, reason: str) -> tuple[str, ...]:
+    status = f"{listing.status}: {reason}" if reason else listing.status
+    family = f"{listing.family} ({listing.label_source})" if listing.family else ""
+    found = ", ".join(listing.families)
+    return listing.id, listing.name, listing.synth, listing.bank, family, found, str(listing.file), status
+
+
+def _print_report(report: AddReport) -> None:
+    known = f"; {report.known} were known already" if report.known else ""
+    alike = f"; {report.duplicates} presets sound exactly like another one" if report.duplicates else ""
+    click.echo(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}{alike}.")
+    _print_failures("make no sound", report.silent)
+    _print_failures("can't be used", report.failed)
+    if report.faults:
+        click.echo(f"{len(report.faults)} could not be read:")
+        for fault in report.faults:
+            click.echo(f"  {fault.reason}")
+
+
+def _print_failures(what: str, presets: Sequence[FailedPreset]) -> None:
+    if presets:
+        click.echo(f"{len(presets)} presets {what}:")
+        for each in presets:
+            click.echo(f"  {each.synth}, {each.bank}, {each.name}: {each.reason}")

@@ -1,0 +1,118 @@
+"""``synthmatch train`` and ``synthmatch evaluate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from synthmatch.commands.framework import Command, Progress, model_option, say, workers_option
+
+if TYPE_CHECKING:
+    from synthmatch.training.objective import Losses
+
+_data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where recorded notes are kept; `training/notes` in synthmatch's home if not given.",
+)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--recipe", default="released", show_default=True, metavar="NAME", help="A recipe of the package, or a TOML file."
+)
+@_data_option
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run's checkpoint and log; `training/runs/NAME` in synthmatch's home if not given.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The encoder to write; `encoder.safetensors` in the run's folder if not given.",
+)
+@click.option("--stop-at", type=click.IntRange(min=1), metavar="N", help="Stop after this step; a later call goes on.")
+@workers_option
+def train(
+    recipe: str,
+    data: Path | None,
+    folder: Path | None,
+    out: Path | None,
+    stop_at: int | None,
+    workers: int | None,
+) -> None:
+    """Train an encoder on the installed synths' banks.
+
+    What was recorded or trained before goes on where it was.
+    """
+    from synthmatch.files import home
+    from synthmatch.training import run
+
+    folder = folder or home() / "training" / "runs" / Path(recipe).stem
+    out = out or folder / "encoder.safetensors"
+    with Progress("recording", "preset") as recorded, Progress("training", "step") as trained:
+
+        def stepped(step: int, steps: int, losses: Losses) -> None:
+            trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
+
+        steps = run.train(
+            recipe, data or _notes(), folder, out, workers=workers, stop_at=stop_at, recorded=recorded, stepped=stepped
+        )
+    click.echo(f"{out}: an encoder after {steps} steps.")
+
+
+@click.command(cls=Command)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="NAME",
+    help="single, mixture or mixture-full; repeatable. All of them if not given.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")
+@click.option("--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures are asked for.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the table, and JSON beside it.")
+@model_option
+@_data_option
+@workers_option
+def evaluate(
+    suites: tuple[str, ...],
+    as_json: bool,
+    mixtures: int | None,
+    out: Path | None,
+    model: Path | None,
+    data: Path | None,
+    workers: int | None,
+) -> None:
+    """Measure how often the right preset is found."""
+    from synthmatch.encoder import RELEASED
+    from synthmatch.files import write_text
+    from synthmatch.training import evaluate as benchmark
+    from synthmatch.training.config import read_recipe
+    from synthmatch.training.recording import gather
+
+    suites = suites or benchmark.SUITES
+    mixtures = mixtures or benchmark.MIXTURES
+    with Progress("recording", "preset") as recorded:
+        corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
+    command = " ".join(["synthmatch evaluate", *(f"--suite {name}" for name in suites), f"--mixtures {mixtures}"])
+    report = benchmark.evaluate(corpus, model or RELEASED, suites, mixtures, command, say)
+    document = json.dumps(report.to_json(), indent=1)
+    if out is not None:
+        write_text(out, report.to_markdown())
+        write_text(out.with_suffix(".json"), document + "\n")
+    click.echo(document if as_json else report.to_markdown())
+
+
+def _notes() -> Path:
+    from synthmatch.files import home
+
+    return home() / "training" / "notes"
