@@ -191,14 +191,41 @@ def test_any_parameters_stay_finite(renderer: FaustRenderer) -> None:
 def test_every_parameter_is_heard(renderer: FaustRenderer) -> None:
     """Each knob, turned from one end to the other, changes the sound of a patch in which all take part."""
     mean = {row.name: (row.minimum + row.maximum) / 2 for row in faustsynth.parameters().values()}
-    busy = mean | {"level": -30.0, "filter_mode": 0, "lfo_rate": 6.0, "pulse_width": 0.2, "osc1_octave": 0,
-                   "fm_index": 3.0, "amp_attack": 0.05, "filter_attack": 0.05, "delay_time": 0.1, "lfo_delay": 0.1,
-                   "osc1_shape": 0.5, "osc2_shape": 2.5, "drive": 0.1, "pitch_env": 12.0}  # fmt: skip
+    busy = mean | {
+        "level": -30.0,
+        "osc1_octave": 0.0,
+        "osc1_shape": 0.5,
+        "osc2_shape": 2.5,
+        "pulse_width": 0.2,
+        "pitch_env": 12.0,
+        "fm_index": 3.0,
+        "filter_mode": 0.0,
+        "filter_cutoff": 800.0,
+        "filter_env": 3.0,
+        "filter_attack": 0.05,
+        "amp_attack": 0.05,
+        "lfo_rate": 6.0,
+        "lfo_delay": 0.1,
+        "drive": 0.1,
+        "delay_time": 0.1,
+    }
     for row in faustsynth.parameters().values():
         low, high = (
             play(renderer, faustsynth.make_state(busy | {row.name: end})) for end in (row.minimum, row.maximum)
         )
         assert not np.allclose(low, high, atol=1e-5), row.name
+
+
+def test_releases_ring_out(renderer: FaustRenderer) -> None:
+    """A released voice falls by its own envelope: e^-3 in the release time, with no cut at a zero crossing."""
+    state = faustsynth.make_state({"osc1_shape": 0, "amp_release": 0.6, "amp_sustain": 1, "filter_cutoff": 18000})
+    renderer.load(state, SETTINGS)
+    samples = renderer.render(Performance.single(48, 100, 0.5, 0.8)).samples[0]
+    second = SETTINGS.sample_rate
+    before, after = (
+        np.abs(samples[int(start * second) : int((start + 0.05) * second)]).max() for start in (0.44, 1.1)
+    )
+    assert after / before == pytest.approx(np.exp(-3), rel=0.05)
 
 
 def test_written_program_sounds_like_the_preset(
