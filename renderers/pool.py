@@ -125,6 +125,7 @@ class _Slot(threading.Thread):
             if not run.cancelled:
                 self._start(host, job)
         if run.cancelled:
+            self._drop(key)  # it may never have been started
             raise RenderError("The pool was closed, or its results were left, before the job was done.")
         return host
 

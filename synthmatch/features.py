@@ -84,3 +84,13 @@ def sound_print(notes: Tensor, bands: int = 64, depth: float = 60.0) -> Tensor:
 def mel_distance(first: Tensor, second: Tensor) -> float:
     """Mean absolute difference in dB of two sound prints of the same shape."""
     return float((first - second).abs().mean())
+
+
+def sounding_distance(first: Tensor, second: Tensor, depth: float = 60.0) -> float:
+    """Mean absolute difference in dB where at least one of two sound prints sounds.
+
+    Never below :func:`mel_distance`. Two short sounds agree in the silence that follows them, so over all of
+    the print they look alike whatever they are.
+    """
+    sounding = torch.maximum(first, second) > -depth
+    return float((first - second).abs().sum() / sounding.sum().clamp(min=1))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmatch.features import sound_print
+from synthmatch.features import sound_print, sounding_distance
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
@@ -29,13 +29,13 @@ from synthmatch.training.recording import installed_presets
 from synthmatch.training.split import LABELS, Label, hash_side, write_labels
 
 NEAR_DB = 1.5
-"""Mean log-mel distance below which two presets count as the same sound."""
+"""Log-mel distance, where either sounds, below which two presets count as the same sound."""
 
-SURE = 0.5
+SURE = 0.3
 """The least probability at which the classifier is believed."""
 
 TRUST = ("field", "name", "folder")
-_POOL = 5  # frames averaged for the first, coarse comparison
+_POOL = (4, 10)  # bands and frames averaged for the first, coarse comparison
 
 
 def choose_labels(presets: Iterable[Preset]) -> dict[str, tuple[str, str]]:
@@ -50,8 +50,8 @@ def choose_labels(presets: Iterable[Preset]) -> dict[str, tuple[str, str]]:
 
 
 def prints(bank: NoteBank, ids: Sequence[str]) -> Tensor:
-    """Sound prints of presets: (K, notes * bands, N), float16."""
-    rows = [sound_print(torch.from_numpy(bank.references(key))).flatten(0, 1).half() for key in ids]
+    """Sound prints of presets: (K, notes, bands, N), float16."""
+    rows = [sound_print(torch.from_numpy(bank.references(key))).half() for key in ids]
     return torch.stack(rows)
 
 
@@ -59,7 +59,7 @@ def near_clusters(ids: Sequence[str], shapes: Tensor, near: float = NEAR_DB) -> 
     """Clusters of presets that are linked by distances below ``near`` dB.
 
     Args:
-        shapes: (K, R, N) sound prints.
+        shapes: (K, notes, bands, N) sound prints.
 
     Returns:
         For each id the smallest id of its cluster.
@@ -72,13 +72,19 @@ def near_clusters(ids: Sequence[str], shapes: Tensor, near: float = NEAR_DB) -> 
             place = parent[place]
         return place
 
-    # The distance of averages is never larger than the average distance, so it rules most pairs out.
-    coarse = functional.avg_pool1d(shapes.float(), _POOL).flatten(1)
+    # Averages differ by no more than what they average, and no more cells sound in a pair than in both of it
+    # together: this bound rules most pairs out.
+    notes, bands, frames = shapes.shape[1:]
+    whole = shapes[..., : bands // _POOL[0] * _POOL[0], : frames // _POOL[1] * _POOL[1]].flatten(0, 1)
+    coarse = functional.avg_pool2d(whole.float(), _POOL).view(len(ids), -1) * (_POOL[0] * _POOL[1])
+    sounding = (shapes > -60).flatten(1).sum(1).float()
     for first in range(0, len(ids), 256):
-        far = torch.cdist(coarse[first : first + 256], coarse[first:], p=1) / coarse.shape[1]
-        for row, column in (far < near).nonzero().tolist():
+        summed = torch.cdist(coarse[first : first + 256], coarse[first:], p=1)
+        most = (sounding[first : first + 256, None] + sounding[None, first:]).clamp(1, notes * bands * frames)
+        for row, column in (summed / most < near).nonzero().tolist():
             one, other = root(first + row), root(first + column)
-            if one != other and (shapes[first + row].float() - shapes[first + column].float()).abs().mean() < near:
+            pair = shapes[first + row].float(), shapes[first + column].float()
+            if one != other and sounding_distance(*pair) < near:
                 parent[max(one, other)] = min(one, other)
     members: dict[int, list[int]] = {}
     for place in range(len(ids)):
@@ -87,8 +93,8 @@ def near_clusters(ids: Sequence[str], shapes: Tensor, near: float = NEAR_DB) -> 
 
 
 def timbre_statistics(shapes: Tensor) -> Tensor:
-    """What the classifier hears of sound prints (K, R, N): mean, deviation, start and end per band, (K, 4 R)."""
-    whole = shapes.float()
+    """What the classifier hears of sound prints (K, notes, bands, N): four statistics of each band, (K, C)."""
+    whole = shapes.flatten(1, 2).float()
     parts = (whole.mean(-1), whole.std(-1), whole[..., :10].mean(-1), whole[..., -30:].mean(-1))
     return torch.cat(parts, dim=1)
 
