@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.presets.families import FAMILIES
 from synthmatch.presets.preset import Preset
 
 
@@ -51,7 +52,10 @@ ZYN_CATEGORIES: dict[str, Category] = {
 }
 """ZynAddSubFX's instrument types; 0 is "none"."""
 
-CATEGORIES: dict[str, dict[str, Category]] = {"zynaddsubfx": ZYN_CATEGORIES}
+CATEGORIES: dict[str, dict[str, Category]] = {
+    "zynaddsubfx": ZYN_CATEGORIES,
+    "faust": {key: Category(key) for key in FAMILIES},  # its patches name families themselves
+}
 """By synth, what the values of ``Preset.category`` mean."""
 
 WORDS: dict[str, str] = {

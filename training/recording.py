@@ -61,18 +61,29 @@ def installed_presets(synths: Sequence[str] = SYNTHS, known_only: bool = True) -
     return [preset for preset in PresetBank.read(*folders) if not known_only or preset.id in frozen()]
 
 
-def gather(folder: Path, extra: int, workers: int | None = None, progress: Progress | None = None) -> Corpus:
+def gather(
+    folder: Path,
+    extra: int,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    for_benchmark: bool = True,
+) -> Corpus:
     """Record what isn't recorded yet, and open it.
 
     Args:
         folder: where notes are kept; a stopped recording goes on there.
         extra: notes of each preset beside the reference notes.
         workers: host processes; one per processor if None.
+        for_benchmark: whether the presets that the benchmark asks for are recorded on every pitch, too.
     """
     labels = frozen()
     # In order of the hash, slow synths and fast ones take turns, and shards hold some of each.
     states = {preset.id: preset.state for preset in sorted(installed_presets(), key=lambda preset: preset.id)}
-    asked = {key: state for key, state in states.items() if labels[key].side == "test" and labels[key].stated}
+    asked = {
+        key: state
+        for key, state in states.items()
+        if for_benchmark and labels[key].side == "test" and labels[key].stated
+    }
     notes, scales = NoteBank(folder / f"notes-{extra}"), NoteBank(folder / "scales")
     with RenderPool(workers) as pool:
         for bank, wanted, count in ((notes, states, extra), (scales, asked, None)):

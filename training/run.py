@@ -47,7 +47,7 @@ def train(
         TrainingError: no banks, or a recipe that doesn't fit.
     """
     recipe = read_recipe(recipe_name)
-    corpus = gather(data, recipe.extra_notes, workers, recorded)
+    corpus = gather(data, recipe.extra_notes, workers, recorded, for_benchmark=False)
     mixer = mixer_of(corpus, recipe)
     trainer = Trainer(mixer, recipe, folder)
     encoder = trainer.run(stepped, stop_at)

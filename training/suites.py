@@ -91,23 +91,31 @@ def single_queries(corpus: Corpus, notes: int = 3, seed: int = 2025) -> tuple[Te
             continue
         pitches = corpus.scales.recorded[key].pitches
         free = [row for row in range(len(REFERENCE_NOTES), len(pitches)) if pitches[row] not in REFERENCE_PITCHES]
-        for row in rng.choice(free, notes, replace=False):
+        for row in rng.choice(free, min(notes, len(free)), replace=False):
             sounds.append(corpus.scales.notes(key)[row].astype(np.float32) / 32767)
             asked.append(key)
     return torch.from_numpy(np.stack(sounds)), asked
 
 
 def candidates(corpus: Corpus, family: str, size: int | None, seed: int = 2025) -> list[str]:
-    """The presets that are searched for a family: every test preset that a person labelled, and the rest of
-    the family, or of it as many, drawn with a fixed seed, as make ``size``."""
+    """The presets that are searched for a family.
+
+    Args:
+        family: one of ``CORE``, or ``ANY`` for every preset.
+        size: how many; None for all that are there.
+
+    Returns:
+        First every test preset that a person labelled, then the rest of the family, then presets whose
+        family nobody knows, each in an order drawn with a fixed seed; at most ``size``.
+    """
     if family == ANY:
         return corpus.ids()
+    rng = np.random.default_rng((seed, CORE.index(family)))
     asked = corpus.ids("test", family, stated=True)
     others = [key for key in corpus.ids(family=family) if key not in set(asked)]
-    if size is not None and len(asked) + len(others) > size:
-        picked = np.random.default_rng((seed, CORE.index(family))).choice(len(others), size - len(asked), replace=False)
-        others = [others[place] for place in sorted(picked)]
-    return asked + others
+    unknown = corpus.ids(family="")
+    drawn = [group[place] for group in (others, unknown) for place in rng.permutation(len(group))]
+    return (asked + drawn)[:size]
 
 
 def references(corpus: Corpus, hearing: Hearing, ids: Sequence[str], family: str) -> Vectors:

@@ -110,3 +110,11 @@ def test_every_family_in_the_tables_exists() -> None:
 
 def test_no_word_is_both_strong_and_weak() -> None:
     assert not WORDS.keys() & WEAK_WORDS.keys()
+
+
+def test_the_factory_bank_says_its_own_families():
+    from synthmatch.presets.bank import PresetBank
+    from synthmatch.presets.faustsynth import factory_bank_path
+
+    for preset in PresetBank.read(factory_bank_path()):
+        assert (preset.family, preset.label_source) == (preset.category, "field"), preset.name
