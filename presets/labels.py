@@ -12,8 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.presets.families import FAMILIES
+from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
 from synthmatch.files import atomic_path, content_hash, write_text
-from synthmatch.training.batches import Mixer
+from synthmatch.training.batches import Batch, Mixer
 from synthmatch.training.config import Recipe
 from synthmatch.training.objective import Losses, Memory, objective
 
@@ -59,21 +60,26 @@ class Trainer:
         last = min(self.recipe.steps, stop_at or self.recipe.steps)
         saved = time.monotonic()
         self.encoder.train()
-        while self.step < last:
-            losses = self.take_step()
-            if progress:
-                progress(self.step, self.recipe.steps, losses)
-            if self.step % 20 == 0:
-                self._log(losses)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self.checkpoint()
-                saved = time.monotonic()
+        with ThreadPoolExecutor(1) as ahead:  # the next batch is composed while this one is learnt from
+            coming = ahead.submit(self.mixer.batch, self.step)
+            while self.step < last:
+                batch = coming.result()
+                if self.step + 1 < last:
+                    coming = ahead.submit(self.mixer.batch, self.step + 1)
+                losses = self.take_step(batch)
+                if progress:
+                    progress(self.step, self.recipe.steps, losses)
+                if self.step % 20 == 0:
+                    self._log(losses)
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.checkpoint()
+                    saved = time.monotonic()
         self.checkpoint()
         return self.encoder.eval()
 
-    def take_step(self) -> Losses:
-        """One optimiser step on the batch of the current step."""
-        batch = self.mixer.batch(self.step).to(self.device)
+    def take_step(self, batch: Batch) -> Losses:
+        """One optimiser step on a batch, which should be the mixer's for this step."""
+        batch = batch.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
