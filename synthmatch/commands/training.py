@@ -93,7 +93,7 @@ def evaluate(
     workers: int | None,
 ) -> None:
     """Measure how often the right preset is found."""
-    from synthmatch.encoder import RELEASED
+    from synthmatch.encoder import RELEASED, Encoder
     from synthmatch.files import write_text
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
@@ -101,6 +101,10 @@ def evaluate(
 
     suites = suites or benchmark.SUITES
     mixtures = mixtures or benchmark.MIXTURES
+    unknown = set(suites) - set(benchmark.SUITES)
+    if unknown:
+        raise click.BadParameter(f"no suite {', '.join(sorted(unknown))}; choose of {', '.join(benchmark.SUITES)}.")
+    Encoder.load(model or RELEASED)  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:
         corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
     command = " ".join(["synthmatch evaluate", *(f"--suite {name}" for name in suites), f"--mixtures {mixtures}"])

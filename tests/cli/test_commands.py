@@ -1,0 +1,231 @@
+"""The other commands, and what all of them share: parity with the API, progress, Ctrl-C, quick help."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import synthmatch
+from synthmatch import cli
+from synthmatch.commands.framework import Progress, table
+from synthmatch.library import Library
+
+# The function of the package that each command stands for.
+API = {
+    "doctor": "synthmatch.doctor.examine",
+    "library add": "synthmatch.library.Library.add",
+    "library list": "synthmatch.library.Library.banks",
+    "library show": "synthmatch.library.Library.presets",
+    "library remove": "synthmatch.library.Library.remove",
+    "library update": "synthmatch.library.Library.update",
+    "library verify": "synthmatch.library.Library.verify",
+    "library repair": "synthmatch.library.Library.repair",
+    "match": "synthmatch.matcher.Matcher.match",
+    "train": "synthmatch.training.run.train",
+    "evaluate": "synthmatch.training.evaluate.evaluate",
+}
+
+
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def resolve(path: str) -> object:
+    module, found = path.split("."), None
+    while found is None:
+        try:
+            found = importlib.import_module(".".join(module))
+        except ModuleNotFoundError:
+            module.pop()
+    thing: object = found
+    for name in path.split(".")[len(module) :]:
+        thing = getattr(thing, name)
+    return thing
+
+
+def test_every_command_is_a_call_of_the_package() -> None:
+    found = dict(commands(cli.cli))
+    assert set(found) == set(API)
+    for name, command in found.items():
+        assert callable(resolve(API[name]))
+        body = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(command.callback)))).body[0]
+        calls = [node.func for node in ast.walk(body) if isinstance(node, ast.Call)]
+        names = {func.attr if isinstance(func, ast.Attribute) else ast.unparse(func) for func in calls}
+        assert API[name].rpartition(".")[2] in names, name
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in API)])
+def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from synthmatch.cli import run; status = run(sys.argv[1:]);"
+        "heavy = {'torch', 'numpy', 'dawdreamer', 'annoy', 'soundfile', 'tqdm'} & set(sys.modules);"
+        "sys.exit(status or (f'loaded {heavy}' if heavy else 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: synthmatch" if arguments[-1] == "--help" else "synthmatch 0")
+
+
+def test_what_library_add_says(made: Any) -> None:
+    lines = made.made_by.stdout.splitlines()
+    assert lines[0].startswith("8 presets, 8 sounds to render: about ")  # the estimate, before anything is done
+    assert lines[1].startswith("8 sounds rendered in ")
+    assert lines[-1].endswith("now holds 8 sounds that can be matched.")
+    progress = made.made_by.stderr.splitlines()
+    assert progress[-1] == "rendering: 8 of 8 presets"
+    assert all(line.startswith("rendering: ") for line in progress)
+
+
+def test_what_is_known_costs_nothing(place: Any, run: Callable[..., Any]) -> None:
+    done = run("library", "add", place.bank, "--model", place.model, "--workers", 1)
+    assert done.status == 0
+    assert "all 8 sounds are in the library already" in done.out
+    assert "0 sounds rendered" in done.out
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_without_plugins_the_built_in_synth_is_meant(place: Any) -> None:
+    from synthmatch.sources import default_synths, read_sources
+
+    assert [row.id for row in default_synths()] == ["faust"]
+    assert {preset.synth for preset in read_sources()} == {"faust"}
+    assert [preset.name for preset in read_sources([str(place.bank)])] != []
+
+
+@pytest.mark.plugin
+def test_with_plugins_the_built_in_synth_waits_to_be_named() -> None:
+    from synthmatch.sources import default_synths, read_sources
+
+    assert [row.id for row in default_synths()] == ["amsynth", "zynaddsubfx"]
+    assert {preset.synth for preset in read_sources(["amsynth", "faust"])} == {"amsynth", "faust"}
+
+
+def test_list_show_and_remove(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        bank, listing = library.banks()[0], library.presets()[3]
+    listed = run("library", "list")
+    assert [faust.split() for faust in listed.out.splitlines()[1:-1]] == [["faust", bank.bank, *"8800"]]
+    assert "8 presets, 8 sounds that can be matched" in listed.out
+    shown = run("library", "show", bank.bank)
+    assert len(shown.out.splitlines()) == 9
+    assert run("library", "show", "faust").out == shown.out
+    alone = run("library", "show", listing.id).out.splitlines()
+    assert len(alone) == 2
+    assert listing.name in alone[1]
+    assert run("library", "remove", bank.bank).out == f"{bank.bank}: 8 presets removed.\n"
+    assert "0 presets" in run("library", "list").out
+    assert place.bank.exists()
+
+
+def test_update_and_verify(place: Any, run: Callable[..., Any]) -> None:
+    assert run("library", "verify").out.endswith("is sound: 8 presets can be matched.\n")
+    done = run("library", "update", "--model", place.other_model)
+    assert done.status == 0
+    assert done.out.startswith("8 sounds embedded")
+    assert done.err.splitlines()[-1] == "embedding: 8 of 8 presets"
+
+
+def test_doctor_names_what_is_there(place: Any, run: Callable[..., Any]) -> None:
+    done = run("doctor", "--model", place.model)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    for topic in ("Synths", "Banks", "Model", "Library", "Python"):
+        assert topic in lines
+    assert any(line.split()[:2] == ["found", "faust:"] and "plays" in line for line in lines)
+    assert any("8 sounds that can be matched" in line for line in lines)
+    assert any(line.split()[:2] == ["found", "torch:"] for line in lines)
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
+    done = run("doctor", "--model", place.other_model, "--library", place.library)
+    assert done.status == 0  # the built-in synth plays
+    assert "missing  amsynth: " in done.out
+    assert "install Debian's package amsynth" in done.out
+    assert "synthmatch library update" in done.out
+    assert "synthmatch library add" in run("doctor", "--model", place.model, "--library", "nowhere").out
+    assert not Path("nowhere").exists()
+
+
+def test_ctrl_c_leaves_a_library_that_opens(place: Any, write_bank: Callable[[Path, int], Path]) -> None:
+    bank = write_bank(Path("many.faustpatch"), 20)
+    command = [sys.executable, "-m", "synthmatch", "library", "add", bank, "--model", place.model, "--workers", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    assert first.startswith("rendering: ")
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == cli.STOPPED
+    assert rest.splitlines()[-1] == "stopped"
+    assert "Traceback" not in rest
+    with Library.open(place.library) as library:
+        assert 8 <= len(library) < 28
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    with Library.open(place.library) as library:
+        assert library.verify() == []
+        assert len(library.presets(bank="many")) == 20
+
+
+def test_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("counting", "sheep") as progress:
+        for done in range(1, 251):
+            progress(done, 250, f"loss {done}")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "counting: 250 of 250 sheeps, loss 250"
+
+
+def test_progress_is_a_bar_on_a_terminal(place: Any) -> None:
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    command = [sys.executable, "-m", "synthmatch", "library", "update", "--model", place.other_model]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            break
+    os.close(ours)
+    assert done.returncode == 0
+    assert b"embedding: 100%|" in shown
+    assert b"8/8" in shown
+
+
+@pytest.mark.usefixtures("place")
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m synthmatch library show faust | true"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+def test_tables_align_numbers_to_the_right() -> None:
+    assert table(("bank", "presets"), [("one", 5), ("another", 1200)]) == (
+        "bank     presets\none            5\nanother     1200"
+    )
+
+
+def test_the_module_runs_as_the_command_does() -> None:
+    done = subprocess.run([sys.executable, "-m", "synthmatch", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"synthmatch {synthmatch.__version__}\n"
