@@ -9,7 +9,7 @@ import pickle
 import signal
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 from synthmatch.audio import Clip
 from synthmatch.renderers.renderer import Failure, RenderJob
@@ -41,14 +41,14 @@ class Answer:
     reason: str = ""
 
 
-def write_frame(stream: BinaryIO, data: bytes) -> None:
+def write_frame(stream: IO[bytes], data: bytes) -> None:
     """Write one frame: its length in 8 bytes, then ``data``."""
     stream.write(_LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> bytes:
+def read_frame(stream: IO[bytes]) -> bytes:
     """Read one frame.
 
     Raises:

@@ -9,11 +9,10 @@ from functools import cached_property
 from types import TracebackType
 from typing import Protocol, Self
 
-from synthmatch.presets.preset import State
-
 from synthmatch.audio import Clip
 from synthmatch.files import content_hash
 from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.preset import State
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Clip:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.sample_rate
+        return float(self.samples.shape[1] / self.sample_rate)
 
     @property
     def peak(self) -> float:
@@ -55,7 +55,8 @@ class Clip:
 
     def mono(self) -> Samples:
         """The mean of the channels, shape (n,)."""
-        return self.samples.mean(axis=0, dtype=np.float32)
+        mean: Samples = self.samples.mean(axis=0, dtype=np.float32)
+        return mean
 
     def resampled(self, sample_rate: int) -> Clip:
         """The same sound at another rate (soxr, high quality)."""
@@ -78,7 +79,8 @@ class Clip:
 
     def heard(self) -> Samples:
         """What the encoder hears: mono, shape (n,), at ``ENCODER_RATE``."""
-        return Clip(self.mono()[None], self.sample_rate).resampled(ENCODER_RATE).samples[0]
+        heard: Samples = Clip(self.mono()[None], self.sample_rate).resampled(ENCODER_RATE).samples[0]
+        return heard
 
 
 def decibels(level: float) -> float:

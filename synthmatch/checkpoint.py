@@ -66,7 +66,9 @@ def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
         )
     try:
         config = json.loads(header["config"])
-        shape = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+        shape: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+        }
         encoder = Encoder(EncoderConfig(**shape))
         encoder.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

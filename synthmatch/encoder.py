@@ -53,7 +53,8 @@ class _ChannelNorm(nn.Module):
         self.norm = nn.LayerNorm(channels)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, ...) -> the same
-        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        out: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
+        return out
 
 
 class _Block(nn.Module):
@@ -68,7 +69,8 @@ class _Block(nn.Module):
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, M, N) -> the same
-        return x + self.mix(functional.relu(self.spread(self.norm(x))))
+        out: Tensor = x + self.mix(functional.relu(self.spread(self.norm(x))))
+        return out
 
 
 class _TimeBlock(nn.Module):
@@ -83,7 +85,8 @@ class _TimeBlock(nn.Module):
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> the same
-        return x + self.mix(functional.relu(self.spread(self.norm(x))))
+        out: Tensor = x + self.mix(functional.relu(self.spread(self.norm(x))))
+        return out
 
 
 class _Trunk(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -100,11 +101,14 @@ class Mixer:
                 presence[row, number] = True
                 parts.append((row, number, self._state[state], self._cluster[state]))
                 references.append(self.bank.references(state)[rng.integers(REFERENCES)])
-        table = torch.tensor(parts).T
+        mixture, family_of, state_of, cluster = torch.tensor(parts).unbind(dim=1)
         return Batch(
             torch.from_numpy(np.stack(mixtures)),
             torch.from_numpy(np.stack(references)),
-            *table.unbind(),
+            mixture,
+            family_of,
+            state_of,
+            cluster,
             presence,
         )
 
@@ -113,7 +117,7 @@ class Mixer:
         recipe = self.recipe
         parts = compose(rng, list(chosen), recipe.seconds)
         stems = {
-            family: stem(part, lambda note, state=chosen[family]: self.bank.nearest(state, note), recipe.seconds)
+            family: stem(part, partial(self.bank.nearest, chosen[family]), recipe.seconds)
             for family, part in parts.items()
         }
         gains = {key: 10 ** (rng.uniform(-recipe.gain_db, recipe.gain_db) / 20) for key in chosen}
@@ -128,7 +132,7 @@ class Mixer:
 
     def _kept(self, rng: np.random.Generator, families: Sequence[str]) -> list[str]:
         if rng.random() < self.recipe.solo:
-            return [families[rng.integers(len(families))]]
+            return [families[int(rng.integers(len(families)))]]
         kept: npt.NDArray[np.bool_] = rng.random(len(families)) >= self.recipe.drop
         kept[rng.integers(len(families))] = True
         return [family for family, keep in zip(families, kept, strict=True) if keep]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from synthmatch.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
+
+_Kind = TypeVar("_Kind", EncoderConfig, "Recipe")
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -82,8 +84,9 @@ def read_recipe(name: str) -> Recipe:
     return _build(Recipe, {**values, "encoder": encoder}, path)
 
 
-def _build(kind: Any, values: dict[str, Any], path: Path) -> Any:
+def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:
     unknown = set(values) - {each.name for each in fields(kind)}
     if unknown:
         raise TrainingError(f"{path} sets {', '.join(sorted(unknown))}, which isn't known; see docs/training.md.")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    return kind(**frozen)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +94,9 @@ class NoteBank:
         if journal.exists():
             for number, line in enumerate(journal.read_text(encoding="utf-8").splitlines(), start=1):
                 try:
-                    row = json.loads(line)
-                    row = Recorded(**{k: tuple(v) if isinstance(v, list) else v for k, v in row.items()})
+                    values: dict[str, Any] = json.loads(line)
+                    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+                    row = Recorded(**values)
                 except (ValueError, TypeError) as error:
                     raise TrainingError(f"{journal}, line {number}, is damaged; delete {folder}.") from error
                 self.recorded[row.id] = row

@@ -73,7 +73,7 @@ def objective(encoder: Encoder, batch: Batch, memory: Memory, recipe: Recipe, us
     mixed, presence = encoder.embed(encoder.hear(batch.mixtures))  # (B, F + 1, D), (B, F)
     single, _ = encoder.embed(encoder.hear(batch.references))  # (P, F + 1, D)
     terms: list[Tensor] = []
-    for family in batch.family.unique().tolist():
+    for family in torch.unique(batch.family).tolist():
         rows = (batch.family == family).nonzero()[:, 0]
         queries, keys = mixed[batch.mixture[rows], family], single[rows, family]
         state, cluster = batch.state[rows], batch.cluster[rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def mixture_queries(corpus: Corpus, count: int, seed: int = 2025) -> tuple[Tenso
         chosen = {family: pools[family][rng.integers(len(pools[family]))] for family in CORE}
         parts = compose(rng, CORE, SECONDS)
         stems = {
-            family: stem(part, lambda note, key=chosen[family]: corpus.scales.nearest(key, note), SECONDS)
+            family: stem(part, partial(corpus.scales.nearest, chosen[family]), SECONDS)
             for family, part in parts.items()
         }
         sounds.append(mix_stems(stems))

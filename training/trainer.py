@@ -42,7 +42,8 @@ class Trainer:
         self.mixer, self.recipe, self.folder = mixer, recipe, folder
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(recipe.seed)
-        self.encoder = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)
+        placed = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder: Encoder = placed
         self.optimizer = torch.optim.AdamW(
             self.encoder.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
@@ -147,7 +148,7 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 def fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is faster here than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported()) if device.type == "cpu" else False
 
 
