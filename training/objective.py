@@ -71,7 +71,7 @@ def objective(encoder: Encoder, batch: Batch, memory: Memory, recipe: Recipe, us
     against.
     """
     mixed, presence = encoder.embed(encoder.hear(batch.mixtures))  # (B, F + 1, D), (B, F)
-    single, _ = encoder.embed(encoder.hear(batch.references))  # (P, F + 1, D)
+    single, alone = encoder.embed(encoder.hear(batch.references))  # (P, F + 1, D), (P, F)
     terms: list[Tensor] = []
     for family in torch.unique(batch.family).tolist():
         rows = (batch.family == family).nonzero()[:, 0]
@@ -90,7 +90,10 @@ def objective(encoder: Encoder, batch: Batch, memory: Memory, recipe: Recipe, us
         memory.add(family, keys, cluster)
     mixture = torch.stack(terms).sum() / (len(terms) / 2)
     timbre = _timbre(mixed, single, batch, recipe)
-    held = functional.binary_cross_entropy_with_logits(presence, batch.presence.float())
+    # A reference note is a mixture of one part, too: libraries ask of it which families a preset belongs to.
+    own = functional.one_hot(batch.family, presence.shape[1])
+    held = 0.5 * functional.binary_cross_entropy_with_logits(presence, batch.presence.float())
+    held = held + 0.5 * functional.binary_cross_entropy_with_logits(alone, own.float())
     total = mixture + recipe.presence_weight * held + recipe.timbre_weight * timbre
     return Losses(total, mixture.detach(), held.detach(), timbre.detach())
 
