@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from itertools import pairwise
@@ -43,7 +44,9 @@ LEVEL_DB = -20.0
 two does not seem the better."""
 
 _PEAK = 0.9  # of full scale: MP3 adds a little to the peaks
-_PICTURE_BYTES = 24_000  # what a picture takes at most, in base64; measured with white noise
+_SMALL, _WIDE = (360, 96), (960, 136)  # pixels of a card's and of a passage's picture
+_MARKUP = 1500  # bytes around each sound, at most
+_PADDING = 0.1  # seconds that MP3 adds
 
 
 def write(path: Path, page: Page, limit: int = SIZE_LIMIT) -> None:
@@ -58,7 +61,7 @@ def render(page: Page, limit: int = SIZE_LIMIT) -> str:
         limit: bytes to stay below, as far as the lowest quality of sound allows (about 23 minutes in all).
     """
     texts = {suffix: _asset(f"report.{suffix}") for suffix in ("html", "css", "js")}
-    kilobits = _affordable_kilobits(page, limit - sum(map(len, texts.values())))
+    media = _Media.of(page, limit - sum(map(len, texts.values())))
     tally = Tally.of(*page.passages)
     return Template(texts["html"]).substitute(
         policy=_policy(texts["css"], texts["js"]),
@@ -66,7 +69,7 @@ def render(page: Page, limit: int = SIZE_LIMIT) -> str:
         intro=escape(page.intro),
         summary=f'<p class="summary">{tally}.</p>' if tally.parts else "",
         contents=_contents(page),
-        body="\n".join(_passage(each, number, kilobits) for number, each in enumerate(page.passages, 1)),
+        body="\n".join(_passage(each, number, media) for number, each in enumerate(page.passages, 1)),
         footer=_footer(page),
         style=texts["css"],
         script=texts["js"],
@@ -104,44 +107,52 @@ def _policy(style: str, script: str) -> str:
     )
 
 
-def _sounds(page: Page) -> Iterator[Sound]:
-    for passage in page.passages:
-        yield passage.sound
-        for section in passage.sections:
-            cards = [section.truth] if section.truth else []
-            cards += [match.preset for match in section.matches]
-            yield from (card.sound for card in cards if card.sound is not None)
+@dataclass(frozen=True)
+class _Media:
+    """What is embedded: the pictures as data URIs, and the sounds' rate in kbit/s."""
+
+    pictures: dict[Sound, str]
+    kilobits: int
+
+    @classmethod
+    def of(cls, page: Page, limit: int) -> _Media:
+        """Draw the pictures, then choose the best rate, up to 192 kbit/s, at which the sounds still fit."""
+        pictures = {each.sound: _picture(each.sound, _WIDE) for each in page.passages}
+        pictures |= {sound: _picture(sound, _SMALL) for each in page.passages for sound in _card_sounds(each)}
+        room = limit - sum(len(picture) + _MARKUP for picture in pictures.values())
+        seconds = sum(sound.clip.seconds + _PADDING for sound in pictures)
+        fitting = (rate for rate in audio.MP3_KILOBITS if rate <= 192 and seconds * rate * 1000 / 6 <= room)
+        return cls(pictures, max(fitting, default=audio.MP3_KILOBITS[0]))
 
 
-def _affordable_kilobits(page: Page, limit: int) -> int:
-    """The best constant rate, up to 192 kbit/s, at which all sounds and pictures fit."""
-    sounds = list(_sounds(page))
-    room = limit - len(sounds) * (_PICTURE_BYTES + 1500)  # each sound's own markup, and a little over
-    seconds = sum(sound.clip.seconds + 0.1 for sound in sounds)  # and its encoder's padding
-    fitting = [
-        rate for rate in audio.MP3_KILOBITS if rate <= 192 and seconds * rate * 1000 / 8 * 4 / 3 <= room
-    ]
-    return max(fitting, default=audio.MP3_KILOBITS[0])
+def _card_sounds(passage: Passage) -> Iterator[Sound]:
+    for section in passage.sections:
+        cards = [section.truth] if section.truth else []
+        cards += [match.preset for match in section.matches]
+        yield from (card.sound for card in cards if card.sound is not None)
+
+
+def _picture(sound: Sound, size: tuple[int, int]) -> str:
+    return _data("image/png", spectrogram.picture(sound.clip, *size))
 
 
 def _data(kind: str, data: bytes) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _player(sound: Sound, kilobits: int, wide: bool = False) -> str:
+def _player(sound: Sound, media: _Media, text: str) -> str:
+    """The picture, and under it the button beside ``text`` (HTML)."""
     clip = levelled(sound.clip)
-    if kilobits < 128 or clip.samples.shape[0] > 2:
+    if media.kilobits < 128 or clip.samples.shape[0] > 2:  # below that, two channels cost more than they give
         clip = Clip(clip.mono()[None], clip.sample_rate)
-    picture = _data("image/png", spectrogram.picture(clip, *((960, 136) if wide else (360, 96))))
     caption = escape(sound.caption)
     return (
-        f'<div class="sound"><div class="view"><img src="{picture}" alt="" draggable="false">'
-        '<span class="head"></span>'
-        f'<span class="clock" aria-hidden="true">{clip.seconds:.1f} s</span>'
-        '<button type="button" class="play" aria-pressed="false" hidden '
-        f'aria-label="Play: {caption}"></button>'
-        f'</div><audio controls preload="none" data-seconds="{clip.seconds:.4f}" aria-label="{caption}" '
-        f'src="{_data("audio/mpeg", audio.mp3(clip, kilobits))}"></audio></div>'
+        f'<div class="sound"><div class="view"><img src="{media.pictures[sound]}" alt="" draggable="false">'
+        '<span class="head"></span><span class="clock" aria-hidden="true"></span></div>'
+        '<div class="under"><button type="button" class="play" aria-pressed="false" hidden '
+        f'aria-label="Play: {caption}"></button><div>{text}</div></div>'
+        f'<audio controls preload="none" data-seconds="{clip.seconds:.4f}" aria-label="{caption}" '
+        f'src="{_data("audio/mpeg", audio.mp3(clip, media.kilobits))}"></audio></div>'
     )
 
 
@@ -155,18 +166,19 @@ def _contents(page: Page) -> str:
     return f'<nav class="contents" aria-label="Passages"><ul>{links}</ul></nav>'
 
 
-def _passage(passage: Passage, number: int, kilobits: int) -> str:
+def _passage(passage: Passage, number: int, media: _Media) -> str:
     tally = Tally.of(passage)
     detail = f'<span class="detail">{tally}</span>' if tally.parts else ""
-    sections = "\n".join(_section(section, kilobits) for section in passage.sections)
+    sections = "\n".join(_section(section, media) for section in passage.sections)
+    text = f'<p class="name">All parts together</p><p class="origin">{passage.sound.clip.seconds:.1f} s</p>'
     return (
         f'<section class="passage" id="passage-{number}" aria-label="{escape(passage.title)}">'
         f"<header><h2>{escape(passage.title)}</h2>{detail}</header>\n"
-        f"{_player(passage.sound, kilobits, wide=True)}\n{sections}\n</section>"
+        f"{_player(passage.sound, media, text)}\n{sections}\n</section>"
     )
 
 
-def _section(section: FamilySection, kilobits: int) -> str:
+def _section(section: FamilySection, media: _Media) -> str:
     verdict = ""
     if section.truth is not None:
         kind, mark = ("found", "✓") if section.found is not None else ("missed", "✗")
@@ -174,8 +186,8 @@ def _section(section: FamilySection, kilobits: int) -> str:
     if section.presence is not None:
         words = describe(section.presence, WORDS_FOR_PRESENCE)
         verdict += f'<span class="detail">{words} ({section.presence:.0%})</span>'
-    cards = [_truth(section.truth, kilobits)] if section.truth is not None else []
-    cards += [_match(match, kilobits) for match in section.matches]
+    cards = [_truth(section.truth, media)] if section.truth is not None else []
+    cards += [_match(match, media) for match in section.matches]
     return (
         f'<section class="family"><header><h3>{escape(section.title)}</h3>{verdict}</header>'
         + (f'<ul class="cards">{"".join(cards)}</ul>' if cards else '<p class="nothing">No match.</p>')
@@ -183,26 +195,27 @@ def _section(section: FamilySection, kilobits: int) -> str:
     )
 
 
-def _truth(card: PresetCard, kilobits: int) -> str:
-    place = "<strong>The truth</strong> <span>what plays in the mixture</span>"
-    return f'<li class="card truth"><p class="place">{place}</p>{_preset(card, kilobits)}</li>'
+def _truth(card: PresetCard, media: _Media) -> str:
+    place = "<strong>The truth</strong>"
+    return f'<li class="card truth"><p class="place">{place}</p>{_preset(card, media)}</li>'
 
 
-def _match(match: MatchCard, kilobits: int) -> str:
-    right = '<span class="found">✓ this is the true preset</span>' if match.correct else ""
+def _match(match: MatchCard, media: _Media) -> str:
+    right = '<span class="found">✓ the truth</span>' if match.correct else ""
     score = f'{describe(match.score)} <data value="{match.score:.4f}">{match.score:.2f}</data>'
-    place = f'<strong>{match.rank}</strong><span class="score">{score}</span>{right}'
+    place = f'<strong>{match.rank}</strong><span>{score}</span>{right}'
     kind = "card right" if match.correct else "card"
-    return f'<li class="{kind}"><p class="place">{place}</p>{_preset(match.preset, kilobits)}</li>'
+    return f'<li class="{kind}"><p class="place">{place}</p>{_preset(match.preset, media)}</li>'
 
 
-def _preset(card: PresetCard, kilobits: int) -> str:
-    origin = " · ".join(escape(text) for text in (card.synth, card.bank) if text)
-    lines = [_player(card.sound, kilobits) if card.sound else '<p class="nothing">No sound.</p>']
-    lines += [f'<p class="name" dir="auto">{escape(card.name)}</p><p class="origin">{origin}</p>']
-    lines += [f'<p class="file">{escape(card.file)}</p>'] if card.file else []
-    lines += [f'<p class="origin">{escape(card.note)}</p>'] if card.note else []
-    return "".join(lines)
+def _preset(card: PresetCard, media: _Media) -> str:
+    origin = " · ".join(f"<bdi>{escape(text)}</bdi>" for text in (card.synth, card.bank) if text)
+    text = f'<p class="name"><bdi>{escape(card.name)}</bdi></p><p class="origin">{origin}</p>'
+    text += f'<p class="file">{escape(card.file)}</p>' if card.file else ""
+    text += f'<p class="origin">{escape(card.note)}</p>' if card.note else ""
+    if card.sound is not None:
+        return _player(card.sound, media, text)
+    return f'<div class="mute"><div class="view">no sound</div>{text}</div>'
 
 
 def _footer(page: Page) -> str:

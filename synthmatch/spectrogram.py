@@ -109,7 +109,7 @@ def png(pixels: Indexed, colours: Indexed) -> bytes:
     parts = (
         _chunk(b"IHDR", header),
         _chunk(b"PLTE", colours.tobytes()),
-        _chunk(b"IDAT", zlib.compress(rows, 9)),
+        _chunk(b"IDAT", zlib.compress(rows, 6)),
         _chunk(b"IEND", b""),
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
