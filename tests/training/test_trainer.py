@@ -40,7 +40,7 @@ def test_training_changes_every_weight(notes, tiny, tmp_path):
 
 
 def test_training_lowers_the_loss_on_what_it_saw(notes, tiny, tmp_path):
-    recipe = replace(tiny, steps=30, learning_rate=3e-3, memory=0)
+    recipe = replace(tiny, steps=80, learning_rate=5e-3, memory=0)
     trainer = Trainer(mixer(notes, recipe), recipe, tmp_path)
     batch = trainer.mixer.batch(0)
 
