@@ -20,8 +20,10 @@ import click
 import pytest
 
 import synthmatch
+from synthmatch import index, listing, matcher
 from synthmatch.cli import cli
 from synthmatch.encoder import EncoderConfig
+from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.training.config import Recipe
 from synthmatch.training.evaluate import SUITES
 from synthmatch.training.split import LABELS, frozen
@@ -31,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 CARD = ROOT / "synthmatch" / "models" / "README.md"
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")), CARD)
 SOURCES = ("synthmatch", "presets", "renderers", "training")
+
+REFERENCE = REFERENCE_NOTES[0]
 
 # Programs that our pages may tell a reader to run, beside those that are checked here.
 OF_THE_SYSTEM = {"apt-get", "cd", "pip"}
@@ -286,6 +290,22 @@ def test_architecture_names_every_module_and_no_other() -> None:
     commands = {path.name for path in (ROOT / "synthmatch" / "commands").glob("*.py")}  # one per stage: not listed
     assert there - commands <= told
     assert told <= there
+
+
+@pytest.mark.parametrize(
+    ("sentence", "values"),
+    [
+        (r"in windows of (\d+) s every (\d+) s", (matcher.WINDOW, matcher.STEP)),
+        (r"if its presence reaches ([\d.]+)", (matcher.PRESENT,)),
+        (r"presence in its own notes is above ([\d.]+)", (listing.LISTED_ABOVE,)),
+        (r"Up to ([\d,]+) vectors", (index.EXACT,)),
+        (r"held for ([\d.]+) s, with ([\d.]+) s of tail", (REFERENCE.notes[0].duration, REFERENCE.tail)),
+    ],
+)
+def test_numbers_in_architecture_are_those_of_the_code(sentence: str, values: tuple[float, ...]) -> None:
+    found = re.search(sentence, " ".join(text(ROOT / "docs" / "architecture.md").split()))
+    assert found, f"no sentence like: {sentence}"
+    assert tuple(float(number.replace(",", "")) for number in found.groups()) == values
 
 
 def test_the_changelog_has_this_version() -> None:
