@@ -13,15 +13,18 @@ from synthmatch.commands.framework import Group, Progress, library_option, model
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
     from synthmatch.intake import AddReport, FailedPreset
+    from synthmatch.library import Library
     from synthmatch.listing import Listing
+    from synthmatch.presets.bank import PresetBank
+    from synthmatch.renderers.pool import RenderPool
 
 
-@click.group(cls=Group)
-def library() -> None:
+@click.group("library", cls=Group)
+def library_group() -> None:
     """Add, list, remove and check the presets that can be found."""
 
 
-@library.command()
+@library_group.command()
 @click.argument("sources", nargs=-1, metavar="[SYNTH|PATH]...")
 @library_option
 @model_option
@@ -41,14 +44,11 @@ def add(sources: tuple[str, ...], library_path: Path | None, model: Path | None,
     encoder = load_encoder(model)
     with Library.open_or_create(library_path) as opened:
         opened.require_encoder(encoder)
-        click.echo(f"{len(bank)} presets, {opened.estimate(bank)}.")
-        with RenderPool(workers) as pool, Progress("rendering", "preset") as progress:
-            report = opened.add(bank, encoder, pool, progress)
-        _print_report(report)
-        click.echo(f"The library {opened.path} now holds {len(opened)} sounds that can be matched.")
+        with RenderPool(workers) as pool:
+            add_banks(opened, bank, encoder, pool)
 
 
-@library.command("list")
+@library_group.command("list")
 @library_option
 def list_(library_path: Path | None) -> None:
     """List the banks, with counts."""
@@ -61,7 +61,7 @@ def list_(library_path: Path | None) -> None:
         click.echo(f"{opened.path}: {len(opened.presets())} presets, {len(opened)} sounds that can be matched.")
 
 
-@library.command()
+@library_group.command()
 @click.argument("name")
 @library_option
 def show(name: str, library_path: Path | None) -> None:
@@ -78,7 +78,7 @@ def show(name: str, library_path: Path | None) -> None:
         click.echo(table(headings, [_row(each, reasons.get(each.id, "")) for each in found]))
 
 
-@library.command()
+@library_group.command()
 @click.argument("names", nargs=-1, required=True, metavar="BANK|SYNTH...")
 @library_option
 def remove(names: tuple[str, ...], library_path: Path | None) -> None:
@@ -95,7 +95,7 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
             click.echo(f"{name}: {count} presets removed.")
 
 
-@library.command()
+@library_group.command()
 @library_option
 @model_option
 def update(library_path: Path | None, model: Path | None) -> None:
@@ -108,7 +108,7 @@ def update(library_path: Path | None, model: Path | None) -> None:
     click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
 
 
-@library.command()
+@library_group.command()
 @library_option
 def verify(library_path: Path | None) -> None:
     """Look for what is missing or damaged."""
@@ -124,7 +124,7 @@ def verify(library_path: Path | None) -> None:
         click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
 
 
-@library.command()
+@library_group.command()
 @library_option
 @model_option
 @workers_option
@@ -141,6 +141,15 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None) -
         if left:
             raise LibraryError(f"{opened.path} still has {len(left)} problems; the lines above say what helps.")
         click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
+
+
+def add_banks(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
+    """Print the estimate, add a bank with progress, print the report."""
+    click.echo(f"{len(bank)} presets, {library.estimate(bank)}.")
+    with Progress("rendering", "preset") as progress:
+        report = library.add(bank, encoder, pool, progress)
+    _print_report(report)
+    click.echo(f"The library {library.path} now holds {len(library)} sounds that can be matched.")
 
 
 def load_encoder(model: Path | None) -> Encoder:

@@ -20,7 +20,12 @@ import pytest
 import synthmatch
 from synthmatch import cli
 from synthmatch.commands.framework import Progress, table
+from synthmatch.demo import CORE
 from synthmatch.library import Library
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.faustsynth import factory_bank_path
+from synthmatch.presets.formats import native_format
+from synthmatch.training.split import side_of
 
 # The function of the package that each command stands for.
 API = {
@@ -35,6 +40,7 @@ API = {
     "match": "synthmatch.matcher.Matcher.match",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
+    "demo": "synthmatch.demo.run_demo",
 }
 
 
@@ -59,15 +65,21 @@ def resolve(path: str) -> object:
     return thing
 
 
+def called(function: Any) -> set[str]:
+    """The names of what a function calls, itself or through others of its module."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    calls = [node.func for node in ast.walk(body) if isinstance(node, ast.Call)]
+    names = {func.attr if isinstance(func, ast.Attribute) else ast.unparse(func) for func in calls}
+    helpers = [vars(inspect.getmodule(function)).get(name) for name in names]
+    return names.union(*(called(each) for each in helpers if inspect.isfunction(each) and each is not function))
+
+
 def test_every_command_is_a_call_of_the_package() -> None:
     found = dict(commands(cli.cli))
     assert set(found) == set(API)
     for name, command in found.items():
         assert callable(resolve(API[name]))
-        body = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(command.callback)))).body[0]
-        calls = [node.func for node in ast.walk(body) if isinstance(node, ast.Call)]
-        names = {func.attr if isinstance(func, ast.Attribute) else ast.unparse(func) for func in calls}
-        assert API[name].rpartition(".")[2] in names, name
+        assert API[name].rpartition(".")[2] in called(command.callback), name
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in API)])
@@ -161,6 +173,25 @@ def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
     assert "synthmatch library update" in done.out
     assert "synthmatch library add" in run("doctor", "--model", place.model, "--library", "nowhere").out
     assert not Path("nowhere").exists()
+
+
+def test_the_demonstration_prints_matches_and_writes_its_page(
+    place: Any, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    presets = [each for each in PresetBank.read(factory_bank_path()) if side_of(each.id) == "test"]
+    few = [each for family in CORE for each in [each for each in presets if each.family == family][:2]]
+    native_format("faust").write(Path("few.faustpatch"), few)
+    arguments = ("--library", "demo", "--model", place.model, "--workers", 1)
+    assert run("library", "add", "few.faustpatch", *arguments).status == 0
+    done = run("demo", "--mixtures", 2, "--out", tmp_path / "page.html", *arguments)
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[-1] == f"Written: {tmp_path / 'page.html'}"
+    for number in (1, 2):
+        assert done.out.count(f"Mixture {number}, ") == len(CORE)
+    assert done.err.splitlines()[-1].startswith("playing: ")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert all(f"Mixture {number}" in page for number in (1, 2))
+    assert len(page) < 15_000_000
 
 
 def test_ctrl_c_leaves_a_library_that_opens(place: Any, write_bank: Callable[[Path, int], Path]) -> None:

@@ -1,0 +1,51 @@
+"""``synthmatch demo``: seven mixtures with a known truth, as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from synthmatch.commands.framework import Command, Progress, library_option, model_option, workers_option
+
+
+@click.command(cls=Command)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="demo.html", show_default=True, metavar="FILE", help="The page."
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Draw other presets and notes.")
+@click.option("--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures; seven if not given.")
+@library_option
+@model_option
+@workers_option
+def demo(
+    out: Path,
+    seed: int | None,
+    mixtures: int | None,
+    library_path: Path | None,
+    model: Path | None,
+    workers: int | None,
+) -> None:
+    """Match seven mixtures and write a page to listen to.
+
+    The mixtures are played by presets that the encoder never heard while it learned. Where the library is empty, it
+    is filled first, as `synthmatch library add` does.
+    """
+    from synthmatch.commands.library import add_banks, load_encoder
+    from synthmatch.demo import MIXTURES, SEED, run_demo
+    from synthmatch.library import Library
+    from synthmatch.matcher import Matcher
+    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.sources import read_sources
+
+    encoder = load_encoder(model)
+    with Library.open_or_create(library_path) as library, RenderPool(workers) as pool:
+        if not len(library):
+            add_banks(library, read_sources(), encoder, pool)
+        seed = SEED if seed is None else seed
+        with Progress("playing", "preset") as progress:
+            summary = run_demo(
+                library, Matcher(library, encoder), out, seed, mixtures or MIXTURES, pool=pool, progress=progress
+            )
+    click.echo(str(summary))
+    click.echo(f"Written: {out}")
