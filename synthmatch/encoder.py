@@ -126,6 +126,9 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config or EncoderConfig()
+        self.bfloat16 = False
+        """Whether the trunk computes in bfloat16, for training; the heads never do, since cosines of good
+        matches differ by less than it can tell."""
         slots = len(self.config.families) + 1  # one per family, and the last for timbre
         width, heads = self.config.width, self.config.heads
         self.trunk = _Trunk(self.config)
@@ -157,13 +160,14 @@ class Encoder(nn.Module):
         Returns:
             Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
         """
-        features = self.trunk(heard[:, None])  # (B, C, N)
+        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.bfloat16):
+            features = self.trunk(heard[:, None]).float()  # (B, C, N)
         batch, width, frames = features.shape
         heads, slots = self.config.heads, len(self.config.families) + 1
-        weights = self.attention(features).float().softmax(dim=-1).view(batch, slots, heads, frames)
-        parts = features.float().view(batch, heads, width // heads, frames)
+        weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
+        parts = features.view(batch, heads, width // heads, frames)
         pooled = torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
-        overall = features.float().mean(dim=-1)[:, None].expand(-1, slots, -1)
+        overall = features.mean(dim=-1)[:, None].expand(-1, slots, -1)
         pooled = torch.cat([pooled, overall], dim=-1)  # (B, slots, 2C)
         vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
         presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias

@@ -50,11 +50,11 @@ class Recipe:
     solo: float = 0.15
     gain_db: float = 6.0
     learning_rate: float = 1.5e-3
-    warmup: int = 200
+    warmup: int = 100
     weight_decay: float = 0.02
     temperature: float = 0.07
     memory: int = 512
-    memory_from: int = 600
+    memory_from: int = 400
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
 

@@ -44,6 +44,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         placed = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
+        self.encoder.bfloat16 = fast_bfloat16(self.device)
         self.optimizer = torch.optim.AdamW(
             self.encoder.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
@@ -76,6 +77,7 @@ class Trainer:
                     self.checkpoint()
                     saved = time.monotonic()
         self.checkpoint()
+        self.encoder.bfloat16 = False
         return self.encoder.eval()
 
     def take_step(self, batch: Batch) -> Losses:
@@ -83,9 +85,8 @@ class Trainer:
         batch = batch.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=fast_bfloat16(self.device)):
-            use_memory = self.step >= self.recipe.memory_from
-            losses = objective(self.encoder, batch, self.memory, self.recipe, use_memory)
+        use_memory = self.step >= self.recipe.memory_from
+        losses = objective(self.encoder, batch, self.memory, self.recipe, use_memory)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)

@@ -39,19 +39,12 @@ def test_training_changes_every_weight(notes, tiny, tmp_path):
     assert all(not torch.equal(before[name], after[name]) for name in before)
 
 
-def test_training_lowers_the_loss_on_what_it_saw(notes, tiny, tmp_path):
-    recipe = replace(tiny, steps=80, learning_rate=5e-3, memory=0)
+def test_a_batch_is_learnt_by_heart(notes, tiny, tmp_path):
+    recipe = replace(tiny, steps=1000, learning_rate=5e-3, memory=0)
     trainer = Trainer(mixer(notes, recipe), recipe, tmp_path)
     batch = trainer.mixer.batch(0)
-
-    def loss():
-        memory = Memory(len(recipe.encoder.families), 0, recipe.encoder.dimension, torch.device("cpu"))
-        with torch.inference_mode():
-            return float(objective(trainer.encoder, batch, memory, recipe, use_memory=False).total)
-
-    before = loss()
-    trainer.run()
-    assert loss() < 0.9 * before
+    losses = [float(trainer.take_step(batch).total.detach()) for _ in range(60)]
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_a_folder_with_another_recipe_is_refused(notes, tiny, tmp_path):
