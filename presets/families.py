@@ -35,16 +35,16 @@ _LONG = ((4.0, 0.5), (2.0, 0.5))
 
 _TABLE = (
     # Note lengths of the first three are those of the mixtures in the paper's published code.
-    Family("percussion", "Percussion", (*range(9, 17), *range(113, 120)), 48, 84, _STEADY, 0.0),
+    Family("percussion", "Percussion", (*range(9, 17), 48, *range(113, 120)), 48, 84, _STEADY, 0.0),
     Family("bass", "Bass", tuple(range(33, 41)), 28, 52, ((2.0, 0.45), (1.0, 0.4), (0.5, 0.1), (0.25, 0.05))),
     Family("lead", "Lead", tuple(range(81, 89)), 55, 84, ((2.0, 0.1), (1.0, 0.3), (0.5, 0.3), (0.25, 0.3))),
     Family("pad", "Pad", tuple(range(89, 97)), 48, 76, _LONG, 0.1, True),
     Family("keys", "Keys", tuple(range(1, 9)), 43, 81, _EVEN, chords=True),
-    Family("pluck", "Pluck and guitar", (*range(25, 33), *range(105, 109)), 43, 81, _EVEN),
+    Family("pluck", "Pluck and guitar", (*range(25, 33), 47, *range(105, 110)), 43, 81, _EVEN),
     Family("organ", "Organ", tuple(range(17, 25)), 43, 79, ((2.0, 0.5), (1.0, 0.5)), chords=True),
-    Family("strings", "Strings", (*range(41, 53), 110, 111), 43, 79, _LONG, 0.1, True),
+    Family("strings", "Strings", (*range(41, 47), *range(49, 53), 111), 43, 79, _LONG, 0.1, True),
     Family("brass", "Brass", tuple(range(57, 65)), 43, 74, _EVEN),
-    Family("wind", "Wind", (*range(65, 81), 109, 112), 53, 84, ((2.0, 0.25), (1.0, 0.5), (0.5, 0.25))),
+    Family("wind", "Wind", (*range(65, 81), 110, 112), 53, 84, ((2.0, 0.25), (1.0, 0.5), (0.5, 0.25))),
     Family("vocal", "Voice and choir", (53, 54, 55), 48, 76, _LONG, 0.1, True),
     Family("effects", "Effects", (56, *range(97, 105), *range(120, 129)), 36, 84, ((4.0, 1.0),), 0.5),
 )
