@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from synthmatch import checkpoint
 from synthmatch.errors import TrainingError
 from synthmatch.files import content_hash
 from synthmatch.training.hearing import Chance, EncoderHearing, Hearing, LogMelHearing, MfccHearing
 from synthmatch.training.metrics import Interval, top_k
 from synthmatch.training.recording import Corpus
-from synthmatch.training.suites import Found, mixture_queries, run_mixture, run_single, single_queries
+from synthmatch.training.suites import Found, Listener, mixture_queries, run_mixture, run_single, single_queries
 
 SUITES = ("single", "mixture", "mixture-full")
 MIXTURES = 5000
@@ -112,14 +110,20 @@ def evaluate(
     encoder, facts = checkpoint.load(model)
     refuse_seen(facts, corpus, model)
     hearings: list[Hearing] = [EncoderHearing(encoder), LogMelHearing(), MfccHearing(), Chance()]
+    singles = single_queries(corpus) if "single" in suites else None
     mixed = mixture_queries(corpus, mixtures) if set(suites) - {"single"} else None
-    results = []
-    for name in suites:
-        runs: list[tuple[str, Found]] = []
-        for hearing in hearings:
-            say(f"{name}: {hearing.name}")
-            runs.append((hearing.name, _run(name, corpus, hearing, mixed)))
-        results.append(_summary(name, runs))
+    runs: dict[str, list[tuple[str, Found]]] = {name: [] for name in suites}
+    for hearing in hearings:
+        say(f"{hearing.name} listens")
+        listener = Listener(corpus, hearing)
+        if singles:
+            runs["single"].append((hearing.name, run_single(listener, hearing.hear(singles[0]), singles[1])))
+        if mixed:
+            heard = hearing.hear(mixed[0])
+            for name in runs.keys() - {"single"}:
+                found = run_mixture(listener, heard, mixed[1], full=name == "mixture-full")
+                runs[name].append((hearing.name, found))
+    results = [_summary(name, rows) for name, rows in runs.items()]
     library = content_hash(*(key.encode() for key in corpus.labels))
     return Report(_commit(), encoder.fingerprint, library, command, tuple(results))
 
@@ -136,12 +140,6 @@ def refuse_seen(facts: dict[str, Any], corpus: Corpus, model: Path) -> None:
     seen = set(heard) & {key for key, label in corpus.labels.items() if label.side == "test"}
     if seen:
         raise TrainingError(f"{model} was trained on {len(seen)} test presets; its figures would mean nothing.")
-
-
-def _run(name: str, corpus: Corpus, hearing: Hearing, mixed: tuple[Tensor, dict[str, list[str]]] | None) -> Found:
-    if mixed is None or name == "single":
-        return run_single(corpus, hearing, *single_queries(corpus))
-    return run_mixture(corpus, hearing, *mixed, full=name == "mixture-full")
 
 
 def _summary(name: str, runs: list[tuple[str, Found]]) -> SuiteResult:

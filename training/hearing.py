@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from synthmatch.audio import ENCODER_RATE
 from synthmatch.encoder import Encoder
 from synthmatch.features import log_mel
 
@@ -22,20 +23,16 @@ ANY = ""
 
 
 class Hearing(Protocol):
-    """Turns sounds into vectors whose products say how close two sounds are."""
+    """Turns sounds into vectors, and vectors into how close two sounds are."""
 
     name: str
 
-    def query(self, audio: Tensor, family: str) -> Vectors:
-        """Vectors (B, D) of mixtures or single sounds (B, T), asked for a family or for ``ANY``."""
+    def hear(self, audio: Tensor) -> Vectors:
+        """Mixtures or notes (B, T) at 16 kHz as vectors (B, S, D), one in each of S spaces."""
         ...
 
-    def reference(self, audio: Tensor, family: str) -> Vectors:
-        """Vectors (B, D) of single notes (B, T) under a family or ``ANY``."""
-        ...
-
-    def settle(self, references: Vectors) -> None:
-        """See all candidates once, before any product is taken."""
+    def space(self, family: str) -> int:
+        """The number of the space in which a family, or ``ANY``, is searched."""
         ...
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
@@ -45,32 +42,25 @@ class Hearing(Protocol):
 
 def batches(audio: Tensor) -> Iterator[Tensor]:
     """Cut (B, T) along B so that memory stays bounded."""
-    size = max(1, int(BATCH_SECONDS * 16_000 / audio.shape[1]))
-    yield from torch.split(audio, size)
+    size = max(1, int(BATCH_SECONDS * ENCODER_RATE / audio.shape[1]))
+    yield from audio.split(size)
 
 
 class EncoderHearing:
-    """The encoder: cosine, the maximum over the reference notes."""
+    """The encoder: a space per family and one of timbre; cosine, the maximum over the reference notes."""
 
     def __init__(self, encoder: Encoder, name: str = "synthmatch") -> None:
         self.name = name
         self.encoder = encoder.eval()
 
-    def _hear(self, audio: Tensor, family: str) -> Vectors:
-        families = self.encoder.config.families
-        slot = families.index(family) if family else len(families)
+    def hear(self, audio: Tensor) -> Vectors:
         with torch.inference_mode():
-            parts = [self.encoder.embed(self.encoder.hear(part))[0][:, slot] for part in batches(audio)]
-        return torch.cat(parts).float().numpy()
+            parts = [self.encoder.embed(self.encoder.hear(part))[0] for part in batches(audio)]
+        return torch.cat(parts).numpy()
 
-    def query(self, audio: Tensor, family: str) -> Vectors:
-        return self._hear(audio, family)
-
-    def reference(self, audio: Tensor, family: str) -> Vectors:
-        return self._hear(audio, family)
-
-    def settle(self, references: Vectors) -> None:
-        pass
+    def space(self, family: str) -> int:
+        families = self.encoder.config.families
+        return families.index(family) if family else len(families)
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
         count, notes, size = references.shape
@@ -85,32 +75,24 @@ class _Statistics:
 
     name = ""
 
-    def __init__(self) -> None:
-        self._middle: Vectors = np.zeros(0, np.float32)
-        self._spread: Vectors = np.ones(0, np.float32)
-
     def _features(self, audio: Tensor) -> Tensor:
         """(B, T) -> (B, features, N)."""
         raise NotImplementedError
 
-    def query(self, audio: Tensor, family: str) -> Vectors:  # noqa: ARG002 (part of the protocol)
+    def hear(self, audio: Tensor) -> Vectors:
         vectors = []
         for part in batches(audio):
             features = self._features(part / part.abs().amax(dim=1, keepdim=True).clamp(min=1e-6))
             vectors.append(torch.cat([features.mean(-1), features.std(-1)], dim=1))
-        return torch.cat(vectors).numpy()
+        return torch.cat(vectors)[:, None].numpy()
 
-    def reference(self, audio: Tensor, family: str) -> Vectors:
-        return self.query(audio, family)
-
-    def settle(self, references: Vectors) -> None:
-        flat = references.reshape(-1, references.shape[-1])
-        self._middle, self._spread = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+    def space(self, family: str) -> int:  # noqa: ARG002 (part of the protocol)
+        return 0
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
-        first = torch.from_numpy((queries - self._middle) / self._spread)
         flat = references.reshape(-1, references.shape[-1])
-        second = torch.from_numpy((flat - self._middle) / self._spread)
+        middle, spread = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+        first, second = (torch.from_numpy((each - middle) / spread) for each in (queries, flat))
         distance = torch.cdist(first, second).reshape(len(queries), *references.shape[:2])
         return (-distance.amin(dim=2)).numpy()
 
@@ -133,26 +115,23 @@ class MfccHearing(_Statistics):
         mels = log_mel(audio)
         bands = mels.shape[1]
         place = torch.arange(bands) + 0.5
-        basis = torch.cos(torch.pi / bands * torch.arange(1, 21)[:, None] * place[None]) * (2 / bands) ** 0.5
+        basis = torch.cos(torch.pi / bands * torch.arange(1, 21)[:, None] * place[None])
         return functional.normalize(basis, dim=1) @ mels
 
 
 class Chance:
-    """Random vectors, the same for the same seed."""
+    """Scores drawn by lot, the same for the same seed."""
 
     name = "chance"
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
 
-    def query(self, audio: Tensor, family: str) -> Vectors:  # noqa: ARG002 (part of the protocol)
-        return self._rng.standard_normal((len(audio), 16)).astype(np.float32)
+    def hear(self, audio: Tensor) -> Vectors:
+        return np.zeros((len(audio), 1, 1), np.float32)
 
-    def reference(self, audio: Tensor, family: str) -> Vectors:
-        return self.query(audio, family)
-
-    def settle(self, references: Vectors) -> None:
-        pass
+    def space(self, family: str) -> int:  # noqa: ARG002 (part of the protocol)
+        return 0
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
         drawn: Vectors = self._rng.random((len(queries), len(references)), dtype=np.float32)

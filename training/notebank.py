@@ -118,13 +118,13 @@ class NoteBank:
         return as_float(self.notes(state_id)[:REFERENCES, :length])
 
     def nearest(self, state_id: str, note: Note) -> Samples:
-        """The recorded note whose pitch, then velocity, is nearest to ``note``'s, shape (n,)."""
+        """The recorded note whose pitch, then velocity, is nearest to ``note``'s, as far as it is held: (n,)."""
         row = self.recorded[state_id]
         distance = [
             (abs(pitch - note.pitch), abs(velocity - note.velocity), place)
             for place, (pitch, velocity) in enumerate(zip(row.pitches, row.velocities, strict=True))
         ]
-        return as_float(self.notes(state_id)[min(distance)[2]])
+        return as_float(self.notes(state_id)[min(distance)[2], : round(note.duration * ENCODER_RATE)])
 
     def record(
         self,

@@ -119,43 +119,66 @@ def candidates(corpus: Corpus, family: str, size: int | None, seed: int = 2025) 
     return (asked + drawn)[:size]
 
 
-def references(corpus: Corpus, hearing: Hearing, ids: Sequence[str], family: str) -> Vectors:
-    """Vectors of the reference notes, (K, 5, D)."""
-    rows = [corpus.notes.references(key) for key in ids]
-    heard: list[Vectors] = []
-    for first in range(0, len(rows), 256):
-        block = np.concatenate(rows[first : first + 256])
-        heard.append(hearing.reference(torch.from_numpy(block), family))
+class Listener:
+    """A hearing that has heard every candidate, and each set of queries, once."""
+
+    def __init__(self, corpus: Corpus, hearing: Hearing) -> None:
+        self.corpus = corpus
+        self.hearing = hearing
+        self._rows = {key: row for row, key in enumerate(corpus.labels)}
+        self._references = _references(corpus, hearing)
+
+    def rank(self, queries: Vectors, asked: Sequence[str], family: str, size: int | None) -> Ranked:
+        """Rank each query's preset among the candidates.
+
+        Args:
+            queries: (Q, S, D), as ``hearing.hear`` gives them.
+            asked: Q ids.
+            family: that of the queries, or ``ANY``.
+            size: how many candidates; None for all.
+        """
+        ids = candidates(self.corpus, family, size)
+        space = self.hearing.space(family)
+        rows = [self._rows[key] for key in ids]
+        scores = self.hearing.scores(queries[:, space], self._references[rows][:, :, space])
+        strict, lenient = rights(ids, asked, lambda key: self.corpus.labels[key].cluster)
+        return Ranked(ranks(scores, strict), ranks(scores, lenient), tuple(asked), len(ids))
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Ranks (Q,) of the presets asked for, among so many candidates."""
+
+    strict: Ints
+    lenient: Ints
+    asked: tuple[str, ...]
+    candidates: int
+
+
+def _references(corpus: Corpus, hearing: Hearing) -> Vectors:
+    """Vectors of every preset's reference notes, (K, 5, S, D)."""
+    ids = list(corpus.labels)
+    heard = []
+    for first in range(0, len(ids), 256):
+        block = np.concatenate([corpus.notes.references(key) for key in ids[first : first + 256]])
+        heard.append(hearing.hear(torch.from_numpy(block)))
     flat = np.concatenate(heard)
-    return flat.reshape(len(ids), -1, flat.shape[-1])
+    return flat.reshape(len(ids), -1, *flat.shape[1:])
 
 
-def run_mixture(corpus: Corpus, hearing: Hearing, queries: Tensor, asked: dict[str, list[str]], full: bool) -> Found:
+def run_mixture(listener: Listener, queries: Vectors, asked: dict[str, list[str]], full: bool) -> Found:
     """Rank the preset of each part of each mixture among the candidates of its family, which is given."""
-    sizes = {family: None if full else CANDIDATES[family] for family in asked}
-    groups = [
-        _rank(corpus, hearing, queries, asked[family], candidates(corpus, family, sizes[family]), family)
-        for family in asked
-    ]
-    return _joined(groups, list(asked), corpus)
+    return _joined(
+        {
+            family: listener.rank(queries, ids, family, None if full else CANDIDATES[family])
+            for family, ids in asked.items()
+        }
+    )
 
 
-def run_single(corpus: Corpus, hearing: Hearing, queries: Tensor, asked: list[str]) -> Found:
+def run_single(listener: Listener, queries: Vectors, asked: list[str]) -> Found:
     """Rank the preset of each note among all presets, the family not given."""
-    return _joined([_rank(corpus, hearing, queries, asked, candidates(corpus, ANY, None), ANY)], [ANY], corpus)
-
-
-_Ranked = tuple[Ints, Ints, list[str], int]
-
-
-def _rank(
-    corpus: Corpus, hearing: Hearing, queries: Tensor, asked: list[str], ids: list[str], family: str
-) -> _Ranked:
-    vectors = references(corpus, hearing, ids, family)
-    hearing.settle(vectors)
-    scores = hearing.scores(hearing.query(queries, family), vectors)
-    strict, lenient = rights(ids, asked, lambda key: corpus.labels[key].cluster)
-    return ranks(scores, strict), ranks(scores, lenient), asked, len(ids)
+    return _joined({ANY: listener.rank(queries, asked, ANY, None)})
 
 
 def rights(ids: Sequence[str], asked: Sequence[str], cluster: Callable[[str], str]) -> tuple[Bools, Bools]:
@@ -165,12 +188,13 @@ def rights(ids: Sequence[str], asked: Sequence[str], cluster: Callable[[str], st
     return names[None] == wanted[:, None], clusters[None] == near[:, None]
 
 
-def _joined(groups: list[_Ranked], families: list[str], corpus: Corpus) -> Found:
-    numbers = {key: number for number, key in enumerate(corpus.labels)}
+def _joined(groups: dict[str, Ranked]) -> Found:
+    asked = [key for group in groups.values() for key in group.asked]
+    _, numbers = np.unique(asked, return_inverse=True)
     return Found(
-        np.concatenate([strict for strict, _, _, _ in groups]),
-        np.concatenate([lenient for _, lenient, _, _ in groups]),
-        np.array([numbers[key] for _, _, asked, _ in groups for key in asked]),
-        np.concatenate([np.full(len(asked), place) for place, (_, _, asked, _) in enumerate(groups)]),
-        {family: size for family, (_, _, _, size) in zip(families, groups, strict=True)},
+        np.concatenate([group.strict for group in groups.values()]),
+        np.concatenate([group.lenient for group in groups.values()]),
+        numbers,
+        np.concatenate([np.full(len(group.asked), place) for place, group in enumerate(groups.values())]),
+        {family: group.candidates for family, group in groups.items()},
     )

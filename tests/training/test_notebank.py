@@ -52,8 +52,8 @@ def test_the_nearest_note_is_the_nearest_pitch(notes):
         first = list(zip(row.pitches, row.velocities, strict=True)).index((pitch, velocity))
         if first == place:
             expected = notes.bank.notes(key)[place] / np.float32(32767)
-            assert (notes.bank.nearest(key, Note(0.0, pitch, velocity, 1.0)) == expected).all()
-    low = notes.bank.nearest(key, Note(0.0, 0, 100, 1.0))
+            assert (notes.bank.nearest(key, Note(0.0, pitch, velocity, 9.0)) == expected).all()
+    low = notes.bank.nearest(key, Note(0.0, 0, 100, 9.0))
     assert (low == notes.bank.notes(key)[int(np.argmin(row.pitches))] / np.float32(32767)).all()
 
 

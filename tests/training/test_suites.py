@@ -12,7 +12,7 @@ from synthmatch.training.evaluate import evaluate, refuse_seen
 from synthmatch.training.hearing import ANY, Chance, EncoderHearing, LogMelHearing, MfccHearing
 from synthmatch.training.recording import Corpus
 from synthmatch.training.split import Label
-from synthmatch.training.suites import candidates, mixture_queries, run_mixture, run_single, single_queries
+from synthmatch.training.suites import Listener, candidates, mixture_queries, run_mixture, run_single, single_queries
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +48,14 @@ def test_whoever_hears_the_preset_itself_finds_it(corpus):
     keys = list(corpus.labels)
     queries = torch.from_numpy(np.concatenate([corpus.notes.references(key)[:1] for key in keys]))
     for hearing in (LogMelHearing(), MfccHearing(), EncoderHearing(Encoder())):
-        found = run_single(corpus, hearing, queries, keys)
+        found = run_single(Listener(corpus, hearing), hearing.hear(queries), keys)
         assert found.strict.tolist() == [1] * len(keys), hearing.name
 
 
 def test_chance_is_chance(corpus):
     keys = list(corpus.labels) * 100
     queries = torch.zeros(len(keys), 1600)
-    found = run_single(corpus, Chance(), queries, keys)
+    found = run_single(Listener(corpus, Chance()), Chance().hear(queries), keys)
     expected = (len(corpus.labels) + 1) / 2
     assert abs(found.strict.mean() - expected) < 0.5
 
@@ -67,7 +67,7 @@ def test_near_duplicates_are_credited_only_where_the_table_says_so(corpus):
     labels[other] = replace(labels[other], cluster="pair")
     paired = Corpus(labels, corpus.notes, corpus.scales)
     queries = torch.from_numpy(corpus.notes.references(other)[:1])
-    found = run_single(paired, LogMelHearing(), queries, [one])
+    found = run_single(Listener(paired, LogMelHearing()), LogMelHearing().hear(queries), [one])
     assert found.strict[0] > 1
     assert found.lenient[0] == 1
 
@@ -88,7 +88,8 @@ def test_candidates_hold_every_asked_preset_and_no_more_than_the_size(corpus):
 
 def test_a_mixture_is_asked_once_per_part(corpus):
     sounds, asked = mixture_queries(corpus, 4)
-    found = run_mixture(corpus, EncoderHearing(Encoder()), sounds, asked, full=True)
+    hearing = EncoderHearing(Encoder())
+    found = run_mixture(Listener(corpus, hearing), hearing.hear(sounds), asked, full=True)
     assert len(found.strict) == 12
     assert found.candidates == {"percussion": 4, "bass": 4, "lead": 4}
     assert ((found.strict >= 1) & (found.strict <= 4)).all()
