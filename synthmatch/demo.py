@@ -88,8 +88,8 @@ class DemoSummary:
 
 
 @dataclass(frozen=True, eq=False)
-class _Mixture:
-    """What is known before anything is matched: who plays what."""
+class Mixture:
+    """Who plays what: listings and notes by family; ``number`` counts from 1."""
 
     number: int
     players: dict[str, Listing]
@@ -122,7 +122,7 @@ def run_demo(
         with RenderPool() as own:
             return run_demo(library, matcher, out, seed, mixtures, own, progress)
     drawn = draw(library, seed, mixtures)
-    stage = _Stage(library, pool, progress)
+    stage = Stage(library, pool, progress)
     stage.play((listing, each.parts[family]) for each in drawn for family, listing in each.players.items())
     mixed = [_mix(each, stage) for each in drawn]
     depth = len(library)
@@ -153,7 +153,7 @@ def run_demo(
     return DemoSummary(out, Tally.of(*passages), parts)
 
 
-def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES) -> list[_Mixture]:
+def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES) -> list[Mixture]:
     """Draw who plays: of each family the test presets that a person labelled, none twice before all have played.
 
     Raises:
@@ -161,7 +161,7 @@ def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES) -> list[_
     """
     orders = {family: _shuffled(_test_presets(library, family), (seed, place)) for place, family in enumerate(CORE)}
     return [
-        _Mixture(
+        Mixture(
             number + 1,
             {family: order[number % len(order)] for family, order in orders.items()},
             {
@@ -199,8 +199,8 @@ def _whole(part: Performance) -> Performance:
     return replace(part, tail=max(0.0, _SECONDS - max(note.end for note in part.notes)))
 
 
-class _Stage:
-    """Presets playing parts: each pair is rendered once."""
+class Stage:
+    """Presets of a library playing parts: each pair is rendered once, however often it is asked for."""
 
     def __init__(self, library: Library, pool: RenderPool, progress: Progress | None) -> None:
         self._library = library
@@ -220,6 +220,10 @@ class _Stage:
     def heard(self, listing: Listing, part: Performance) -> tuple[Samples | None, str]:
         """The sound, shape (n,) of the mixture's length, or None and the reason."""
         return self._results[self._job(listing, part).key]
+
+    def candidates(self, family: str) -> int:
+        """How many sounds the library searches for a family."""
+        return len({each.id for each in self._library.presets() if each.status == READY and family in each.families})
 
     def card(self, listing: Listing, part: Performance, caption: str, note: str = "") -> PresetCard:
         """A preset's card, with its sound on that part."""
@@ -245,7 +249,7 @@ def _stem(result: RenderResult) -> tuple[Samples | None, str]:
     return out, ""
 
 
-def _mix(mixture: _Mixture, stage: _Stage) -> Clip:
+def _mix(mixture: Mixture, stage: Stage) -> Clip:
     heard = {family: stage.heard(listing, mixture.parts[family]) for family, listing in mixture.players.items()}
     stems = {family: samples for family, (samples, _) in heard.items() if samples is not None}
     if not stems:
@@ -253,7 +257,7 @@ def _mix(mixture: _Mixture, stage: _Stage) -> Clip:
     return Clip(mix_stems(stems)[None], _RATE)
 
 
-def _section(mixture: _Mixture, family: str, result: MatchResult, stage: _Stage) -> FamilySection:
+def _section(mixture: Mixture, family: str, result: MatchResult, stage: Stage) -> FamilySection:
     title, part, truth = FAMILIES[family].title, mixture.parts[family], mixture.players[family]
     found = result.family(family)
     where = f"Mixture {mixture.number}, {title}"
@@ -272,7 +276,7 @@ def _section(mixture: _Mixture, family: str, result: MatchResult, stage: _Stage)
         presence=found.presence,
         truth=stage.card(truth, part, f"{where}, the truth"),
         true_rank=next((match.rank for match in found if match.preset.id == truth.id), None),
-        candidates=len(found),
+        candidates=stage.candidates(family),
     )
 
 
@@ -283,7 +287,7 @@ def _twin_note(match: Listing, truth: Listing) -> str:
     return "Counts as a miss, yet sounds practically like the truth." if alike else ""
 
 
-def _part(mixture: _Mixture, family: str, result: MatchResult, section: FamilySection) -> DemoPart:
+def _part(mixture: Mixture, family: str, result: MatchResult, section: FamilySection) -> DemoPart:
     shown = result.family(family).matches[:SHOWN]
     return DemoPart(mixture.number, family, mixture.players[family].name, shown, outcome(section))
 

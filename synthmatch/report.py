@@ -160,8 +160,7 @@ def _contents(page: Page) -> str:
     if len(page.passages) < 2:
         return ""
     links = "".join(
-        f'<li><a href="#passage-{number}">{escape(each.title)}</a></li>'
-        for number, each in enumerate(page.passages, 1)
+        f'<li><a href="#passage-{number}">{escape(each.title)}</a></li>' for number, each in enumerate(page.passages, 1)
     )
     return f'<nav class="contents" aria-label="Passages"><ul>{links}</ul></nav>'
 
@@ -170,7 +169,7 @@ def _passage(passage: Passage, number: int, media: _Media) -> str:
     tally = Tally.of(passage)
     detail = f'<span class="detail">{tally}</span>' if tally.parts else ""
     sections = "\n".join(_section(section, media) for section in passage.sections)
-    text = f'<p class="name">All parts together</p><p class="origin">{passage.sound.clip.seconds:.1f} s</p>'
+    text = f'<p class="name">What was heard</p><p class="origin">{passage.sound.clip.seconds:.1f} s</p>'
     return (
         f'<section class="passage" id="passage-{number}" aria-label="{escape(passage.title)}">'
         f"<header><h2>{escape(passage.title)}</h2>{detail}</header>\n"
@@ -203,7 +202,7 @@ def _truth(card: PresetCard, media: _Media) -> str:
 def _match(match: MatchCard, media: _Media) -> str:
     right = '<span class="found">✓ the truth</span>' if match.correct else ""
     score = f'{describe(match.score)} <data value="{match.score:.4f}">{match.score:.2f}</data>'
-    place = f'<strong>{match.rank}</strong><span>{score}</span>{right}'
+    place = f"<strong>{match.rank}</strong><span>{score}</span>{right}"
     kind = "card right" if match.correct else "card"
     return f'<li class="{kind}"><p class="place">{place}</p>{_preset(match.preset, media)}</li>'
 
