@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synthmatch.audio import ENCODER_RATE, Samples
+from synthmatch.audio import Samples
 from synthmatch.errors import TrainingError
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixtures import compose, mix_stems, stem
@@ -94,7 +94,7 @@ class Mixer:
         parts: list[tuple[int, int, int, int]] = []
         presence = torch.zeros(recipe.mixtures, len(recipe.encoder.families), dtype=torch.bool)
         for row in range(recipe.mixtures):
-            chosen = {key: self.presets[key][columns[key][row]] for key in self._kept(rng, families)}
+            chosen = {key: self.presets[key][columns[key][row]] for key in self._kept(rng, families, step)}
             mixtures.append(self.mixture(rng, chosen))
             for family, state in chosen.items():
                 number = recipe.encoder.families.index(family)
@@ -130,14 +130,15 @@ class Mixer:
         picked = rng.choice(len(names), min(len(self.recipe.core), len(names)), replace=False)
         return [names[place] for place in picked]
 
-    def _kept(self, rng: np.random.Generator, families: Sequence[str]) -> list[str]:
-        if rng.random() < self.recipe.solo:
+    def _kept(self, rng: np.random.Generator, families: Sequence[str], step: int) -> list[str]:
+        if rng.random() < solo_share(self.recipe, step):
             return [families[int(rng.integers(len(families)))]]
         kept: npt.NDArray[np.bool_] = rng.random(len(families)) >= self.recipe.drop
         kept[rng.integers(len(families))] = True
         return [family for family, keep in zip(families, kept, strict=True) if keep]
 
 
-def seconds_of(batch: Batch) -> float:
-    """Seconds of sound that the encoder hears in a batch."""
-    return (batch.mixtures.numel() + batch.references.numel()) / ENCODER_RATE
+def solo_share(recipe: Recipe, step: int) -> float:
+    """The share of mixtures of one part alone at a step."""
+    left = max(0.0, 1 - step / max(1, recipe.solo_until))
+    return recipe.solo + (recipe.solo_start - recipe.solo) * left

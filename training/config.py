@@ -30,6 +30,8 @@ class Recipe:
         core: the families of the paper's mixtures.
         drop: probability that a mixture lacks a part.
         solo: share of the mixtures that keep one part alone, which teaches single sounds.
+        solo_start, solo_until: that share is ``solo_start`` at step 0 and falls in a line to ``solo`` at step
+            ``solo_until``: parts in mixtures are learnt faster by whoever knows the sounds.
         gain_db: parts are up to this much louder or softer than the protocol says.
         learning_rate, warmup, weight_decay: AdamW's, with a cosine fall to zero.
         temperature: of the contrastive losses.
@@ -44,17 +46,19 @@ class Recipe:
     mixtures: int = 48
     seconds: float = 5.0
     extra_notes: int = 6
-    core_share: float = 0.6
+    core_share: float = 0.7
     core: tuple[str, ...] = ("percussion", "bass", "lead")
     drop: float = 0.2
     solo: float = 0.15
-    gain_db: float = 6.0
-    learning_rate: float = 1.5e-3
+    solo_start: float = 0.6
+    solo_until: int = 800
+    gain_db: float = 3.0
+    learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.02
     temperature: float = 0.07
-    memory: int = 512
-    memory_from: int = 400
+    memory: int = 0
+    memory_from: int = 2000
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
 
