@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from synthmatch.audio import Clip, Samples
+from synthmatch.closing import Closing
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
 from synthmatch.presets.preset import State
@@ -75,7 +75,7 @@ HOSTINGS: dict[str, Hosting] = {
 """The plugins that can be hosted, by synth id."""
 
 
-class PluginRenderer:
+class PluginRenderer(Closing):
     """One VST2 plugin; see ``Renderer``.
 
     Args:
@@ -183,14 +183,6 @@ class PluginRenderer:
             ctypes.c_uint32.in_dll(self._library, self._hosting.random_state).value = _SEED
         except ValueError:  # a build without the symbol still plays, only not twice the same
             return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _same_engine(first: RenderSettings, second: RenderSettings) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from synthmatch.audio import Clip
+from synthmatch.closing import Closing
 from synthmatch.errors import PluginMissing, RenderError
 from synthmatch.files import content_hash
 from synthmatch.notes import Performance
@@ -19,7 +19,7 @@ from synthmatch.renderers.renderer import Isolation, RenderSettings
 VOICES = 8
 
 
-class FaustRenderer:
+class FaustRenderer(Closing):
     """The built-in synth.
 
     Every render begins by clearing all voices and effects, and nothing in the synth runs freely, so a
@@ -87,14 +87,6 @@ class FaustRenderer:
     def close(self) -> None:
         """Let the engine go; a second call does nothing."""
         self._settings = self._engine = self._processor = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _compile(self, settings: RenderSettings) -> None:
         try:

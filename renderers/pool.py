@@ -13,9 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from synthmatch.closing import Closing
 from synthmatch.errors import RenderError
 from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
@@ -149,7 +148,7 @@ class _Slot(threading.Thread):
             host.close()
 
 
-class RenderPool:
+class RenderPool(Closing):
     """Renders jobs in host processes; a context manager.
 
     Neither the order of the jobs nor the number of workers changes a sound, as far as the synth itself
@@ -224,14 +223,6 @@ class RenderPool:
         run.cancelled = True
         for slot in self._slots:
             slot.cancel(run)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def render_one(job: RenderJob, timeout: float = 60.0) -> RenderResult:

@@ -14,14 +14,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from synthmatch import intake
 from synthmatch.audio import Clip
+from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.export import export_preset
 from synthmatch.facts import Facts
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from synthmatch.renderers.pool import RenderPool
 
 
-class Library:
+class Library(Closing):
     """An open library. Use :meth:`create`, :meth:`open` or :meth:`open_or_create`; close it after use.
 
     Attributes ``rows``, ``sounds``, ``vectors`` and ``neighbours`` are for the modules that work on libraries.
@@ -92,14 +92,6 @@ class Library:
     def close(self) -> None:
         """Let its files go; a second call does nothing."""
         self.rows.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def reload(self) -> None:
         """Read again what is on disk."""

@@ -23,7 +23,7 @@ FOLDERS = {
 
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "_version"),
+    ("errors", "closing", "_version"),
     ("files", "notes", "audio"),
     ("presets", "features", "spectrogram"),
     ("index", "encoder", "checkpoint", "renderers", "models"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from synthmatch.closing import Closing
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -79,7 +80,7 @@ def workers_option(command: _Function) -> _Function:
     )(command)
 
 
-class Progress:
+class Progress(Closing):
     """How far something is, on stderr: a bar on a terminal, elsewhere a line every 10 % or so.
 
     Call it with (done, total) as often as you like; another total begins anew.
@@ -123,14 +124,6 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def say(text: str) -> None:
