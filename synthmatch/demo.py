@@ -96,6 +96,9 @@ class Mixture:
     parts: dict[str, Performance]
 
 
+Matched = Callable[[Mixture, MatchResult], None]
+
+
 def run_demo(
     library: Library,
     matcher: Matcher,
@@ -104,6 +107,7 @@ def run_demo(
     mixtures: int = MIXTURES,
     pool: RenderPool | None = None,
     progress: Progress | None = None,
+    matched: Matched | None = None,
 ) -> DemoSummary:
     """Make mixtures of a library's test presets, match them against the whole library, and write the page.
 
@@ -112,7 +116,8 @@ def run_demo(
         out: the page's file.
         seed: decides presets and notes; the same library and seed give the same mixtures.
         pool: where presets are rendered; one of its own if None.
-        progress: called with (done, total) presets rendered, at first for the parts, then for the matches.
+        progress: called with (done, total) presets rendered: the parts of each mixture, then all matches.
+        matched: called with each mixture as soon as its matches are known; sounds and page come later.
 
     Raises:
         LibraryError: the library holds no test preset of one of the families.
@@ -120,16 +125,18 @@ def run_demo(
     """
     if pool is None:
         with RenderPool() as own:
-            return run_demo(library, matcher, out, seed, mixtures, own, progress)
+            return run_demo(library, matcher, out, seed, mixtures, own, progress, matched)
     drawn = draw(library, seed, mixtures)
     stage = Stage(library, pool, progress)
-    stage.play((listing, each.parts[family]) for each in drawn for family, listing in each.players.items())
-    mixed = [_mix(each, stage) for each in drawn]
-    depth = len(library)
-    heard = [
-        matcher.match(Query(clip, families=CORE, name=f"Mixture {each.number}"), depth)
-        for each, clip in zip(drawn, mixed, strict=True)
-    ]
+    mixed: list[Clip] = []
+    heard: list[MatchResult] = []
+    for each in drawn:  # one after the other: whoever waits sees the first matches soon
+        stage.play((listing, each.parts[family]) for family, listing in each.players.items())
+        mixed.append(_mix(each, stage))
+        query = Query(mixed[-1], families=CORE, name=f"Mixture {each.number}")
+        heard.append(matcher.match(query, len(library)))
+        if matched:
+            matched(each, heard[-1])
     stage.play(
         (match.preset, each.parts[family])
         for each, result in zip(drawn, heard, strict=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, library_option, model_option, workers_option
+from synthmatch.commands.framework import Command, Progress, library_option, model_option, say, workers_option
+
+if TYPE_CHECKING:
+    from synthmatch.demo import Mixture
+    from synthmatch.results import MatchResult
 
 
 @click.command(cls=Command)
@@ -45,7 +50,20 @@ def demo(
         seed = SEED if seed is None else seed
         with Progress("playing", "preset") as progress:
             summary = run_demo(
-                library, Matcher(library, encoder), out, seed, mixtures or MIXTURES, pool=pool, progress=progress
+                library,
+                Matcher(library, encoder),
+                out,
+                seed,
+                mixtures or MIXTURES,
+                pool=pool,
+                progress=progress,
+                matched=_say_first,
             )
     click.echo(str(summary))
     click.echo(f"Written: {out}")
+
+
+def _say_first(mixture: Mixture, result: MatchResult) -> None:
+    for family, truth in mixture.players.items():
+        first = result.family(family)[0].preset
+        say(f"Mixture {mixture.number}, {family}: {truth.name} plays, {first.name} ({first.synth}) comes closest")

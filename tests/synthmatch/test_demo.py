@@ -89,6 +89,7 @@ def test_a_second_run_finds_the_same(
     shown: DemoSummary, place: Library, encoder: Encoder, pool: RenderPool, tmp_path: Path
 ) -> None:
     steps: list[tuple[int, int]] = []
+    early: list[tuple[int, str]] = []
     again = run_demo(
         place,
         Matcher(place, encoder),
@@ -96,10 +97,14 @@ def test_a_second_run_finds_the_same(
         mixtures=2,
         pool=pool,
         progress=lambda done, total: steps.append((done, total)),
+        matched=lambda _, result: early.append((len(steps), result.family("bass")[0].preset.name)),
     )
     assert replace(again, path=shown.path) == shown
     assert (tmp_path / "demo.html").read_bytes() == shown.path.read_bytes()
-    assert steps[:6] == [(done, 6) for done in range(1, 7)]
+    assert steps[:6] == [(1, 3), (2, 3), (3, 3)] * 2
+    # Each mixture's matches are told as soon as its three parts have been played.
+    first = [part.matches[0].preset.name for part in shown.parts if part.family == "bass"]
+    assert early == [(3, first[0]), (6, first[1])]
 
 
 def test_a_library_without_test_presets_is_refused(library: Library, tmp_path: Path, encoder: Encoder) -> None:
