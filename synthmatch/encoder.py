@@ -126,7 +126,7 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config or EncoderConfig()
-        self.bfloat16 = False
+        self.low_precision = False
         """Whether the trunk computes in bfloat16, for training; the heads never do, since cosines of good
         matches differ by less than it can tell."""
         slots = len(self.config.families) + 1  # one per family, and the last for timbre
@@ -160,7 +160,7 @@ class Encoder(nn.Module):
         Returns:
             Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
         """
-        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.bfloat16):
+        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
             features = self.trunk(heard[:, None]).float()  # (B, C, N)
         batch, width, frames = features.shape
         heads, slots = self.config.heads, len(self.config.families) + 1

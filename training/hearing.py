@@ -43,7 +43,7 @@ class Hearing(Protocol):
 def batches(audio: Tensor) -> Iterator[Tensor]:
     """Cut (B, T) along B so that memory stays bounded."""
     size = max(1, int(BATCH_SECONDS * ENCODER_RATE / audio.shape[1]))
-    yield from audio.split(size)
+    yield from torch.split(audio, size)
 
 
 class EncoderHearing:

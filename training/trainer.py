@@ -44,7 +44,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         placed = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
-        self.encoder.bfloat16 = fast_bfloat16(self.device)
+        self.encoder.low_precision = fast_bfloat16(self.device)
         self.optimizer = torch.optim.AdamW(
             self.encoder.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
@@ -77,7 +77,7 @@ class Trainer:
                     self.checkpoint()
                     saved = time.monotonic()
         self.checkpoint()
-        self.encoder.bfloat16 = False
+        self.encoder.low_precision = False
         return self.encoder.eval()
 
     def take_step(self, batch: Batch) -> Losses:
