@@ -279,3 +279,16 @@ def test_closing_twice_is_harmless_and_ends_it() -> None:
     assert renderer.fingerprint == before
     with pytest.raises(RenderError):
         renderer.render(CHORD)
+
+
+def test_voices_that_are_played_again_sound_again(renderer: FaustRenderer, bank: list[Preset]) -> None:
+    """Twenty equal notes, more than there are voices: the last ones are as loud as the first."""
+    count, every = 20, 0.3
+    notes = Performance(tuple(Note(every * turn, 60, 100, 0.2) for turn in range(count)), 0.1)
+    size = round(every * SETTINGS.sample_rate)
+    for preset in bank[::4]:
+        renderer.load(preset.state, SETTINGS)
+        played = renderer.render(notes).mono()[: count * size].reshape(count, size)
+        peaks = np.abs(played).max(axis=1)
+        # What rings on adds to later notes, and notes that swell are cut short: but none is missing.
+        assert peaks[VOICES:].min() > 0.25 * peaks[0], preset.name
