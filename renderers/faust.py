@@ -9,7 +9,7 @@ import numpy as np
 
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
-from synthmatch.errors import PluginMissing, RenderError
+from synthmatch.errors import NotFinite, PluginMissing, RenderError
 from synthmatch.files import content_hash
 from synthmatch.notes import Performance
 from synthmatch.presets import faustsynth
@@ -69,7 +69,7 @@ class FaustRenderer(Closing):
             A stereo clip of ``performance.seconds``, unscaled.
 
         Raises:
-            RenderError: nothing was loaded, or the sound isn't finite.
+            RenderError: nothing was loaded, or (NotFinite) the sound isn't finite.
         """
         if self._settings is None:
             raise RenderError("The built-in synth was asked to play before a preset was loaded; load one first.")
@@ -81,7 +81,7 @@ class FaustRenderer(Closing):
         self._engine.render((frames + 1) / rate)  # DawDreamer rounds down
         samples = np.array(self._engine.get_audio(), dtype=np.float32)[:, :frames]
         if not np.isfinite(samples).all():
-            raise RenderError("The built-in synth made samples that aren't finite; change the preset's values.")
+            raise NotFinite("The built-in synth made samples that aren't finite; change the preset's values.")
         return Clip(samples, rate)
 
     def close(self) -> None:
