@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import soundfile
+
+from synthmatch import audio
+from synthmatch.audio import Clip, decibels, require_audible
+from synthmatch.errors import AudioError
+
+
+def tone(seconds=1.0, rate=44_100, channels=2, frequency=440):
+    wave = 0.5 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * rate)) / rate)
+    return Clip(np.tile(wave.astype(np.float32), (channels, 1)), rate)
+
+
+@pytest.mark.parametrize(("suffix", "error"), [(".wav", 0), (".flac", 2**-23), (".ogg", 0.1), (".mp3", 0.1)])
+def test_what_is_written_is_read(tmp_path, suffix, error):
+    clip = tone()
+    path = tmp_path / f"tone{suffix}"
+    audio.write(path, clip)
+    again = audio.read(path)
+    assert again.sample_rate == clip.sample_rate
+    assert again.samples.shape[0] == 2
+    assert abs(again.samples.shape[1] - clip.samples.shape[1]) <= 2400
+    middle = slice(4000, 40_000)
+    assert np.abs(again.samples[:, middle] - clip.samples[:, middle]).max() <= error
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 48_000, 96_000])
+def test_resampling_keeps_length_and_tone(rate):
+    clip = tone(rate=rate)
+    heard = clip.heard()
+    assert len(heard) == pytest.approx(16_000, abs=1)
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(len(heard)) / 16_000)
+    assert np.abs(heard - expected)[500:-500].max() < 1e-3
+
+
+def test_resampling_lets_nothing_fold_back():
+    assert np.abs(tone(frequency=12_000).heard())[500:-500].max() < 1e-4
+
+
+def test_between_cuts_seconds():
+    clip = tone(2.0)
+    assert clip.between(0.5, 1.25).seconds == pytest.approx(0.75, abs=1e-4)
+    assert (clip.between(0.5).samples == clip.samples[:, 22_050:]).all()
+
+
+def test_mono_is_the_mean():
+    clip = Clip(np.array([[1.0, 0.0], [0.0, 0.5]], np.float32), 8000)
+    assert clip.mono().tolist() == [0.5, 0.25]
+
+
+def test_clips_have_channels():
+    with pytest.raises(AudioError, match="shape"):
+        Clip(np.zeros(5, np.float32), 8000)
+    with pytest.raises(AudioError, match="sample rate"):
+        Clip(np.zeros((1, 5), np.float32), 0)
+
+
+def test_decibels():
+    assert decibels(1) == 0
+    assert decibels(0.1) == pytest.approx(-20)
+    assert decibels(0) == -np.inf
+
+
+def test_bad_files_are_named(tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav isn't there"):
+        audio.read(tmp_path / "gone.wav")
+    with pytest.raises(AudioError, match="is a folder"):
+        audio.read(tmp_path)
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError, match=r"empty\.wav is empty"):
+        audio.read(tmp_path / "empty.wav")
+    (tmp_path / "text.wav").write_text("this is no sound")
+    with pytest.raises(AudioError, match=r"text\.wav can't be read as sound"):
+        audio.read(tmp_path / "text.wav")
+    soundfile.write(tmp_path / "nan.wav", np.full((100, 1), np.nan), 8000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="not numbers"):
+        audio.read(tmp_path / "nan.wav")
+
+
+def test_inaudible_queries_are_refused():
+    with pytest.raises(AudioError, match=r"0\.10 s of sound"):
+        require_audible(tone(0.1), "song.wav")
+    with pytest.raises(AudioError, match="silent"):
+        require_audible(tone().scaled(1e-5), "song.wav")
+    require_audible(tone(), "song.wav")
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path):
+    path = tmp_path / "tone.flac"
+    audio.write(path, tone())
+    before = path.read_bytes()
+    with pytest.raises(Exception, match=r".+"):
+        audio.write(path, Clip(np.zeros((1, 10), np.float32), 44_100), subtype="NO_SUCH_SUBTYPE")
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

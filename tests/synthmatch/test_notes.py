@@ -1,0 +1,79 @@
+import mido
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthmatch.errors import NotesError
+from synthmatch.notes import REFERENCE_NOTES, Note, Performance, read_midi, write_midi
+
+TICK = 1 / 960
+notes = st.builds(
+    Note,
+    start=st.floats(0, 20),
+    pitch=st.integers(0, 127),
+    velocity=st.integers(1, 127),
+    duration=st.floats(2 * TICK, 3),
+)
+
+
+def test_the_reference_notes():
+    played = [(each.notes[0].pitch, each.notes[0].velocity, each.notes[0].duration) for each in REFERENCE_NOTES]
+    assert played == [(36, 100, 1.5), (48, 100, 1.5), (60, 100, 1.5), (72, 100, 1.5), (60, 50, 1.5)]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0, 128, 100, 1), "pitch is 128"),
+        ((0, -1, 100, 1), "pitch is -1"),
+        ((0, 60, 0, 1), "velocity is 0"),
+        ((-1, 60, 100, 1), "starts at -1"),
+        ((0, 60, 100, 0), "lasts 0"),
+        ((float("nan"), 60, 100, 1), "starts at nan"),
+        ((0, 60, 100, float("inf")), "lasts inf"),
+    ],
+)
+def test_notes_out_of_range_are_refused(values, message):
+    with pytest.raises(NotesError, match=message):
+        Note(*values)
+
+
+def test_a_performance_is_sorted_and_ends_with_its_tail():
+    late, early = Note(2.0, 60, 100, 0.5), Note(0.0, 62, 100, 3.0)
+    performance = Performance((late, early), tail=0.25)
+    assert performance.notes == (early, late)
+    assert performance.seconds == 3.25
+    with pytest.raises(NotesError, match="at least one"):
+        Performance(())
+
+
+@given(st.lists(notes, min_size=1, max_size=12, unique_by=lambda note: note.pitch))
+def test_notes_come_back_from_a_midi_file(tmp_path_factory, played):
+    path = tmp_path_factory.mktemp("midi") / "notes.mid"
+    write_midi(path, Performance(tuple(played)))
+    again = read_midi(path).notes
+    by_pitch = sorted(played, key=lambda note: note.pitch)
+    for before, after in zip(by_pitch, sorted(again, key=lambda note: note.pitch), strict=True):
+        assert (after.pitch, after.velocity) == (before.pitch, before.velocity)
+        assert abs(after.start - before.start) <= TICK
+        assert abs(after.end - before.end) <= 2 * TICK
+
+
+def test_drums_are_left_out(tmp_path):
+    file = mido.MidiFile()
+    track = mido.MidiTrack()
+    file.tracks.append(track)
+    for kind in ("note_on", "note_off"):
+        track.append(mido.Message(kind, channel=9, note=36, velocity=100, time=100))
+    path = tmp_path / "drums.mid"
+    file.save(path)
+    with pytest.raises(NotesError, match="no notes outside the drum channel"):
+        read_midi(path)
+
+
+def test_files_that_are_not_midi_are_named(tmp_path):
+    with pytest.raises(NotesError, match="isn't there"):
+        read_midi(tmp_path / "gone.mid")
+    (tmp_path / "text.mid").write_text("not music")
+    with pytest.raises(NotesError, match=r"text\.mid can't be read as a MIDI file"):
+        read_midi(tmp_path / "text.mid")
