@@ -33,7 +33,7 @@ def embed(encoder: Encoder, ids: Sequence[str], sounds: Sequence[Sequence[Clip]]
     """Embed the reference notes of some states.
 
     A note that is silent (out of the preset's range) says nothing: the loudest note's vectors stand in
-    for it, and it doesn't count for presence.
+    for it, and it doesn't count for the family.
 
     Args:
         ids: n states.
@@ -46,9 +46,9 @@ def embed(encoder: Encoder, ids: Sequence[str], sounds: Sequence[Sequence[Clip]]
         for place, performance in enumerate(REFERENCE_NOTES)
     ]  # per note (n, T)
     with torch.inference_mode():
-        outputs = [encoder.embed(encoder.hear(torch.from_numpy(note))) for note in heard]
-        vectors = torch.stack([vectors for vectors, _ in outputs], dim=2).numpy()  # (n, S, R, D)
-        presence = torch.stack([logits for _, logits in outputs], dim=1).sigmoid().numpy()  # (n, R, F)
+        notes = [encoder.embed(encoder.hear(torch.from_numpy(note)))[0] for note in heard]
+        presence = torch.stack([encoder.family_of(note[:, -1]) for note in notes], dim=1).numpy()  # (n, R, F)
+        vectors = torch.stack(notes, dim=2).numpy()  # (n, S, R, D)
     peaks = np.stack([np.abs(note).max(axis=1) for note in heard], axis=1)  # (n, R)
     audible = peaks > 10 ** (SILENCE_DB / 20)
     loudest = peaks.argmax(axis=1)

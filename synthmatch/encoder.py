@@ -137,6 +137,11 @@ class Encoder(nn.Module):
         self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
         self.presence_weight = nn.Parameter(torch.zeros(slots - 1, 2 * width))
         self.presence_bias = nn.Parameter(torch.full((slots - 1,), -1.0))
+        # Buffers: fitted once the rest is trained, and left alone by the optimiser.
+        self.family_weight: Tensor
+        self.family_bias: Tensor
+        self.register_buffer("family_weight", torch.zeros(slots - 1, self.config.dimension))
+        self.register_buffer("family_bias", torch.zeros(slots - 1))
 
     def hear(self, audio: Tensor) -> Tensor:
         """The input of the trunk: log-mel relative to the clip's loudest band.
@@ -206,6 +211,18 @@ class Encoder(nn.Module):
             (B, D).
         """
         return self.embed(self.hear(audio))[0][:, -1]
+
+    def family_of(self, timbre: Tensor) -> Tensor:
+        """To which family a single preset belongs, from how it sounds: one of them, however many mixtures
+        hold each, which is what tells this from presence.
+
+        Args:
+            timbre: (..., D) from :meth:`encode_timbre`.
+
+        Returns:
+            Probabilities (..., F) that add up to 1.
+        """
+        return (timbre @ self.family_weight.T + self.family_bias).softmax(dim=-1)
 
     @property
     def fingerprint(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from synthmatch.training.batches import Mixer
+from synthmatch.training.classifier import fit_families
 from synthmatch.training.config import Recipe, read_recipe
 from synthmatch.training.recording import Corpus, Progress, gather
 from synthmatch.training.trainer import Progress as StepProgress
@@ -51,7 +52,14 @@ def train(
     mixer = mixer_of(corpus, recipe)
     trainer = Trainer(mixer, recipe, folder)
     encoder = trainer.run(stepped, stop_at)
+    agreement = fit_families(encoder, corpus)
     heard = sorted({key for ids in mixer.presets.values() for key in ids})
-    facts = {"recipe": recipe_name, "settings": asdict(recipe), "steps": trainer.step, "trained_on": heard}
+    facts = {
+        "recipe": recipe_name,
+        "settings": asdict(recipe),
+        "steps": trainer.step,
+        "family_agreement": agreement,
+        "trained_on": heard,
+    }
     encoder.save(out, facts)
     return trainer.step
