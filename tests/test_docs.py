@@ -297,7 +297,7 @@ def test_architecture_names_every_module_and_no_other() -> None:
     [
         (r"in windows of (\d+) s every (\d+) s", (matcher.WINDOW, matcher.STEP)),
         (r"if its presence reaches ([\d.]+)", (matcher.PRESENT,)),
-        (r"presence in its own notes is above ([\d.]+)", (listing.LISTED_ABOVE,)),
+        (r"probability from its own notes is above ([\d.]+)", (listing.LISTED_ABOVE,)),
         (r"Up to ([\d,]+) vectors", (index.EXACT,)),
         (r"held for ([\d.]+) s, with ([\d.]+) s of tail", (REFERENCE.notes[0].duration, REFERENCE.tail)),
     ],

@@ -1,0 +1,37 @@
+import torch
+
+from synthmatch.encoder import Encoder
+from synthmatch.training.classifier import fit_families
+from synthmatch.training.recording import Corpus
+from synthmatch.training.split import Label
+
+
+def corpus_of(notes, side):
+    labels = {
+        key: Label(key, "faust", family, "field", key, side) for family, ids in notes.presets.items() for key in ids
+    }
+    return Corpus(labels, notes.bank, notes.bank)
+
+
+def test_families_that_were_learnt_are_said_again(notes, tiny):
+    """Asked for the presets that it learnt from, it says most of them; the other weights stay as they were."""
+    torch.manual_seed(0)
+    encoder = Encoder(tiny.encoder).eval()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    corpus = corpus_of(notes, "train")
+    assert fit_families(encoder, corpus) == 0.0  # nothing on the valid side to agree with
+    after = encoder.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"family_weight", "family_bias"}
+    right = 0
+    for key, label in corpus.labels.items():
+        with torch.inference_mode():
+            said = encoder.family_of(encoder.encode_timbre(torch.from_numpy(corpus.notes.references(key)))).mean(0)
+        assert float(said.sum()) > 0.999
+        right += encoder.config.families[int(said.argmax())] == label.family
+    assert right >= 9  # of 12
+
+
+def test_without_labels_nothing_is_learnt(notes, tiny):
+    encoder = Encoder(tiny.encoder).eval()
+    assert fit_families(encoder, corpus_of(notes, "test")) == 0.0
+    assert not encoder.family_weight.any()
