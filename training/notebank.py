@@ -23,7 +23,7 @@ from synthmatch.files import atomic_path
 from synthmatch.notes import REFERENCE_NOTES, Note, Performance
 from synthmatch.presets.families import FAMILIES
 from synthmatch.presets.preset import State
-from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult, RenderSettings
 
 Render = Callable[[Iterable[RenderJob]], Iterator[RenderResult]]
 
@@ -32,6 +32,8 @@ LENGTH = round(SECONDS * ENCODER_RATE)
 SHARD = 128  # presets a shard: about 110 MB at 11 notes each
 SETTLE = 0.5  # seconds between two notes of one preset, whose tails do no harm to one another
 REFERENCES = len(REFERENCE_NOTES)
+
+_PASSING = (Failure.CRASH, Failure.TIMEOUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ class NoteBank:
     ) -> None:
         """Record what isn't there yet.
 
+        A preset that makes no usable sound is noted and not tried again; one that crashed or took too long
+        is tried again by the next recording, since that may have been the machine's doing.
+
         Args:
             states: by id.
             plans: the notes of each, from :func:`plan`.
@@ -147,7 +152,8 @@ class NoteBank:
         jobs = (RenderJob(state, tuple(plans[state.id]), settings) for state in missing)
         waiting: list[RenderResult] = []
         for result in render(jobs):
-            waiting.append(result)
+            if result.failure not in _PASSING:
+                waiting.append(result)
             done += 1
             if progress:
                 progress(done, total)

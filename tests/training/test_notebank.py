@@ -5,6 +5,8 @@ from synthmatch.audio import ENCODER_RATE
 from synthmatch.errors import TrainingError
 from synthmatch.notes import REFERENCE_NOTES, Note
 from synthmatch.presets.families import FAMILIES
+from synthmatch.presets.preset import State
+from synthmatch.renderers.renderer import Failure, RenderResult
 from synthmatch.training.notebank import LENGTH, REFERENCES, NoteBank, plan
 
 
@@ -43,6 +45,23 @@ def test_what_is_recorded_is_not_recorded_again(notes):
         return iter(())
 
     notes.bank.record(dict.fromkeys(notes.bank.recorded), {}, refuse)
+
+
+def test_presets_that_took_too_long_are_tried_again_and_silent_ones_are_not(tmp_path):
+    states = {name: State("faust", name.encode()) for name in ("slow", "silent")}
+    failures = {states["slow"]: Failure.TIMEOUT, states["silent"]: Failure.SILENT}
+    asked = []
+
+    def fail(jobs):
+        for job in jobs:
+            asked.append(job.state)
+            yield RenderResult(job, failure=failures[job.state], reason="no sound")
+
+    plans = {state.id: REFERENCE_NOTES for state in states.values()}
+    for _ in range(2):
+        NoteBank(tmp_path).record({state.id: state for state in states.values()}, plans, fail)
+    assert asked == [states["slow"], states["silent"], states["slow"]]
+    assert states["silent"].id not in NoteBank(tmp_path)
 
 
 def test_the_nearest_note_is_the_nearest_pitch(notes):
