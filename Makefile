@@ -41,6 +41,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@echo 'Setting up the virtual environment in $(VENV); the first time this takes a few minutes.'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt 'setuptools>=77' -e '.[dev]'
+	@# Without what it needs: PyAudio, which is built against PortAudio and only used to play sound live.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'tinysoundfont>=0.3.6' \
+	    || echo 'tinysoundfont could not be installed: SoundFonts are not rendered, and their tests are skipped.'
 	@touch $@
 
 demo: setup

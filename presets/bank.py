@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.errors import PresetError
+from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.preset import Preset
 
 
@@ -32,11 +33,14 @@ class PresetBank:
         return iter(self.presets)
 
     @classmethod
-    def read(cls, *paths: Path | str) -> PresetBank:
+    def read(cls, *paths: Path | str, known: Mapping[str, Synth] | None = None) -> PresetBank:
         """Read preset files and folders (searched for every known suffix, sorted by path).
 
         Every preset comes back labelled as far as its bank's field, name and folder tell
         (``labels.label``).
+
+        Args:
+            known: the synths among which a file's plugin is looked up; those of the catalogue if None.
 
         Raises:
             PresetError: a named path isn't there, or holds nothing in a known format.
@@ -49,7 +53,7 @@ class PresetBank:
         for path in map(Path, paths):
             for file in _files(path):
                 try:
-                    found, broken = format_of(file).read(file)
+                    found, broken = format_of(file, known).read(file)
                 except PresetError as error:
                     faults.append(Fault(file, str(error)))
                     continue
@@ -59,13 +63,13 @@ class PresetBank:
 
 
 def _files(path: Path) -> Iterable[Path]:
-    from synthmatch.presets.formats import SUFFIXES
+    from synthmatch.presets.formats import suffixes
 
     if path.is_file():
         return [path]
     if not path.is_dir():
         raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes())
     if not files:
-        raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(SUFFIXES))} are read.")
+        raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
     return files

@@ -21,8 +21,9 @@ class State:
     names, authors and files. The formats see to it that ``data`` is canonical.
 
     Args:
-        synth: the synth's id in the table of synths, such as ``"amsynth"``.
-        data: canonical bytes; for synths whose presets are a set of parameters, ``encode_parameters``.
+        synth: the synth's id in the catalogue of synths, such as ``"amsynth"``.
+        data: canonical bytes; for synths whose presets are a set of parameters, ``encode_parameters``. Empty:
+            the synth as it is before any preset is loaded.
     """
 
     synth: str

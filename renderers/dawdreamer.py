@@ -1,15 +1,10 @@
-"""VST2 plugins through DawDreamer: how each is loaded with a state, and how it is played.
-
-``load_preset`` and ``set_parameter`` need no display. ``load_state`` isn't used: it opens the plugin's
-editor window, which ends or kills a process without one.
-"""
+"""VST2 and VST3 plugins through DawDreamer; ``hostings`` puts states into them."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +14,11 @@ from synthmatch.audio import Clip, Samples
 from synthmatch.closing import Closing
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
+from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.presets.preset import State
-from synthmatch.renderers.renderer import Isolation, RenderSettings
-from synthmatch.renderers.synths import Synth, plugin_fingerprint
+from synthmatch.renderers.hostings import loader
+from synthmatch.renderers.renderer import RenderSettings
+from synthmatch.renderers.synths import require_plugin
 
 _SEED = 0x1234  # what ZynAddSubFX itself starts with
 
@@ -30,75 +27,27 @@ _SEED = 0x1234  # what ZynAddSubFX itself starts with
 _ALL_SOUND_OFF = bytes.fromhex("4d546864 00000006 0000 0001 0060  4d54726b 00000008 00 b07800 00 ff2f00")
 
 
-@dataclass(frozen=True)
-class Hosting:
-    """What is particular about hosting one synth.
-
-    Args:
-        load: puts a state into a plugin: (processor, state, effects on).
-        random_state: the exported 32-bit symbol of the plugin's random numbers, set before each step that
-            may draw some; "" if it has none.
-    """
-
-    load: Callable[[Any, State, bool], None]
-    random_state: str = ""
-
-
-def _load_amsynth(processor: Any, state: State, effects: bool) -> None:
-    from synthmatch.presets.formats.amsynth import effects_off, vst_values
-
-    parameters = state.parameters()
-    values = vst_values(parameters if effects else effects_off(parameters))
-    if not all(0 <= value <= 1 for value in values):  # the plugin aborts on NaN
-        raise PresetError(f"amsynth's state {state.id} holds values that aren't numbers; read its bank again.")
-    for index, value in enumerate(values):
-        processor.set_parameter(index, value)
-
-
-def _load_zynaddsubfx(processor: Any, state: State, effects: bool) -> None:
-    from synthmatch.presets.formats.fxp import FxFile
-    from synthmatch.presets.formats.zyn import PLUGIN_ID, PLUGIN_VERSION, host_chunk
-
-    chunk = host_chunk(state, effects)
-    bank = FxFile(PLUGIN_ID, chunk, bank=True, plugin_version=PLUGIN_VERSION)
-    with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
-        file = Path(folder) / f"state{bank.suffix}"
-        file.write_bytes(bank.encode())
-        if not processor.load_preset(str(file)):
-            raise RenderError(f"ZynAddSubFX refused the state {state.id}; read its file again.")
-
-
-HOSTINGS: dict[str, Hosting] = {
-    "amsynth": Hosting(_load_amsynth),
-    "zynaddsubfx": Hosting(_load_zynaddsubfx, "_ZN3zyn10prng_stateE"),
-}
-"""The plugins that can be hosted, by synth id."""
-
-
 class PluginRenderer(Closing):
-    """One VST2 plugin; see ``Renderer``.
+    """One plugin; see ``Renderer``.
 
     Args:
         row: the synth.
-        plugin: its file.
+
+    Raises:
+        PluginMissing: its plugin isn't there.
     """
 
-    def __init__(self, row: Synth, plugin: Path) -> None:
+    def __init__(self, row: Synth) -> None:
         self.synth = row.id
         self.isolation: Isolation = row.isolation
         self._row = row
-        self._plugin = plugin
-        self._hosting = HOSTINGS[row.id]
+        self._plugin = require_plugin(row)
+        self._put = loader(row)
         self._settings = RenderSettings()
         self._engine: Any = None
         self._processor: Any = None
         self._untouched = False
         self._library: ctypes.CDLL | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the plugin's binary and of the host's version."""
-        return plugin_fingerprint(self._row, self._plugin)
 
     def prepare(self, settings: RenderSettings) -> None:
         """Make an instance that no state has been loaded into; the next ``load`` uses it.
@@ -130,19 +79,22 @@ class PluginRenderer(Closing):
         """Put ``state`` into an instance that holds nothing else; see ``Renderer.load``."""
         if state.synth != self.synth:
             raise PresetError(f"A state of {state.synth} can't be loaded into {self._row.title}.")
-        if not (self._untouched and _same_engine(settings, self._settings)):
+        reusable = self._untouched or (self.isolation is Isolation.NOTHING and self._engine is not None and state.data)
+        if not (reusable and _same_engine(settings, self._settings)):
             self.prepare(settings)
         self._settings, self._untouched = settings, False
         self._seed()
-        self._hosting.load(self._processor, state, settings.effects)
+        if state.data:  # without any, the synth plays what it plays untouched
+            self._put(self._processor, self._row, state, settings.effects)
 
     def render(self, performance: Performance) -> Clip:
-        """Play ``performance`` after ``settings.settle`` seconds of silence; see ``Renderer.render``."""
+        """Play ``performance`` after silence; see ``Renderer.render``."""
         if self._processor is None or self._untouched:
             raise RenderError(f"Load a state into {self._row.title} before you render.")
         self._seed()
-        if self._settings.settle > 0:
-            self._fall_silent()
+        settle = self._row.settle if self._settings.settle is None else self._settings.settle
+        if settle > 0:
+            self._fall_silent(settle)
         self._processor.clear_midi()
         for note in performance.notes:
             self._processor.add_midi_note(note.pitch, note.velocity, note.start, note.duration)
@@ -156,13 +108,13 @@ class PluginRenderer(Closing):
         self._engine = self._processor = None
         self._untouched = False
 
-    def _fall_silent(self) -> None:
+    def _fall_silent(self, seconds: float) -> None:
         """End what the performance before left sounding."""
         with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
             file = Path(folder) / "off.mid"
             file.write_bytes(_ALL_SOUND_OFF)
             self._processor.load_midi(str(file))
-        self._engine.render(self._settings.settle)
+        self._engine.render(seconds)
 
     def _run(self, seconds: float) -> Samples:
         """Render exactly round(seconds * rate) samples; shape (channels, n)."""
@@ -175,14 +127,22 @@ class PluginRenderer(Closing):
 
     def _seed(self) -> None:
         """Start the plugin's random numbers over."""
-        if not self._hosting.random_state:
+        symbol = self._row.random_state
+        if not symbol:
+            return
+        if symbol == "srand":
+            _c_library().srand(_SEED)
             return
         if self._library is None:
             self._library = ctypes.CDLL(str(self._plugin))
         try:
-            ctypes.c_uint32.in_dll(self._library, self._hosting.random_state).value = _SEED
+            ctypes.c_uint32.in_dll(self._library, symbol).value = _SEED
         except ValueError:  # a build without the symbol still plays, only not twice the same
             return
+
+
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
 
 
 def _same_engine(first: RenderSettings, second: RenderSettings) -> bool:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import IO
 
 from synthmatch.audio import Clip
-from synthmatch.renderers.renderer import Failure, RenderJob
+from synthmatch.presets.catalogue import Synth
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 
 _LENGTH = struct.Struct(">Q")
 
@@ -23,6 +24,14 @@ class Order:
 
     job: RenderJob
     timeout: float
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a host process is for: the synth, and the settings that it should be ready for."""
+
+    synth: Synth
+    settings: RenderSettings
 
 
 @dataclass(frozen=True)

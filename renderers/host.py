@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from synthmatch.renderers.frames import Answer, Order, Ready, pack, read_frame, write_frame
+from synthmatch.presets.catalogue import Synth
+from synthmatch.renderers.frames import Answer, Order, Ready, Start, pack, read_frame, write_frame
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
@@ -48,17 +49,18 @@ class Host:
     """One worker process, which hosts one synth.
 
     Args:
-        synth: the synth's id.
+        synth: what it hosts.
         log: a file to which everything that the plugin prints is appended; thrown away if None.
     """
 
-    def __init__(self, synth: str, log: Path | None) -> None:
+    def __init__(self, synth: Synth, log: Path | None) -> None:
+        self._synth = synth
         self._home = tempfile.mkdtemp(prefix="synthmatch-host-")
         environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
         with (log or Path(os.devnull)).open("ab") as noise:
             self._process = subprocess.Popen(
                 # -P: a file in the current folder must not stand in for a module.
-                [sys.executable, "-P", "-m", "synthmatch.renderers.worker", synth, self._home],
+                [sys.executable, "-P", "-m", "synthmatch.renderers.worker", self._home],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=noise,
@@ -82,7 +84,7 @@ class Host:
             HostRefused: the synth isn't there.
             HostDied, HostSlow: it did not start.
         """
-        self._send(settings)
+        self._send(Start(self._synth, settings))
         greeting = self._receive(_START_TIMEOUT)
         if not isinstance(greeting, Ready):
             raise HostRefused(greeting.reason)

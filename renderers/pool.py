@@ -10,12 +10,13 @@ import os
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from synthmatch.closing import Closing
 from synthmatch.errors import RenderError
+from synthmatch.presets.catalogue import Isolation, Synth, synths, unknown
 from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
@@ -41,6 +42,7 @@ class _Shared:
 
     timeout: float
     log: Path | None
+    known: Mapping[str, Synth]
     tasks: queue.Queue[tuple[_Run, RenderJob] | None] = field(default_factory=queue.Queue)
     refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
     failed_starts: Counter[str] = field(default_factory=Counter)
@@ -98,10 +100,16 @@ class _Slot(threading.Thread):
         synth = job.state.synth
         if synth in self._shared.refusals:
             return self._shared.refusals[synth]
+        row = self._shared.known.get(synth)
+        if row is None:
+            return Answer(failure=Failure.REFUSED, reason=unknown(synth, self._shared.known))
         key = (synth, job.settings.sample_rate, job.settings.block_size)
         order = Order(job, self._shared.timeout)
         try:
-            return self._host(key, job, run).render(order)
+            answer = self._host(key, row, job, run).render(order)
+            if row.isolation is Isolation.NEW_PROCESS:
+                self._drop(key)
+            return answer
         except HostRefused as error:
             answer = Answer(failure=Failure.REFUSED, reason=str(error))
             self._shared.refusals[synth] = answer
@@ -112,13 +120,13 @@ class _Slot(threading.Thread):
         self._drop(key)
         return answer
 
-    def _host(self, key: _HostKey, job: RenderJob, run: _Run) -> Host:
+    def _host(self, key: _HostKey, row: Synth, job: RenderJob, run: _Run) -> Host:
         """A host that is ready for the job, whose start is given up after several failures in a row."""
         host = self._hosts.get(key)
         if host is None:
             if len(self._hosts) >= _HOSTS:
                 self._drop(next(iter(self._hosts)))
-            host = Host(key[0], self._shared.log)
+            host = Host(row, self._shared.log)
             with self._lock:
                 self._hosts[key] = host  # from here on, cancel finds it
             if not run.cancelled:
@@ -158,10 +166,17 @@ class RenderPool(Closing):
         workers: how many jobs run at once; the number of processors if None.
         timeout: seconds that one job may take.
         log: a file to which everything that plugins print is appended; thrown away if None.
+        known: the synths by id; those of the catalogue if None.
     """
 
-    def __init__(self, workers: int | None = None, timeout: float = 60.0, log: Path | None = None) -> None:
-        self._shared = _Shared(timeout, log)
+    def __init__(
+        self,
+        workers: int | None = None,
+        timeout: float = 60.0,
+        log: Path | None = None,
+        known: Mapping[str, Synth] | None = None,
+    ) -> None:
+        self._shared = _Shared(timeout, log, synths() if known is None else known)
         self._slots = [_Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
         self._runs: set[_Run] = set()
         self._closed = False

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 from synthmatch.audio import Clip
 from synthmatch.files import content_hash
 from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.catalogue import Isolation
 from synthmatch.presets.preset import State
 
 
@@ -23,13 +24,13 @@ class RenderSettings:
         sample_rate: samples a second.
         block_size: samples a block; some synths sound slightly different with another one.
         settle: seconds of silence rendered before each performance and thrown away, so that nothing of
-            the performance before is still ringing.
+            the performance before is still ringing; what the synth needs if None.
         effects: whether the synth's own effects stay on.
     """
 
     sample_rate: int = 44_100
     block_size: int = 512
-    settle: float = 2.0
+    settle: float | None = None
     effects: bool = True
 
 
@@ -50,24 +51,11 @@ class RenderJob:
         return content_hash(self.state.id.encode(), json.dumps(plan, sort_keys=True).encode())
 
 
-class Isolation(enum.Enum):
-    """What must happen between two presets so that the second sounds as if it were the first."""
-
-    NOTHING = "nothing"
-    NEW_INSTANCE = "new instance"
-    FORK = "fork"  # a child of the untouched host per preset; a new instance where the system can't fork
-
-
 class Renderer(Protocol):
     """A synth that is ready to play; lives in one process and is used by one thread."""
 
     synth: str
     isolation: Isolation
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the synth's binary (or source) and of the host's version."""
-        ...
 
     def load(self, state: State, settings: RenderSettings) -> None:
         """Make the synth sound as ``state`` says, as if nothing had been loaded before.
@@ -79,7 +67,7 @@ class Renderer(Protocol):
         ...
 
     def render(self, performance: Performance) -> Clip:
-        """Play on what was loaded, after ``settings.settle`` seconds of silence.
+        """Play on what was loaded, after silence.
 
         Returns:
             A clip of ``performance.seconds``, 1 or 2 channels, unscaled.
@@ -107,6 +95,8 @@ class Failure(enum.Enum):
     TIMEOUT = "timeout"
     NOT_FINITE = "not finite"
     SILENT = "silent"
+    CLIPPED = "clipped"  # little else than full scale
+    NOT_LOADED = "not loaded"  # the plugin took the preset and plays what it plays without one
     REFUSED = "refused"  # the plugin or the state itself says no
 
 

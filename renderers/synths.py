@@ -1,97 +1,72 @@
-"""The table of known synths: where their plugins and banks lie, and what each needs between two presets."""
+"""Synths on this machine: where their plugins lie, and the renderers that play them."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing
 from synthmatch.files import content_hash
-from synthmatch.presets.faustsynth import factory_bank_path
-from synthmatch.renderers.renderer import Isolation, Renderer
-
-
-@dataclass(frozen=True)
-class Synth:
-    """One synth.
-
-    Args:
-        id: what states, commands and libraries call it.
-        title: what its users call it.
-        plugin: file name of the VST2 plugin without its suffix; None for a synth that is built in.
-        banks: folders, or single files, where the banks that come with it are installed.
-        isolation: what must happen between two of its presets.
-        package: how to get it, as the end of a sentence.
-        revision: raised when the way it is hosted changes its sound, so that stored sound is made again.
-    """
-
-    id: str
-    title: str
-    plugin: str | None
-    banks: tuple[Path, ...]
-    isolation: Isolation
-    package: str
-    revision: int = 1
-
-
-_TABLE = (
-    Synth(
-        "amsynth",
-        "amsynth",
-        "amsynth_vst",
-        (Path("/usr/share/amsynth/banks"), Path("/usr/local/share/amsynth/banks")),
-        Isolation.FORK,  # its oscillators run on from one preset into the next
-        "install Debian's package amsynth, or get it from https://amsynth.github.io",
-    ),
-    Synth(
-        "zynaddsubfx",
-        "ZynAddSubFX",
-        "ZynAddSubFX",
-        (Path("/usr/share/zynaddsubfx/banks"), Path("/usr/local/share/zynaddsubfx/banks")),
-        Isolation.NEW_INSTANCE,  # parameters that a preset leaves out keep the values of the one before
-        "install Debian's packages zynaddsubfx-vst and zynaddsubfx-data, or get it from "
-        "https://zynaddsubfx.sourceforge.io",
-    ),
-    Synth(
-        "faust",
-        "synthmatch's own synth",
-        None,
-        (factory_bank_path(),),
-        Isolation.NOTHING,
-        "install synthmatch again",
-    ),
-)
-
-SYNTHS: dict[str, Synth] = {row.id: row for row in _TABLE}
-"""Every known synth by id, in the order in which they are shown."""
+from synthmatch.presets.catalogue import Engine, Synth, synths
+from synthmatch.renderers.renderer import Renderer
 
 _FOLDERS: dict[str, tuple[str, ...]] = {
-    "linux": ("~/.vst", "/usr/lib/vst", "/usr/local/lib/vst", "/usr/lib/{machine}-linux-gnu/vst"),
-    "darwin": ("~/Library/Audio/Plug-Ins/VST", "/Library/Audio/Plug-Ins/VST"),
+    "linux": (
+        *("~/.vst", "/usr/lib/vst", "/usr/local/lib/vst", "/usr/lib/{machine}-linux-gnu/vst"),
+        *("~/.vst3", "/usr/lib/vst3", "/usr/local/lib/vst3"),
+    ),
+    "darwin": (
+        *("~/Library/Audio/Plug-Ins/VST", "/Library/Audio/Plug-Ins/VST"),
+        *("~/Library/Audio/Plug-Ins/VST3", "/Library/Audio/Plug-Ins/VST3"),
+        *("~/Library/Audio/Plug-Ins/Components", "/Library/Audio/Plug-Ins/Components"),
+    ),
     "win32": (
         r"C:\Program Files\VSTPlugins",
         r"C:\Program Files\Steinberg\VSTPlugins",
         r"C:\Program Files\Common Files\VST2",
+        r"C:\Program Files\Common Files\VST3",
     ),
 }
-_SUFFIXES = {"linux": ".so", "darwin": ".vst", "win32": ".dll"}
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "linux": (".so", ".vst3"),
+    "darwin": (".vst", ".vst3", ".component"),
+    "win32": (".dll", ".vst3"),
+}
 
 
-def synth(synth_id: str) -> Synth:
-    """The row of a synth.
+@dataclass(frozen=True)
+class _Player:
+    """What plays an engine's synths: the class that does, and the Python package that it needs."""
 
-    Raises:
-        PluginMissing: no synth has that id.
-    """
-    row = SYNTHS.get(synth_id)
-    if row is None:
-        raise PluginMissing(f"No synth called {synth_id} is known; choose one of {', '.join(SYNTHS)}.")
-    return row
+    module: str
+    name: str
+    package: str
+    distribution: str
+
+    def make(self, row: Synth) -> Renderer:
+        make: Callable[[Synth], Renderer] = getattr(import_module(self.module), self.name)
+        return make(row)
+
+
+_PLAYERS = {
+    Engine.FAUST: _Player("synthmatch.renderers.faust", "FaustRenderer", "dawdreamer", "dawdreamer"),
+    Engine.PLUGIN: _Player("synthmatch.renderers.dawdreamer", "PluginRenderer", "dawdreamer", "dawdreamer"),
+    Engine.VITAL: _Player("synthmatch.renderers.vital", "VitalRenderer", "vita", "vita"),
+    Engine.DX7: _Player("synthmatch.renderers.dx7", "DX7Renderer", "dexed", "dexed-py"),
+    Engine.SOUNDFONT: _Player("synthmatch.renderers.soundfont", "SoundFontRenderer", "tinysoundfont", "tinysoundfont"),
+}
+
+
+def plugin_suffixes() -> tuple[str, ...]:
+    """How plugins end on this system."""
+    return _SUFFIXES.get(sys.platform, (".so", ".vst3"))
 
 
 def plugin_folders() -> Iterator[Path]:
@@ -104,26 +79,44 @@ def plugin_folders() -> Iterator[Path]:
 
 
 def find_plugin(row: Synth) -> Path | None:
-    """The plugin's file, or None if it isn't in any of ``plugin_folders`` or the synth is built in."""
-    if row.plugin is None:
+    """The plugin's file, or None if it isn't in any of ``plugin_folders`` or the synth isn't a plugin."""
+    if row.engine is not Engine.PLUGIN:
         return None
-    name = row.plugin + _SUFFIXES.get(sys.platform, ".so")
-    return next((folder / name for folder in plugin_folders() if (folder / name).exists()), None)
+    named = Path(row.plugin).expanduser()
+    if named.is_absolute():
+        return named if named.exists() else None
+    names = [row.plugin + suffix for suffix in plugin_suffixes()]
+    places = (folder / name for folder in plugin_folders() for name in names)
+    return next((place for place in places if place.exists()), None)
 
 
 def is_installed(row: Synth) -> bool:
     """Whether this machine can render it."""
-    return row.plugin is None or find_plugin(row) is not None
+    if row.engine is Engine.PLUGIN:
+        return find_plugin(row) is not None
+    return find_spec(_PLAYERS[row.engine].package) is not None
 
 
-def installed() -> tuple[Synth, ...]:
-    """The synths that this machine can render, in the table's order."""
-    return tuple(row for row in _TABLE if is_installed(row))
+def installed(known: Mapping[str, Synth] | None = None) -> tuple[Synth, ...]:
+    """The synths that this machine can render, in the catalogue's order."""
+    return tuple(row for row in (known or synths()).values() if is_installed(row))
 
 
 def bank_folders(row: Synth) -> tuple[Path, ...]:
     """The folders, or single files, of banks that come with the synth and are there."""
     return tuple(path for path in row.banks if path.exists())
+
+
+def require(row: Synth) -> None:
+    """Make sure that this machine can render a synth.
+
+    Raises:
+        PluginMissing: it can't; the message says how to get it.
+    """
+    if row.engine is Engine.PLUGIN:
+        require_plugin(row)
+    elif not is_installed(row):
+        raise PluginMissing(f"{row.title} isn't on this machine; {row.package}.")
 
 
 def require_plugin(row: Synth) -> Path:
@@ -134,45 +127,53 @@ def require_plugin(row: Synth) -> Path:
     """
     path = find_plugin(row)
     if path is None:
-        raise PluginMissing(f"{row.title} isn't on this machine (looked in {_looked()}); {row.package}.")
+        raise PluginMissing(f"{row.title} isn't on this machine (looked in {_looked(row)}); {row.package}.")
     return path
 
 
-def _looked() -> str:
+def _looked(row: Synth) -> str:
+    if Path(row.plugin).expanduser().is_absolute():
+        return row.plugin
     return ", ".join(str(folder) for folder in plugin_folders()) or "no folder; set VST_PATH"
 
 
-def make_renderer(synth_id: str) -> Renderer:
+def make_renderer(row: Synth) -> Renderer:
     """A renderer of that synth. Nothing of the plugin is loaded before the renderer is asked to.
 
     Raises:
-        PluginMissing: the synth isn't known or its plugin isn't there.
+        PluginMissing: its plugin, or the package that plays it, isn't there.
     """
-    row = synth(synth_id)
-    if row.plugin is None:
-        from synthmatch.renderers.faust import FaustRenderer
-
-        return FaustRenderer()
-    from synthmatch.renderers.dawdreamer import PluginRenderer
-
-    return PluginRenderer(row, require_plugin(row))
+    require(row)
+    return _PLAYERS[row.engine].make(row)
 
 
-def fingerprint(synth_id: str) -> str:
-    """Hash of the plugin's binary and of the host's version; nothing of the plugin is loaded.
+def fingerprint(row: Synth) -> str:
+    """Hash of what decides how a synth's presets sound here: the plugin's binary, the version of what hosts it,
+    and how it is hosted. Nothing of the plugin is loaded.
 
     Raises:
-        PluginMissing: the synth isn't known or its plugin isn't there.
+        PluginMissing: its plugin, or the package that plays it, isn't there.
     """
-    row = synth(synth_id)
-    return make_renderer(synth_id).fingerprint if row.plugin is None else plugin_fingerprint(row, require_plugin(row))
+    require(row)
+    player = _PLAYERS[row.engine]
+    try:
+        host = f"{player.distribution} {version(player.distribution)}"
+    except PackageNotFoundError:
+        host = player.distribution
+    way = f"revision {row.revision}, settle {row.settle}, random state {row.random_state}"
+    return content_hash(row.id.encode(), host.encode(), way.encode(), _source(row).encode())
 
 
-def plugin_fingerprint(row: Synth, plugin: Path) -> str:
-    """Hash of a plugin's binary, the host's version and the row's revision."""
-    stat = plugin.stat()
-    host = f"dawdreamer {version('dawdreamer')}, revision {row.revision}"
-    return content_hash(row.id.encode(), host.encode(), _binary_hash(plugin, stat.st_mtime_ns).encode())
+def _source(row: Synth) -> str:
+    """What a synth is made of, besides the package that plays it."""
+    if row.engine is Engine.PLUGIN:
+        plugin = require_plugin(row)
+        return _binary_hash(plugin, plugin.stat().st_mtime_ns)
+    if row.engine is Engine.FAUST:
+        from synthmatch.presets import faustsynth
+
+        return faustsynth.source()
+    return ""
 
 
 @lru_cache(maxsize=16)

@@ -1,8 +1,8 @@
 """A process that hosts one synth, so that a plugin may crash or hang without harm.
 
-``python -m synthmatch.renderers.worker SYNTH HOME`` reads pickled frames from its standard input: first the
-``RenderSettings`` that it should be ready for, then one ``Order`` after the other. It answers each with a
-frame on its standard output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``.
+``python -m synthmatch.renderers.worker HOME`` reads pickled frames from its standard input: first a ``Start``,
+which says what to host, then one ``Order`` after the other. It answers each with a frame on its standard
+output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``.
 
 Plugins write to file descriptors 1 and 2 from C; both end up where standard error points. The process never
 loads torch and starts no threads of its own: it forks, and a child inherits locks but not the threads that
@@ -12,14 +12,12 @@ would open them.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import pickle
 import select
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -28,10 +26,13 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from synthmatch.audio import SILENCE_DB, decibels
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
+from synthmatch.presets.catalogue import Isolation
+from synthmatch.renderers.confinement import confine, die_with_parent, move_home
 from synthmatch.renderers.frames import (
     Answer,
     Order,
     Ready,
+    Start,
     crashed,
     pack,
     read_frame,
@@ -39,20 +40,7 @@ from synthmatch.renderers.frames import (
     whole_frame,
     write_frame,
 )
-from synthmatch.renderers.renderer import Failure, Isolation, Renderer, RenderJob, RenderSettings
-
-# A bank root that doesn't exist keeps ZynAddSubFX from reading through all banks on the disk: an instance
-# is made in half the time.
-_HOME_FILES = {
-    ".zynaddsubfxXML.cfg": (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE ZynAddSubFX-data>\n'
-        '<ZynAddSubFX-data version-major="3" version-minor="0" version-revision="6">'
-        '<CONFIGURATION><BANKROOT id="0"><string name="bank_root">{home}/no-banks</string></BANKROOT>'
-        "</CONFIGURATION></ZynAddSubFX-data>\n"
-    ),
-}
-_NEW_NETWORK, _NEW_USER = 0x4000_0000, 0x1000_0000  # flags of Linux's unshare(2)
-_HOME_FOLDERS = (".local/share", ".config", ".cache")
+from synthmatch.renderers.renderer import Failure, Renderer, RenderJob, RenderSettings
 
 
 @runtime_checkable
@@ -95,6 +83,7 @@ def perform_in_child(renderer: Renderer, order: Order, inherited: Sequence[int])
     if child == 0:
         status = 1
         try:
+            die_with_parent()
             for descriptor in (receive, *inherited):
                 os.close(descriptor)
             with os.fdopen(send, "wb") as stream:
@@ -115,10 +104,9 @@ def perform_in_child(renderer: Renderer, order: Order, inherited: Sequence[int])
     return whole_frame(data) or pack(crashed(order.job, os.waitstatus_to_exitcode(status)))
 
 
-def serve(renderer: Renderer, requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer frames until there are no more."""
     forks = renderer.isolation is Isolation.FORK and hasattr(os, "fork")
-    settings: RenderSettings = pickle.loads(read_frame(requests))
     if forks and isinstance(renderer, Preparable):
         renderer.prepare(settings)
     write_frame(answers, pack(Ready(keeps_time=forks)))
@@ -132,27 +120,28 @@ def serve(renderer: Renderer, requests: BinaryIO, answers: BinaryIO) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m synthmatch.renderers.worker", description=__doc__)
-    parser.add_argument("synth", help="the synth's id")
     parser.add_argument("home", type=Path, help="an empty folder that the plugin takes for the user's home")
     chosen = parser.parse_args(arguments)
     requests, answers = _take_streams()
-    _leave_networks()
+    die_with_parent()
     try:
-        _answer_all(chosen.synth, chosen.home, requests, answers)
+        _answer_all(chosen.home, requests, answers)
     except (EOFError, BrokenPipeError):
         pass  # whoever started this process is done, or gone
     finally:
         shutil.rmtree(chosen.home, ignore_errors=True)
 
 
-def _answer_all(synth: str, home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
+def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     from synthmatch.renderers.synths import make_renderer
 
+    start: Start = pickle.loads(read_frame(requests))
+    confine(home, start.synth.one_processor)
     try:
-        renderer = make_renderer(synth)  # finds the plugin, perhaps in the real home
-        _move_home(home)
+        renderer = make_renderer(start.synth)  # finds the plugin, perhaps in the real home
+        move_home(home)
         with renderer:
-            serve(renderer, requests, answers)
+            serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
         write_frame(answers, pack(Answer(failure=Failure.REFUSED, reason=str(error))))
 
@@ -166,31 +155,6 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.close(nothing)
     os.dup2(2, 1)
     return requests, answers
-
-
-def _leave_networks() -> None:
-    """Cut this process off from every network, where Linux lets it.
-
-    ZynAddSubFX opens a server to the outside on all interfaces, and has no switch for it.
-    """
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    for flags in (_NEW_NETWORK, _NEW_NETWORK | _NEW_USER):  # the second needs no privileges
-        if libc.unshare(flags) == 0:
-            return
-
-
-def _move_home(home: Path) -> None:
-    """Make ``home`` the plugin's home: it neither reads nor changes the user's own settings."""
-    for folder in _HOME_FOLDERS:
-        (home / folder).mkdir(parents=True, exist_ok=True)
-    for name, text in _HOME_FILES.items():
-        (home / name).write_text(text.format(home=home), "utf-8")
-    os.environ["HOME"] = str(home)
-    tempfile.tempdir = str(home)  # removed with the rest, even if this process is killed
-    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
-        os.environ.pop(variable, None)
 
 
 def _read_until(descriptor: int, deadline: float) -> bytes | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from synthmatch import intake
 from synthmatch.errors import LibraryError
+from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure
 from synthmatch.store import FAILED, PENDING, RENDERED
 
@@ -81,7 +82,7 @@ def _render_again(library: Library, encoder: Encoder, pool: RenderPool) -> None:
         for state, row in rows.items()
         if row.status == PENDING or (row.status == FAILED and row.failure != Failure.SILENT.value)
     } - lost
-    renderers = {synth: fingerprint(synth) for synth in {rows[state].synth for state in new}}
+    renderers = {synth: fingerprint(known_synth(synth)) for synth in {rows[state].synth for state in new}}
     intake.complete(library, rows.keys(), new, encoder, pool, renderers, None)
 
 

@@ -20,10 +20,10 @@ from synthmatch.library import Library
 from synthmatch.listing import READY, Listing
 from synthmatch.matcher import Matcher, Query
 from synthmatch.notes import Performance
+from synthmatch.presets.catalogue import synths
 from synthmatch.presets.families import FAMILIES
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
-from synthmatch.renderers.synths import SYNTHS
 from synthmatch.results import Match, MatchResult
 from synthmatch.training.mixtures import FADE, compose, mix_stems
 from synthmatch.training.split import frozen, side_of
@@ -236,7 +236,7 @@ class Stage:
         """A preset's card, with its sound on that part."""
         samples, reason = self.heard(listing, part)
         sound = None if samples is None else Sound(Clip(samples[None], _RATE), f"{caption}, {listing.name}")
-        synth = SYNTHS[listing.synth].title if listing.synth in SYNTHS else listing.synth
+        synth = synths()[listing.synth].title if listing.synth in synths() else listing.synth
         return PresetCard(listing.name, synth, listing.bank, sound, note=reason or note)
 
     def _job(self, listing: Listing, part: Performance) -> RenderJob:

@@ -10,9 +10,10 @@ from importlib import metadata
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing, SynthmatchError
-from synthmatch.presets.formats import SUFFIXES, format_of
+from synthmatch.presets.catalogue import Synth, synths
+from synthmatch.presets.formats import format_of, suffixes
 from synthmatch.presets.preset import Preset
-from synthmatch.renderers.synths import SYNTHS, Synth, bank_folders, find_plugin, is_installed, require_plugin
+from synthmatch.renderers.synths import bank_folders, find_plugin, require
 
 _NAME = "synthmatch"
 
@@ -60,8 +61,8 @@ def examine(library: Path | None = None, model: Path | None = None) -> tuple[Fin
         model: an encoder's file; the released one if None.
     """
     return (
-        *map(_synth, SYNTHS.values()),
-        *map(_banks, SYNTHS.values()),
+        *map(_synth, synths().values()),
+        *map(_banks, synths().values()),
         _model(model),
         _library(library, model),
         *_packages(),
@@ -70,8 +71,7 @@ def examine(library: Path | None = None, model: Path | None = None) -> tuple[Fin
 
 def _synth(row: Synth) -> Finding:
     try:
-        if not is_installed(row):
-            require_plugin(row)
+        require(row)
     except PluginMissing as error:
         return Finding(Topic.SYNTHS, Mark.MISSING, row.id, str(error))
     place = str(find_plugin(row) or "built in")
@@ -97,7 +97,7 @@ def _files(row: Synth) -> list[Path]:
     found: list[Path] = []
     for place in bank_folders(row):
         inside = sorted(place.rglob("*")) if place.is_dir() else [place]
-        found += [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
+        found += [file for file in inside if file.suffix.lower() in suffixes() and file.is_file()]
     return found
 
 

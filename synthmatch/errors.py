@@ -7,6 +7,7 @@
     │   ├── AudioError        an audio file or clip
     │   └── NotesError        notes or a MIDI file
     ├── PresetError           a preset or bank can't be read, written or converted
+    ├── SynthError            a synth isn't known, or synths.toml says something that can't be
     ├── RenderError           a preset made no usable sound
     │   ├── PluginMissing     the plugin, or a library it needs, isn't there
     │   ├── PluginCrashed     its process died
@@ -42,6 +43,10 @@ class NotesError(InputError):
 
 class PresetError(SynthmatchError):
     """A preset or a bank can't be read, written or converted."""
+
+
+class SynthError(SynthmatchError):
+    """A synth isn't known, or ``synths.toml`` says something that can't be."""
 
 
 class RenderError(SynthmatchError):

@@ -1,4 +1,4 @@
-"""A preset as files: its synth's own, a plugin host's, its parameters, and how it sounds."""
+"""A preset as files: its synth's own, what plugin hosts load, its parameters, and how it sounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.errors import PresetError
 from synthmatch.files import safe_name, write_text
-from synthmatch.presets.formats import native_format
+from synthmatch.presets.catalogue import known_synth
+from synthmatch.presets.formats import formats_of
 from synthmatch.presets.preset import Preset
 
 MARK = "parameters.json"
@@ -24,19 +25,20 @@ def export_preset(preset: Preset, preview: Clip, folder: Path) -> list[Path]:
 
     Raises:
         PresetError: its format can't hold it.
+        SynthError: its synth isn't known any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = safe_name(preset.name, 60)
-    form = native_format(preset.synth)
-    native = folder / f"{stem}{form.suffix}"
-    form.write(native, [preset])
-    host = form.write_host(folder, preset, stem)
+    written: list[Path] = []
+    for form in formats_of(known_synth(preset.synth)):
+        written.append(folder / f"{stem}{form.suffix}")
+        form.write(written[-1], [preset])
     gain = max(1.0, preview.peak * (1 + 2.0**-23))
     sound = folder / "preview.flac"
     audio.write(sound, preview.scaled(1 / gain) if gain > 1 else preview)
     about = folder / MARK
     write_text(about, json.dumps(_about(preset, gain), indent=1, ensure_ascii=False) + "\n")
-    return [native, *([host] if host is not None else []), about, sound]
+    return [*written, about, sound]
 
 
 def _about(preset: Preset, gain: float) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
 from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.store import FAILED, PENDING, RENDERED, StateRow
 
@@ -99,7 +100,7 @@ def fingerprints(bank: PresetBank) -> dict[str, str]:
     """
     from synthmatch.renderers.synths import fingerprint
 
-    return {synth: fingerprint(synth) for synth in sorted({preset.synth for preset in bank})}
+    return {synth: fingerprint(known_synth(synth)) for synth in sorted({preset.synth for preset in bank})}
 
 
 def estimate(library: Library, bank: PresetBank) -> Estimate:

@@ -8,7 +8,8 @@ from pathlib import Path
 from synthmatch.errors import PluginMissing, PresetError
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
-from synthmatch.renderers.synths import SYNTHS, Synth, bank_folders, installed, is_installed, require_plugin
+from synthmatch.presets.catalogue import Engine, Synth, known_synth, synths
+from synthmatch.renderers.synths import bank_folders, installed, require
 
 
 def default_synths() -> tuple[Synth, ...]:
@@ -16,8 +17,8 @@ def default_synths() -> tuple[Synth, ...]:
     are here too; where there is none, the built-in synth. Its presets play in no other program, so whoever
     has plugins gets it only when asking for it.
     """
-    plugins = tuple(row for row in installed() if row.plugin is not None and bank_folders(row))
-    return plugins or (SYNTHS[faustsynth.SYNTH],)
+    found = tuple(row for row in installed() if row.engine is not Engine.FAUST and bank_folders(row))
+    return found or (known_synth(faustsynth.SYNTH),)
 
 
 def read_sources(sources: Sequence[str] = ()) -> PresetBank:
@@ -31,33 +32,29 @@ def read_sources(sources: Sequence[str] = ()) -> PresetBank:
         PluginMissing: a synth that is named, or needed by a preset, isn't on this machine.
         PresetError: a path isn't there, or no preset could be read.
     """
+    known = synths()
     paths: list[Path] = []
     for source in sources or [row.id for row in default_synths()]:
-        paths += _banks(SYNTHS[source]) if source in SYNTHS else [_path(source)]
+        paths += _banks(known[source]) if source in known else [_path(source)]
     bank = PresetBank.read(*paths)
     if not len(bank):
         reason = bank.faults[0].reason if bank.faults else "the files are empty"
         raise PresetError(f"No preset could be read: {reason}")
     for synth in sorted({preset.synth for preset in bank}):
-        _require(SYNTHS[synth])
+        require(known[synth])
     return bank
 
 
 def _banks(row: Synth) -> list[Path]:
-    _require(row)
+    require(row)
     folders = list(bank_folders(row))
     if not folders:
         raise PresetError(f"No banks of {row.title} are on this machine; name a folder of them, or {row.package}.")
     return folders
 
 
-def _require(row: Synth) -> None:
-    if not is_installed(row):
-        require_plugin(row)
-
-
 def _path(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.exists() and path.name == source and not path.suffix:
-        raise PluginMissing(f"{source} is neither a synth ({', '.join(SYNTHS)}) nor a file or folder; name one.")
+        raise PluginMissing(f"{source} is neither a synth ({', '.join(synths())}) nor a file or folder; name one.")
     return path.absolute()

@@ -1,33 +1,46 @@
 """The table of preset formats: one file each, one row each.
 
-A format reads a file into presets and writes a preset back. What a file's presets share (size limits,
-text encodings, errors) is handled in the format's own module.
+A format reads a file into presets and writes presets back. What a file's presets share (size limits, text
+encodings, errors) is handled in the format's own module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from synthmatch.errors import PresetError
+from synthmatch.presets import catalogue
+from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.amsynth import AmsynthBank
-from synthmatch.presets.formats.faustpatch import FaustPatch
-from synthmatch.presets.formats.zyn import ZynInstrument
+from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
+from synthmatch.presets.formats.vst2 import Vst2File
+from synthmatch.presets.formats.zyn import ZynInstrument, ZynMaster
 from synthmatch.presets.preset import Preset
 
 
 class PresetFormat(Protocol):
-    """One file format of one synth."""
-
-    @property
-    def synth(self) -> str:
-        """The synth's id."""
-        ...
+    """One file format."""
 
     @property
     def suffix(self) -> str:
         """How its files end, in lower case, with the dot."""
+        ...
+
+    @property
+    def many(self) -> bool:
+        """Whether a file may hold several presets."""
+        ...
+
+    @property
+    def readable(self) -> bool:
+        """Whether it can be read; what can't is written for others to open."""
+        ...
+
+    def serves(self, synth: Synth) -> bool:
+        """Whether presets of that synth can be written."""
         ...
 
     def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
@@ -42,41 +55,63 @@ class PresetFormat(Protocol):
         ...
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
-        """Write presets as this format; reading them back gives the same states, names and comments.
+        """Write presets as this format; reading them back gives the same states, names and comments, as far as
+        the format has room for those.
 
         Raises:
             PresetError: this format can't hold them (another synth, too many, ...).
         """
         ...
 
-    def write_host(self, folder: Path, preset: Preset, stem: str) -> Path | None:
-        """Write what a plugin host loads (.fxp or .fxb) as ``folder/stem.suffix``; None if no host can."""
-        ...
+
+def formats(known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...]:
+    """Every format.
+
+    Args:
+        known: the synths among which a file's plugin is looked up; those of the catalogue if None.
+    """
+    return (
+        AmsynthBank(),
+        ZynInstrument(),
+        ZynMaster(),
+        FaustPatch(),
+        FaustProgram(),
+        Vst2File(".fxp", known),
+        Vst2File(".fxb", known),
+    )
 
 
-FORMATS: tuple[PresetFormat, ...] = (AmsynthBank(), ZynInstrument(), FaustPatch())
-SUFFIXES: frozenset[str] = frozenset(row.suffix for row in FORMATS)
+@cache
+def suffixes() -> frozenset[str]:
+    """How files end that can be read."""
+    return frozenset(row.suffix for row in formats() if row.readable)
 
 
-def format_of(path: Path) -> PresetFormat:
+def format_of(path: Path, known: Mapping[str, Synth] | None = None) -> PresetFormat:
     """The format of a file, by its suffix.
+
+    Args:
+        known: as for :func:`formats`.
 
     Raises:
         PresetError: no format has that suffix.
     """
-    for row in FORMATS:
+    for row in formats(known):
         if path.suffix.lower() == row.suffix:
             return row
-    raise PresetError(f"{path} isn't a known preset file; these are read: {', '.join(sorted(SUFFIXES))}.")
+    raise PresetError(f"{path} isn't a known preset file; these are read: {', '.join(sorted(suffixes()))}.")
 
 
-def native_format(synth: str) -> PresetFormat:
+def formats_of(synth: Synth, known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...]:
+    """The formats in which a match of a synth is written: its own first, then what plugin hosts load."""
+    rows = {row.suffix: row for row in formats(known)}
+    return tuple(rows[suffix] for suffix in synth.files)
+
+
+def native_format(synth_id: str) -> PresetFormat:
     """The format in which a synth keeps its own presets.
 
     Raises:
-        PresetError: no format belongs to that synth.
+        SynthError: no synth of that name is known.
     """
-    for row in FORMATS:
-        if row.synth == synth:
-            return row
-    raise PresetError(f"No preset format of a synth called {synth} is known.")
+    return formats_of(catalogue.known_synth(synth_id))[0]

@@ -10,18 +10,17 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from synthmatch.errors import PresetError
-from synthmatch.files import write_bytes, write_text
-from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.files import write_text
+from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.preset import Preset, State, encode_parameters
 
 SYNTH = "amsynth"
-PLUGIN_ID = "amsy"
 
 _HEADER = "amSynth"
 _PRESET = "<preset> <name>"
@@ -109,12 +108,34 @@ def host_chunk(state: State) -> bytes:
     return f"amSynth1.0preset\n{_PRESET} x\n{_parameter_lines(state)}\0".encode("ascii")
 
 
+def read_chunk(chunk: bytes, path: Path, name: str) -> tuple[list[Preset], list[str]]:
+    """Read what the plugin saved as its chunk: a bank as text, usually with one preset.
+
+    Args:
+        chunk: up to its first zero byte.
+        path: where it comes from.
+        name: what the plugin host called it; the preset's own name is seldom more than a letter.
+
+    Raises:
+        PresetError: it isn't amsynth's, or holds no preset.
+    """
+    presets, faults = _presets(chunk.split(b"\0", 1)[0], path, path.stem)
+    if len(presets) == 1:
+        presets = [replace(presets[0], name=name or path.stem)]
+    return presets, faults
+
+
 @dataclass(frozen=True)
 class AmsynthBank:
     """amsynth's ``.bank`` files."""
 
-    synth: str = SYNTH
     suffix: str = ".bank"
+    many: bool = True
+    readable: bool = True
+
+    def serves(self, synth: Synth) -> bool:
+        """Whether it can hold presets of that synth."""
+        return synth.id == SYNTH
 
     def read(self, path: Path) -> tuple[list[Preset], list[str]]:
         """Read every preset of a bank.
@@ -125,20 +146,7 @@ class AmsynthBank:
         Raises:
             PresetError: the file can't be opened, isn't an amsynth bank or holds no preset.
         """
-        lines = _read_text(path).splitlines()
-        if not lines or not lines[0].startswith(_HEADER):
-            raise PresetError(f"{path} isn't an amsynth bank: its first line doesn't say {_HEADER}.")
-        bank = path.name.removesuffix(path.suffix).removesuffix(".amSynth")
-        presets: list[Preset] = []
-        faults: list[str] = []
-        for slot, (name, body) in enumerate(_split(lines[1:])):
-            try:
-                presets.append(Preset(name, _parse(name, body), bank, path, slot))
-            except PresetError as error:
-                faults.append(f"{path}: preset {slot + 1} ({name!r}) is left out: {error}")
-        if not presets and not faults:
-            raise PresetError(f"{path} is an amsynth bank without presets.")
-        return presets, faults
+        return _presets(_read_bytes(path), path, path.name.removesuffix(path.suffix).removesuffix(".amSynth"))
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write a bank; reading it gives the same names and states.
@@ -153,31 +161,37 @@ class AmsynthBank:
         bodies = "".join(f"{_PRESET} {each.name}\n{_parameter_lines(each.state)}" for each in presets)
         write_text(path, f"{_HEADER}\n{bodies}{_END}\n")
 
-    def write_host(self, folder: Path, preset: Preset, stem: str) -> Path:
-        """Write ``folder/stem.fxp``, a program that any host of the VST plugin loads.
 
-        Raises:
-            PresetError: the preset isn't amsynth's.
-        """
-        if preset.synth != SYNTH:
-            raise PresetError(f"{preset.name} is a preset of {preset.synth}, not of amsynth.")
-        file = FxFile(PLUGIN_ID, host_chunk(preset.state), name=preset.name)
-        path = folder / f"{stem}{file.suffix}"
-        write_bytes(path, file.encode())
-        return path
-
-
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > _SIZE_LIMIT:
             raise PresetError(f"{path} is larger than {_SIZE_LIMIT >> 20} MiB; no amsynth bank is.")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise PresetError(f"{path} can't be read ({error.strerror}).") from error
+
+
+def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("latin-1")  # takes any byte; only names are ever outside ASCII
+
+
+def _presets(data: bytes, path: Path, bank: str) -> tuple[list[Preset], list[str]]:
+    lines = _text(data).splitlines()
+    if not lines or not lines[0].startswith(_HEADER):
+        raise PresetError(f"{path} isn't an amsynth bank: its first line doesn't say {_HEADER}.")
+    presets: list[Preset] = []
+    faults: list[str] = []
+    for slot, (name, body) in enumerate(_split(lines[1:])):
+        try:
+            presets.append(Preset(name, _parse(name, body), bank, path, slot))
+        except PresetError as error:
+            faults.append(f"{path}: preset {slot + 1} ({name!r}) is left out: {error}")
+    if not presets and not faults:
+        raise PresetError(f"{path} is an amsynth bank without presets.")
+    return presets, faults
 
 
 def _split(lines: Sequence[str]) -> Iterator[tuple[str, list[str]]]:

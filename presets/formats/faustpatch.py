@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthmatch.errors import PresetError
 from synthmatch.files import write_text
 from synthmatch.presets import faustsynth
+from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.preset import Preset
 
 _KIND = "synthmatch faust patch"
@@ -18,6 +20,7 @@ _LARGEST = 64 * 2**20  # bytes: some 50,000 presets; anything beyond isn't a ban
 _TEXTS = {"name": "name", "author": "author", "family": "category", "comment": "comment"}  # key -> field
 
 
+@dataclass(frozen=True)
 class FaustPatch:
     """``.faustpatch``: ``{"format", "version", "presets": [{name, author, family, comment, parameters}]}``.
 
@@ -25,8 +28,13 @@ class FaustPatch:
     moved to the nearest value. An unknown parameter is an error.
     """
 
-    synth = faustsynth.SYNTH
-    suffix = ".faustpatch"
+    suffix: str = ".faustpatch"
+    many: bool = True
+    readable: bool = True
+
+    def serves(self, synth: Synth) -> bool:
+        """Whether it can hold presets of that synth."""
+        return synth.id == faustsynth.SYNTH
 
     def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
         """Read every preset of a file.
@@ -55,18 +63,32 @@ class FaustPatch:
         document = {"format": _KIND, "version": _VERSION, "presets": [_row(preset) for preset in presets]}
         write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
-    def write_host(self, folder: Path, preset: Preset, stem: str) -> Path | None:
-        """Write ``folder/stem.dsp``: the whole synth with this preset's values as its defaults.
 
-        The Faust IDE and the faust2... compilers open it and make a plugin or an application of it.
+@dataclass(frozen=True)
+class FaustProgram:
+    """``.dsp``: the whole synth as source, with one preset's values as its defaults.
 
-        Raises:
-            PresetError: the preset belongs to another synth.
-        """
-        path = folder / f"{stem}.dsp"
-        values = faustsynth.values_of(preset.state)
-        write_text(path, faustsynth.preset_source(preset.name, preset.author, values))
-        return path
+    The Faust IDE and the faust2... compilers open it and make a plugin or an application of it. It isn't read.
+    """
+
+    suffix: str = ".dsp"
+    many: bool = False
+    readable: bool = False
+
+    def serves(self, synth: Synth) -> bool:
+        """Whether it can hold presets of that synth."""
+        return synth.id == faustsynth.SYNTH
+
+    def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
+        """Refuse: a program isn't a preset."""
+        raise PresetError(f"{path} is a Faust program, which isn't read; name a .faustpatch file.")
+
+    def write(self, path: Path, presets: Sequence[Preset]) -> None:
+        """Write one preset; see ``PresetFormat.write``."""
+        if len(presets) != 1:
+            raise PresetError(f"{path} can't hold {len(presets)} presets; a .dsp file holds exactly one.")
+        values = faustsynth.values_of(presets[0].state)
+        write_text(path, faustsynth.preset_source(presets[0].name, presets[0].author, values))
 
 
 def _rows(path: Path) -> list[Any]:

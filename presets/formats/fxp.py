@@ -1,51 +1,54 @@
-"""VST 2 preset files: a plugin's chunk as a program (.fxp, ``FPCh``) or as a bank (.fxb, ``FBCh``).
+"""The container of VST 2 preset files: a program (.fxp) or a bank (.fxb), as parameter values or as a plugin's chunk.
 
-Every number is big-endian. The kinds that list plain parameter values (``FxCk``, ``FxBk``) are told apart and
-refused: neither amsynth nor ZynAddSubFX writes them.
+Every number is big-endian. What a chunk means is the plugin's own affair: see ``vst2``.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 
 from synthmatch.errors import PresetError
 
 _MAGIC = b"CcnK"
-_HEADER = struct.Struct(">4si4si4sii")  # magic, size, kind, format version, plugin id, its version, programs
+_HEADER = struct.Struct(">4si4si4sii")  # magic, size, kind, format version, plugin id, its version, count
 _SIZE = struct.Struct(">i")
+_NAME = 28  # bytes of a program's name, the last of them zero
+_RESERVED = 128  # bytes between a bank's header and its content
+_LARGEST_COUNT = 100_000  # programs or parameters; no plugin comes near
+SIZE_LIMIT = 256 * 2**20
+"""Bytes above which a file isn't read: plugins that keep samples in their chunks reach some tens of megabytes."""
+
+_PROGRAM_VALUES, _PROGRAM_CHUNK = b"FxCk", b"FPCh"
+_BANK_VALUES, _BANK_CHUNK = b"FxBk", b"FBCh"
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One row: how long the field between header and chunk is, and the file's suffix."""
+class FxProgram:
+    """A program as parameter values: float32, 0 to 1, in the plugin's order."""
 
-    tag: bytes
-    suffix: str
-    gap: int
-
-
-_PROGRAM = _Kind(b"FPCh", ".fxp", 28)  # the gap holds the program's name
-_BANK = _Kind(b"FBCh", ".fxb", 128)
-_KINDS = {kind.tag: kind for kind in (_PROGRAM, _BANK)}
-_PLAIN = {b"FxCk": "a list of parameter values", b"FxBk": "a bank of parameter values"}
+    name: str
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class FxFile:
-    """What a VST 2 preset file holds.
+    """What a VST 2 preset file holds: either ``programs`` or a ``chunk``.
 
     Args:
         plugin: the plugin's four-letter id, such as ``"ZASF"``.
-        chunk: the plugin's own bytes.
+        chunk: the plugin's own bytes; None if the file holds values.
+        programs: one for a program file, any number for a bank; empty if the file holds a chunk.
         bank: whether it is a bank (.fxb) rather than a program (.fxp).
-        name: a program's name, at most 27 bytes of ASCII; other characters become "?", the rest is cut
-            off. Banks have none.
+        name: of a program with a chunk, at most 27 bytes of Latin-1; other characters become "?", the rest
+            is cut off. Banks have none.
         plugin_version: as the plugin counts, 0 to 2**31 - 1.
     """
 
     plugin: str
-    chunk: bytes = field(repr=False)
+    chunk: bytes | None = field(default=None, repr=False)
+    programs: tuple[FxProgram, ...] = field(default=(), repr=False)
     bank: bool = False
     name: str = ""
     plugin_version: int = 1
@@ -53,22 +56,44 @@ class FxFile:
     @property
     def suffix(self) -> str:
         """``".fxb"`` or ``".fxp"``."""
-        return (_BANK if self.bank else _PROGRAM).suffix
+        return ".fxb" if self.bank else ".fxp"
 
     def encode(self) -> bytes:
         """The file's bytes.
 
         Raises:
-            PresetError: the plugin's id isn't four ASCII characters.
+            PresetError: the plugin's id isn't four characters, a value isn't a number, or a program file
+                doesn't hold exactly one program.
         """
-        plugin = self.plugin.encode("ascii", "replace")
-        if len(plugin) != 4 or not self.plugin.isascii():
-            raise PresetError(f"A VST plugin's id has four ASCII characters; {self.plugin!r} hasn't.")
-        kind = _BANK if self.bank else _PROGRAM
-        name = b"" if self.bank else self.name.encode("ascii", "replace")[: kind.gap - 1]
-        size = _HEADER.size - 8 + kind.gap + _SIZE.size + len(self.chunk)
-        header = _HEADER.pack(_MAGIC, size, kind.tag, 1, plugin, self.plugin_version, 1)
-        return header + name.ljust(kind.gap, b"\0") + _SIZE.pack(len(self.chunk)) + self.chunk
+        if not self.bank:
+            return self._encode_program()
+        if self.chunk is not None:
+            content = _SIZE.pack(len(self.chunk)) + self.chunk
+            return _wrap(_BANK_CHUNK, self._plugin(), self.plugin_version, 1, bytes(_RESERVED) + content)
+        inner = b"".join(self._program(each) for each in self.programs)
+        count = len(self.programs)
+        return _wrap(_BANK_VALUES, self._plugin(), self.plugin_version, count, bytes(_RESERVED) + inner)
+
+    def _encode_program(self) -> bytes:
+        if self.chunk is not None:
+            content = _padded(self.name) + _SIZE.pack(len(self.chunk)) + self.chunk
+            return _wrap(_PROGRAM_CHUNK, self._plugin(), self.plugin_version, 1, content)
+        if len(self.programs) != 1:
+            raise PresetError(f"An .fxp file holds exactly one program, not {len(self.programs)}.")
+        return self._program(self.programs[0])
+
+    def _program(self, program: FxProgram) -> bytes:
+        if not all(math.isfinite(value) for value in program.values):
+            raise PresetError(f"The program {program.name!r} holds values that aren't numbers.")
+        values = struct.pack(f">{len(program.values)}f", *program.values)
+        content = _padded(program.name) + values
+        return _wrap(_PROGRAM_VALUES, self._plugin(), self.plugin_version, len(program.values), content)
+
+    def _plugin(self) -> bytes:
+        plugin = self.plugin.encode("latin-1", "replace")
+        if len(plugin) != 4:
+            raise PresetError(f"A VST plugin's id has four characters; {self.plugin!r} hasn't.")
+        return plugin
 
     @classmethod
     def decode(cls, data: bytes, source: str) -> FxFile:
@@ -79,27 +104,73 @@ class FxFile:
             source: what errors call it, such as its path.
 
         Raises:
-            PresetError: not a VST 2 preset file, of a kind without a chunk, or cut short.
+            PresetError: not a VST 2 preset file, or cut short.
         """
         if len(data) < _HEADER.size or not data.startswith(_MAGIC):
             raise PresetError(f"{source} isn't a VST preset file; name an .fxp or .fxb that a host saved.")
-        _, _, tag, _, plugin, version, _ = _HEADER.unpack_from(data)
-        if tag in _PLAIN:
-            raise PresetError(f"{source} holds {_PLAIN[tag]}; only files with a plugin's chunk can be read.")
-        if tag not in _KINDS:
-            raise PresetError(f"{source} is a VST preset file of an unknown kind, {tag!r}; save it again.")
-        kind = _KINDS[tag]
-        start = _HEADER.size + kind.gap + _SIZE.size
-        if len(data) < start:
-            raise PresetError(f"{source} is cut short; copy it again.")
-        (length,) = _SIZE.unpack_from(data, start - _SIZE.size)
-        if not 0 <= length <= len(data) - start:
-            raise PresetError(f"{source} is cut short: {len(data) - start} of {length} bytes are there.")
-        name = data[_HEADER.size : _HEADER.size + kind.gap] if kind is _PROGRAM else b""
-        return cls(
-            plugin.decode("latin-1"),
-            data[start : start + length],
-            kind is _BANK,
-            name.split(b"\0", 1)[0].decode("latin-1"),
-            version,
-        )
+        _, _, kind, _, plugin, version, count = _HEADER.unpack_from(data)
+        identity = plugin.decode("latin-1")
+        if kind == _PROGRAM_CHUNK:
+            name = _text(data[_HEADER.size : _HEADER.size + _NAME])
+            return cls(identity, _chunk(data, _HEADER.size + _NAME, source), name=name, plugin_version=version)
+        if kind == _BANK_CHUNK:
+            chunk = _chunk(data, _HEADER.size + _RESERVED, source)
+            return cls(identity, chunk, bank=True, plugin_version=version)
+        if kind == _PROGRAM_VALUES:
+            program, _ = _program(data, 0, source)
+            return cls(identity, programs=(program,), plugin_version=version)
+        if kind == _BANK_VALUES:
+            programs = _programs(data, count, source)
+            return cls(identity, programs=programs, bank=True, plugin_version=version)
+        raise PresetError(f"{source} is a VST preset file of an unknown kind, {kind!r}; save it again.")
+
+
+def _wrap(kind: bytes, plugin: bytes, version: int, count: int, content: bytes) -> bytes:
+    size = _HEADER.size - 8 + len(content)
+    return _HEADER.pack(_MAGIC, size, kind, 1, plugin, version, count) + content
+
+
+def _padded(name: str) -> bytes:
+    return name.encode("latin-1", "replace")[: _NAME - 1].ljust(_NAME, b"\0")
+
+
+def _text(field_: bytes) -> str:
+    return field_.split(b"\0", 1)[0].decode("latin-1").strip()
+
+
+def _chunk(data: bytes, place: int, source: str) -> bytes:
+    start = place + _SIZE.size
+    if len(data) < start:
+        raise PresetError(f"{source} is cut short; copy it again.")
+    (length,) = _SIZE.unpack_from(data, place)
+    if not 0 <= length <= len(data) - start:
+        raise PresetError(f"{source} is cut short: {len(data) - start} of {length} bytes are there.")
+    return data[start : start + length]
+
+
+def _programs(data: bytes, count: int, source: str) -> tuple[FxProgram, ...]:
+    if not 0 <= count <= _LARGEST_COUNT:
+        raise PresetError(f"{source} says that it holds {count} programs; save it again.")
+    place = _HEADER.size + _RESERVED
+    programs = []
+    for _ in range(count):
+        program, place = _program(data, place, source)
+        programs.append(program)
+    return tuple(programs)
+
+
+def _program(data: bytes, place: int, source: str) -> tuple[FxProgram, int]:
+    """The program of values that begins at ``place``, and where it ends."""
+    start = place + _HEADER.size + _NAME
+    if len(data) < start:
+        raise PresetError(f"{source} is cut short; copy it again.")
+    magic, _, kind, _, _, _, count = _HEADER.unpack_from(data, place)
+    if magic != _MAGIC or kind != _PROGRAM_VALUES or not 0 <= count <= _LARGEST_COUNT:
+        raise PresetError(f"{source} is damaged: at byte {place} no program begins; copy it again.")
+    end = start + 4 * count
+    if len(data) < end:
+        raise PresetError(f"{source} is cut short: {len(data) - start} of {4 * count} bytes are there.")
+    values = struct.unpack_from(f">{count}f", data, start)
+    if not all(math.isfinite(value) for value in values):
+        raise PresetError(f"{source} holds values that aren't numbers; save it again.")
+    return FxProgram(_text(data[place + _HEADER.size : start]), values), end

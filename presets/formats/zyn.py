@@ -12,7 +12,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -22,12 +22,10 @@ from defusedxml import DefusedXmlException
 
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes
-from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.preset import Preset, State
 
 SYNTH = "zynaddsubfx"
-PLUGIN_ID = "ZASF"
-PLUGIN_VERSION = 0x00030006
 
 _ROOT = "ZynAddSubFX-data"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -75,8 +73,13 @@ def host_chunk(state: State, effects: bool = True) -> bytes:
 class ZynInstrument:
     """ZynAddSubFX's ``.xiz`` files."""
 
-    synth: str = SYNTH
     suffix: str = ".xiz"
+    many: bool = False
+    readable: bool = True
+
+    def serves(self, synth: Synth) -> bool:
+        """Whether it can hold presets of that synth."""
+        return synth.id == SYNTH
 
     def read(self, path: Path) -> tuple[list[Preset], list[str]]:
         """Read an instrument, compressed or not.
@@ -91,18 +94,9 @@ class ZynInstrument:
         instruments = root.findall("INSTRUMENT")
         if root.tag != _ROOT or len(instruments) != 1:
             raise PresetError(f"{path} isn't a ZynAddSubFX instrument; save it from the synth as .xiz.")
-        info = instruments[0].find("INFO")
-        state = State(SYNTH, _canonical(root, instruments[0], path))
-        preset = Preset(
-            _name(path, _string(info, "name")),
-            state,
-            bank=path.resolve().parent.name,
-            file=path,
-            category=_value(info, "type"),
-            author=_string(info, "author"),
-            comment=_string(info, "comments"),
-        )
-        return [preset], []
+        preset = _preset(root, instruments[0], path)
+        name = _name(path, preset.name)
+        return [replace(preset, name=name, bank=path.resolve().parent.name)], []
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write one instrument, compressed; reading it gives the same state, name, author and comment.
@@ -121,17 +115,80 @@ class ZynInstrument:
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE {_ROOT}>\n'
         write_bytes(path, gzip.compress((head + text + "\n").encode(), 6, mtime=0))
 
-    def write_host(self, folder: Path, preset: Preset, stem: str) -> Path:
-        """Write ``folder/stem.fxb``, a bank that any host of the VST plugin loads.
 
-        Raises:
-            PresetError: the preset isn't ZynAddSubFX's.
-        """
-        chunk = host_chunk(preset.state)
-        file = FxFile(PLUGIN_ID, chunk, bank=True, plugin_version=PLUGIN_VERSION)
-        path = folder / f"{stem}{file.suffix}"
-        write_bytes(path, file.encode())
-        return path
+@dataclass(frozen=True)
+class ZynMaster:
+    """ZynAddSubFX's ``.xmz`` files: a whole session, of which every part is a preset."""
+
+    suffix: str = ".xmz"
+    many: bool = True
+    readable: bool = True
+
+    def serves(self, synth: Synth) -> bool:  # noqa: ARG002
+        """Never: mixer and system effects belong to no preset, so sessions are read and not written."""
+        return False
+
+    def read(self, path: Path) -> tuple[list[Preset], list[str]]:
+        """Read every part that is switched on; see ``PresetFormat.read``."""
+        return _parts(_parse(_read_bytes(path), path), path)
+
+    def write(self, path: Path, presets: Sequence[Preset]) -> None:  # noqa: ARG002
+        """Refuse."""
+        raise PresetError(f"{path} can't be written: sessions are only read; write an .xiz file for each preset.")
+
+
+def read_chunk(chunk: bytes, path: Path, name: str) -> tuple[list[Preset], list[str]]:
+    """Read what the plugin saved as its chunk: the session as XML, after a word of the plugin host's.
+
+    Args:
+        path: where it comes from.
+        name: what the plugin host called it, which stands for a single part without a name.
+
+    Raises:
+        PresetError: it isn't a session, or no part of it is switched on.
+    """
+    start = chunk.find(b"<?xml")
+    if start < 0:
+        raise PresetError(f"{path} holds no session of ZynAddSubFX; save it again from the synth.")
+    presets, faults = _parts(_parse(chunk[start:].split(b"\0", 1)[0], path), path)
+    if len(presets) == 1 and name:
+        presets = [replace(presets[0], name=name)]
+    return presets, faults
+
+
+def _parts(root: Element, path: Path) -> tuple[list[Preset], list[str]]:
+    parts = root.findall("MASTER/PART")
+    if root.tag != _ROOT or not parts:
+        raise PresetError(f"{path} isn't a session of ZynAddSubFX; save it from the synth as .xmz.")
+    presets: list[Preset] = []
+    faults: list[str] = []
+    for slot, part in enumerate(parts):
+        enabled = part.find("par_bool[@name='enabled']")
+        instrument = part.find("INSTRUMENT")
+        if instrument is None or enabled is None or enabled.get("value") != "yes":
+            continue
+        try:
+            preset = _preset(root, instrument, path)
+        except PresetError as error:
+            faults.append(f"{path}: part {slot + 1} is left out: {error}")
+            continue
+        name = preset.name or (path.stem if slot == 0 else f"{path.stem} {slot + 1}")
+        presets.append(replace(preset, name=name, bank=path.stem, slot=slot))
+    if not presets and not faults:
+        raise PresetError(f"{path} is a session in which no part is switched on.")
+    return presets, faults
+
+
+def _preset(root: Element, instrument: Element, path: Path) -> Preset:
+    info = instrument.find("INFO")
+    return Preset(
+        _string(info, "name"),
+        State(SYNTH, _canonical(root, instrument, path)),
+        file=path,
+        category=_value(info, "type"),
+        author=_string(info, "author"),
+        comment=_string(info, "comments"),
+    )
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -87,11 +87,11 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
     Your own preset files stay where they are.
     """
     from synthmatch.library import Library
-    from synthmatch.renderers.synths import SYNTHS
+    from synthmatch.presets.catalogue import synths
 
     with Library.open(library_path) as opened:
         for name in names:
-            count = opened.remove(synth=name) if name in SYNTHS else opened.remove(bank=name)
+            count = opened.remove(synth=name) if name in synths() else opened.remove(bank=name)
             click.echo(f"{name}: {count} presets removed.")
 
 

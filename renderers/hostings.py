@@ -1,0 +1,90 @@
+"""How a state gets into a plugin: one row per synth whose states are its own, one for every other plugin.
+
+``load_preset`` and ``set_parameter`` need no display. ``load_state`` isn't used: it opens the plugin's editor
+window, which ends or kills a process without one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from synthmatch.errors import PresetError, RenderError
+from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats import amsynth, zyn
+from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.formats.vst2 import plugin_file
+from synthmatch.presets.preset import State
+
+Load = Callable[[Any, Synth, State, bool], None]
+"""Puts a state into a plugin: (DawDreamer's processor, the synth, the state, effects on)."""
+
+
+def _load_amsynth(processor: Any, _row: Synth, state: State, effects: bool) -> None:
+    parameters = state.parameters()
+    values = amsynth.vst_values(parameters if effects else amsynth.effects_off(parameters))
+    if not all(0 <= value <= 1 for value in values):  # the plugin aborts on NaN
+        raise PresetError(f"amsynth's state {state.id} holds values that aren't numbers; read its bank again.")
+    for index, value in enumerate(values):
+        processor.set_parameter(index, value)
+
+
+def _load_zynaddsubfx(processor: Any, row: Synth, state: State, effects: bool) -> None:
+    chunk = zyn.host_chunk(state, effects)
+    _load_file(processor, row, FxFile(row.plugin_id, chunk, bank=True, plugin_version=row.plugin_version), state)
+
+
+def _load_vst2(processor: Any, row: Synth, state: State, effects: bool) -> None:
+    file = plugin_file(state)
+    if file.plugin != row.plugin_id:
+        raise PresetError(f"The state {state.id} is of the plugin {file.plugin!r}, not of {row.title}.")
+    if file.chunk is not None:
+        _load_file(processor, row, file, state)
+    else:
+        _set_values(processor, row, file.programs[0].values)
+    if not effects:
+        _switch_effects_off(processor, row)
+
+
+def _load_vst3(processor: Any, row: Synth, state: State, effects: bool) -> None:
+    with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
+        path = Path(folder) / "state.vstpreset"
+        path.write_bytes(state.data)
+        if not processor.load_vst3_preset(str(path)):
+            raise RenderError(f"{row.title} refused the state {state.id}; read its file again.")
+    if not effects:
+        _switch_effects_off(processor, row)
+
+
+def _load_file(processor: Any, row: Synth, file: FxFile, state: State) -> None:
+    with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
+        path = Path(folder) / f"state{file.suffix}"
+        path.write_bytes(file.encode())
+        if not processor.load_preset(str(path)):
+            raise RenderError(f"{row.title} refused the state {state.id}; read its file again.")
+
+
+def _set_values(processor: Any, row: Synth, values: tuple[float, ...]) -> None:
+    count = processor.get_plugin_parameter_size()
+    if len(values) > count:
+        raise PresetError(f"A preset with {len(values)} values isn't {row.title}'s, which has {count} parameters.")
+    for index, value in enumerate(values):
+        processor.set_parameter(index, min(max(value, 0.0), 1.0))
+
+
+def _switch_effects_off(processor: Any, row: Synth) -> None:
+    names = {processor.get_parameter_name(index): index for index in range(processor.get_plugin_parameter_size())}
+    for name, value in row.effects_off:
+        if name not in names:
+            raise RenderError(f"{row.title} has no parameter called {name}; correct effects_off in synths.toml.")
+        processor.set_parameter(names[name], value)
+
+
+_OWN: Mapping[str, Load] = {amsynth.SYNTH: _load_amsynth, zyn.SYNTH: _load_zynaddsubfx}
+
+
+def loader(row: Synth) -> Load:
+    """What puts a synth's states into its plugin."""
+    return _OWN.get(row.id, _load_vst3 if row.is_vst3 else _load_vst2)
