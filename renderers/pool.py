@@ -11,21 +11,56 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
 
+from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import RenderError
 from synthmatch.presets.catalogue import Isolation, Synth, synths, unknown
+from synthmatch.presets.preset import State
 from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
+from synthmatch.renderers.hostings import may_be_ignored
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
+from synthmatch.renderers.soundcheck import same_sound
 
 _HOSTS = 3  # host processes that one thread keeps
 _ATTEMPTS = 2  # a job whose host dies is tried once more
 _STARTS = 4  # a synth whose host dies this often in a row before it is ready isn't started again
 
 _HostKey = tuple[str, int, int]  # synth, sample rate, block size
+
+
+class Pool(Protocol):
+    """What renders many jobs: processes of this machine (``RenderPool``), or other machines (``ClusterPool``)."""
+
+    def render(self, jobs: Iterable[RenderJob]) -> Iterator[RenderResult]:
+        """Render jobs, in the order in which they get done; one result per job.
+
+        Jobs are taken from ``jobs`` only as fast as they get done. Leaving the loop early ends what is still at
+        work.
+
+        Raises:
+            RenderError: the pool is closed, or lost what it renders with.
+        """
+        ...
+
+    def close(self) -> None:
+        """End what is still at work, and let go of everything; a second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def _key(job: RenderJob) -> _HostKey:
+    return job.state.synth, job.settings.sample_rate, job.settings.block_size
 
 
 @dataclass(eq=False)
@@ -45,6 +80,7 @@ class _Shared:
     known: Mapping[str, Synth]
     tasks: queue.Queue[tuple[_Run, RenderJob] | None] = field(default_factory=queue.Queue)
     refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
+    untouched: dict[str, tuple[Clip, ...]] = field(default_factory=dict)  # by job: what a synth plays by itself
     failed_starts: Counter[str] = field(default_factory=Counter)
 
 
@@ -56,6 +92,7 @@ class _Slot(threading.Thread):
         self._shared = shared
         self._lock = threading.Lock()
         self._hosts: dict[_HostKey, Host] = {}
+        self._before: dict[_HostKey, tuple[str, tuple[Clip, ...]]] = {}  # what a reused instance played last
         self._run: _Run | None = None
 
     def run(self) -> None:
@@ -89,21 +126,50 @@ class _Slot(threading.Thread):
             self._run = run
 
     def _result(self, job: RenderJob, run: _Run) -> RenderResult:
-        answer = Answer()
-        for _ in range(_ATTEMPTS):
-            answer = self._attempt(job, run)
-            if answer.failure is not Failure.CRASH:
-                break
+        row = self._shared.known.get(job.state.synth)
+        if row is None:
+            return RenderResult(job, (), Failure.REFUSED, unknown(job.state.synth, self._shared.known))
+        answer = self._tried(row, job, run)
+        if answer.failure is None and may_be_ignored(row, job.state):
+            answer = self._taken(row, job, run, answer)
         return RenderResult(job, answer.clips, answer.failure, answer.reason)
 
-    def _attempt(self, job: RenderJob, run: _Run) -> Answer:
-        synth = job.state.synth
-        if synth in self._shared.refusals:
-            return self._shared.refusals[synth]
-        row = self._shared.known.get(synth)
-        if row is None:
-            return Answer(failure=Failure.REFUSED, reason=unknown(synth, self._shared.known))
-        key = (synth, job.settings.sample_rate, job.settings.block_size)
+    def _tried(self, row: Synth, job: RenderJob, run: _Run) -> Answer:
+        answer = Answer()
+        for _ in range(_ATTEMPTS):
+            answer = self._attempt(row, job, run)
+            if answer.failure is not Failure.CRASH:
+                break
+        return answer
+
+    def _taken(self, row: Synth, job: RenderJob, run: _Run, answer: Answer) -> Answer:
+        """The answer, after a look whether the plugin took the state at all: it may play on what it played before,
+        or what it plays without any preset, and call that success."""
+        key = _key(job)
+        before = self._before.get(key)
+        if row.isolation is Isolation.NOTHING:
+            if before is not None and before[0] != job.state.id and same_sound(before[1], answer.clips):
+                self._drop(key)
+                answer = self._tried(row, job, run)
+            self._before[key] = (job.state.id, answer.clips)
+        if answer.failure is None and same_sound(self._untouched(row, job, run), answer.clips):
+            title, state = row.title, job.state.id
+            reason = f"{title} plays state {state} as it plays without any preset: it is that, or it wasn't taken."
+            return Answer(failure=Failure.NOT_LOADED, reason=reason)
+        return answer
+
+    def _untouched(self, row: Synth, job: RenderJob, run: _Run) -> tuple[Clip, ...]:
+        """What the synth plays before any preset is loaded; nothing if it can't without one."""
+        plain = replace(job, state=State(row.id, b""))
+        known = self._shared.untouched
+        if plain.key not in known:
+            known[plain.key] = self._tried(row, plain, run).clips
+        return known[plain.key]
+
+    def _attempt(self, row: Synth, job: RenderJob, run: _Run) -> Answer:
+        if row.id in self._shared.refusals:
+            return self._shared.refusals[row.id]
+        key = _key(job)
         order = Order(job, self._shared.timeout)
         try:
             answer = self._host(key, row, job, run).render(order)
@@ -112,7 +178,7 @@ class _Slot(threading.Thread):
             return answer
         except HostRefused as error:
             answer = Answer(failure=Failure.REFUSED, reason=str(error))
-            self._shared.refusals[synth] = answer
+            self._shared.refusals[row.id] = answer
         except HostDied as error:
             answer = crashed(job, error.status)
         except HostSlow:
@@ -150,6 +216,7 @@ class _Slot(threading.Thread):
         failed[synth] = 0
 
     def _drop(self, key: _HostKey) -> None:
+        self._before.pop(key, None)
         with self._lock:
             host = self._hosts.pop(key, None)
         if host is not None:

@@ -17,7 +17,7 @@ from synthmatch.store import FAILED, PENDING, RENDERED
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
     from synthmatch.library import Library
-    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.renderers.pool import Pool
 
 
 class Trouble(enum.Enum):
@@ -46,7 +46,7 @@ def verify(library: Library) -> list[Problem]:
     return [*_sounds(library), *_vectors(library), *_indexes(library), *_strays(library)]
 
 
-def repair(library: Library, encoder: Encoder | None, pool: RenderPool | None) -> list[Problem]:
+def repair(library: Library, encoder: Encoder | None, pool: Pool | None) -> list[Problem]:
     """See :meth:`Library.repair`; the caller holds the lock."""
     library.reload()
     if encoder is not None:
@@ -71,7 +71,7 @@ def repair(library: Library, encoder: Encoder | None, pool: RenderPool | None) -
     return verify(library)
 
 
-def _render_again(library: Library, encoder: Encoder, pool: RenderPool) -> None:
+def _render_again(library: Library, encoder: Encoder, pool: Pool) -> None:
     """Render what isn't, and give what crashed or hung another try."""
     from synthmatch.renderers.synths import fingerprint
 

@@ -22,7 +22,7 @@ from synthmatch.matcher import Matcher, Query
 from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import synths
 from synthmatch.presets.families import FAMILIES
-from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
 from synthmatch.results import Match, MatchResult
 from synthmatch.training.mixtures import FADE, compose, mix_stems
@@ -105,7 +105,7 @@ def run_demo(
     out: Path,
     seed: int = SEED,
     mixtures: int = MIXTURES,
-    pool: RenderPool | None = None,
+    pool: Pool | None = None,
     progress: Progress | None = None,
     matched: Matched | None = None,
 ) -> DemoSummary:
@@ -209,7 +209,7 @@ def _whole(part: Performance) -> Performance:
 class Stage:
     """Presets of a library playing parts: each pair is rendered once, however often it is asked for."""
 
-    def __init__(self, library: Library, pool: RenderPool, progress: Progress | None) -> None:
+    def __init__(self, library: Library, pool: Pool, progress: Progress | None) -> None:
         self._library = library
         self._pool = pool
         self._progress = progress

@@ -19,7 +19,7 @@ from synthmatch.store import FAILED, PENDING, RENDERED, StateRow
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
     from synthmatch.library import Library
-    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.renderers.pool import Pool
     from synthmatch.vectors import VectorStore
 
 Progress = Callable[[int, int], None]
@@ -124,7 +124,7 @@ def add(
     library: Library,
     bank: PresetBank,
     encoder: Encoder,
-    pool: RenderPool,
+    pool: Pool,
     renderers: dict[str, str],
     progress: Progress | None,
 ) -> AddReport:
@@ -156,7 +156,7 @@ def complete(
     states: Collection[str],
     new: Collection[str],
     encoder: Encoder,
-    pool: RenderPool,
+    pool: Pool,
     renderers: dict[str, str],
     progress: Progress | None,
 ) -> None:
@@ -184,7 +184,7 @@ def _render(
     new: list[str],
     rows: dict[str, StateRow],
     embedder: Embedder,
-    pool: RenderPool,
+    pool: Pool,
     renderers: dict[str, str],
     counter: _Counter,
 ) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from synthmatch.checkup import Problem
     from synthmatch.encoder import Encoder
     from synthmatch.presets.bank import PresetBank
-    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.renderers.pool import Pool
 
 
 class Library(Closing):
@@ -237,7 +237,7 @@ class Library(Closing):
         self,
         bank: PresetBank,
         encoder: Encoder,
-        pool: RenderPool,
+        pool: Pool,
         progress: Callable[[int, int], None] | None = None,
     ) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
@@ -309,7 +309,7 @@ class Library(Closing):
 
         return verify(self)
 
-    def repair(self, encoder: Encoder | None = None, pool: RenderPool | None = None) -> list[Problem]:
+    def repair(self, encoder: Encoder | None = None, pool: Pool | None = None) -> list[Problem]:
         """Mend what :meth:`verify` names: damaged sounds and vectors are dropped, indexes built again; with
         an encoder, sounds are embedded again, and with a pool as well, rendered again.
 

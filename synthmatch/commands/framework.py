@@ -14,6 +14,8 @@ from synthmatch.closing import Closing
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+    from synthmatch.renderers.pool import Pool
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _STEPS = 10  # plain lines that a whole progress takes
@@ -78,6 +80,41 @@ def workers_option(command: _Function) -> _Function:
         metavar="N",
         help="Presets rendered at a time; one per processor if not given.",
     )(command)
+
+
+def scheduler_option(command: _Function) -> _Function:
+    """``--scheduler tcp://HOST:PORT``; goes with ``workers_option``, and both with ``open_pool``."""
+    return click.option(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="Render on the Dask cluster whose scheduler is there, instead of on this machine.",
+    )(command)
+
+
+def open_pool(
+    workers: int | None, scheduler: str | None, timeout: float = 60.0, log: Path | None = None
+) -> Pool:
+    """What renders: this machine's processes, or a cluster; a context manager.
+
+    Args:
+        workers: how many jobs run at once here; the number of processors if None.
+        scheduler: the address of a cluster's scheduler, or None.
+        timeout: seconds that one job may take.
+        log: a file to which what plugins print is appended; on a cluster, each machine keeps its own.
+
+    Raises:
+        UsageError: a cluster's workers can't be counted from here.
+        RenderError: the cluster can't be reached.
+    """
+    if scheduler is None:
+        from synthmatch.renderers.pool import RenderPool
+
+        return RenderPool(workers, timeout, log)
+    if workers is not None:
+        raise click.UsageError("--workers is for this machine; with --scheduler the cluster's workers all take part.")
+    from synthmatch.renderers.cluster import ClusterPool
+
+    return ClusterPool(scheduler, timeout)
 
 
 class Progress(Closing):

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Group, Progress, library_option, model_option, table, workers_option
+from synthmatch.commands.framework import (
+    Group,
+    Progress,
+    library_option,
+    model_option,
+    open_pool,
+    scheduler_option,
+    table,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -16,7 +25,7 @@ if TYPE_CHECKING:
     from synthmatch.library import Library
     from synthmatch.listing import Listing
     from synthmatch.presets.bank import PresetBank
-    from synthmatch.renderers.pool import RenderPool
+    from synthmatch.renderers.pool import Pool
 
 
 @click.group("library", cls=Group)
@@ -29,7 +38,14 @@ def library_group() -> None:
 @library_option
 @model_option
 @workers_option
-def add(sources: tuple[str, ...], library_path: Path | None, model: Path | None, workers: int | None) -> None:
+@scheduler_option
+def add(
+    sources: tuple[str, ...],
+    library_path: Path | None,
+    model: Path | None,
+    workers: int | None,
+    scheduler: str | None,
+) -> None:
     """Render, embed and index banks.
 
     SYNTH is a synth that `synthmatch doctor` names: the banks that came with it. PATH is a preset file, or a folder
@@ -37,14 +53,13 @@ def add(sources: tuple[str, ...], library_path: Path | None, model: Path | None,
     built-in synth's. Presets that are known already cost nothing, and what was stopped goes on where it was.
     """
     from synthmatch.library import Library
-    from synthmatch.renderers.pool import RenderPool
     from synthmatch.sources import read_sources
 
     bank = read_sources(sources)
     encoder = load_encoder(model)
     with Library.open_or_create(library_path) as opened:
         opened.require_encoder(encoder)
-        with RenderPool(workers) as pool:
+        with open_pool(workers, scheduler) as pool:
             add_banks(opened, bank, encoder, pool)
 
 
@@ -143,7 +158,7 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None) -
         click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
 
 
-def add_banks(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
+def add_banks(library: Library, bank: PresetBank, encoder: Encoder, pool: Pool) -> None:
     """Print the estimate, add a bank with progress, print the report."""
     click.echo(f"{len(bank)} presets, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
