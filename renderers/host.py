@@ -29,6 +29,23 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_TH
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # no plugin has a reason to open a window
 
 
+_HOMES = "synthmatch-host-"  # then the process that started the host
+
+
+def sweep_homes() -> None:
+    """Remove the folders of hosts whose parent was killed before it could."""
+    if sys.platform == "win32":
+        return  # no way to ask whether a process is there
+    for folder in Path(tempfile.gettempdir()).glob(f"{_HOMES}*-*"):
+        parent = folder.name.removeprefix(_HOMES).split("-", 1)[0]
+        try:
+            os.kill(int(parent), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (ValueError, OverflowError, PermissionError):
+            continue  # not ours
+
+
 class HostDied(Exception):
     """The process ended; ``status`` is its exit status, or minus the signal that killed it."""
 
@@ -55,7 +72,7 @@ class Host:
 
     def __init__(self, synth: Synth, log: Path | None) -> None:
         self._synth = synth
-        self._home = tempfile.mkdtemp(prefix="synthmatch-host-")
+        self._home = tempfile.mkdtemp(prefix=f"{_HOMES}{os.getpid()}-")
         environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
         with (log or Path(os.devnull)).open("ab") as noise:
             self._process = subprocess.Popen(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmatch.errors import PresetError, RenderError
-from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.catalogue import Engine, Synth
 from synthmatch.presets.formats import amsynth, zyn
 from synthmatch.presets.formats.fxp import FxFile
 from synthmatch.presets.formats.vst2 import plugin_file
@@ -88,3 +88,11 @@ _OWN: Mapping[str, Load] = {amsynth.SYNTH: _load_amsynth, zyn.SYNTH: _load_zynad
 def loader(row: Synth) -> Load:
     """What puts a synth's states into its plugin."""
     return _OWN.get(row.id, _load_vst3 if row.is_vst3 else _load_vst2)
+
+
+def may_be_ignored(row: Synth, state: State) -> bool:
+    """Whether the plugin may take a state without an error and go on playing what it played before: true of
+    chunks, not of parameters that are set one by one."""
+    if row.engine is not Engine.PLUGIN or not state.data or row.id == amsynth.SYNTH:
+        return False
+    return row.id in _OWN or row.is_vst3 or plugin_file(state).chunk is not None

@@ -22,7 +22,7 @@ from synthmatch.errors import RenderError
 from synthmatch.presets.catalogue import Isolation, Synth, synths, unknown
 from synthmatch.presets.preset import State
 from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
-from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
+from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow, sweep_homes
 from synthmatch.renderers.hostings import may_be_ignored
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.renderers.soundcheck import same_sound
@@ -243,6 +243,7 @@ class RenderPool(Closing):
         log: Path | None = None,
         known: Mapping[str, Synth] | None = None,
     ) -> None:
+        sweep_homes()
         self._shared = _Shared(timeout, log, synths() if known is None else known)
         self._slots = [_Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
         self._runs: set[_Run] = set()

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from synthmatch.audio import SILENCE_DB, decibels
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.presets.catalogue import Isolation
+from synthmatch.renderers import soundcheck
 from synthmatch.renderers.confinement import confine, die_with_parent, move_home
 from synthmatch.renderers.frames import (
     Answer,
@@ -61,11 +61,8 @@ def perform(renderer: Renderer, job: RenderJob) -> Answer:
         return Answer(failure=Failure.NOT_FINITE, reason=str(error))
     except (PresetError, RenderError) as error:
         return Answer(failure=Failure.REFUSED, reason=str(error))
-    loudest = max((decibels(clip.peak) for clip in clips), default=-float("inf"))
-    if loudest < SILENCE_DB:
-        reason = f"{job.state.synth} makes no sound with state {job.state.id} (peak below {SILENCE_DB:.0f} dB)."
-        return Answer(failure=Failure.SILENT, reason=reason)
-    return Answer(clips)
+    wrong = soundcheck.fault(job.state, clips)
+    return Answer(clips) if wrong is None else Answer(failure=wrong[0], reason=wrong[1])
 
 
 def perform_in_child(renderer: Renderer, order: Order, inherited: Sequence[int]) -> bytes:
