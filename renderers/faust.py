@@ -49,7 +49,7 @@ class FaustRenderer(Closing):
             PresetError: the state isn't one of this synth.
             RenderError: the synth doesn't compile.
         """
-        values = faustsynth.values_of(state)
+        values = faustsynth.values_of(state if state.data else faustsynth.make_state({}))
         if not settings.effects:
             values |= faustsynth.EFFECTS_OFF
         if self._settings is None or _host(self._settings) != _host(settings):

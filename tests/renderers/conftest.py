@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.formats.zyn import uses_padsynth
 from synthmatch.presets.preset import Preset
-from synthmatch.renderers.synths import SYNTHS, bank_folders, is_installed
+from synthmatch.renderers.synths import bank_folders, is_installed
 
 DEEDS = ("crash", "leave", "hang", "not a number", "silence", "noise")
 
@@ -34,7 +35,7 @@ def amsynth_presets() -> Sequence[Preset]:
 
 @pytest.fixture(scope="session")
 def zyn_presets() -> Sequence[Preset]:
-    """Some of ZynAddSubFX's presets that sound the same in every run."""
+    """Some of ZynAddSubFX's presets, none of which uses PADsynth: that takes seconds to load."""
     return [preset for preset in _every("zynaddsubfx", 131, ".xiz") if not uses_padsynth(preset.state)]
 
 

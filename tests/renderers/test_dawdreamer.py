@@ -12,12 +12,13 @@ import pytest
 
 from synthmatch.audio import Clip, Samples, decibels
 from synthmatch.notes import Note, Performance
-from synthmatch.presets.formats import native_format
+from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.presets.formats import formats_of
 from synthmatch.presets.formats.amsynth import effects_off, make_state
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool, render_one
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.renderers.synths import SYNTHS, require_plugin
+from synthmatch.renderers.synths import require_plugin
 
 pytestmark = pytest.mark.plugin
 
@@ -55,10 +56,13 @@ def rendered(jobs: Sequence[RenderJob]) -> list[tuple[Clip, ...]]:
 
 def hosted(preset: Preset, folder: Path) -> Samples:
     """The sound of the file that is written for plugin hosts, in a fresh one."""
-    file = native_format(preset.synth).write_host(folder, preset, "preset")
+    row = SYNTHS[preset.synth]
+    form = formats_of(row)[1]
+    file = folder / f"preset{form.suffix}"
+    form.write(file, [preset])
     out = folder / "sound.npy"
     environment = {"HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    plugin = require_plugin(SYNTHS[preset.synth])
+    plugin = require_plugin(row)
     command = [sys.executable, "-c", HOST, str(plugin), str(file), str(out)]
     subprocess.run(command, env=environment, check=True, capture_output=True)
     sound: Samples = np.load(out)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from synthmatch.errors import PluginMissing
+from synthmatch.errors import PluginMissing, SynthError
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS, Engine, Synth, known_synth
 from synthmatch.renderers import synths
-from synthmatch.renderers.synths import SYNTHS, bank_folders, find_plugin, fingerprint, make_renderer, require_plugin
+from synthmatch.renderers.synths import bank_folders, find_plugin, fingerprint, make_renderer, require_plugin
 
 AMSYNTH = SYNTHS["amsynth"]
 FILE = "amsynth_vst" + {"darwin": ".vst", "win32": ".dll"}.get(sys.platform, ".so")
@@ -38,15 +40,24 @@ def test_vst_path_is_searched_first_and_in_its_order(tmp_path: Path, monkeypatch
 @pytest.mark.usefixtures("nowhere")
 def test_a_missing_plugin_names_its_package() -> None:
     assert find_plugin(AMSYNTH) is None
-    assert [row.id for row in synths.installed()] == ["faust"]
-    for attempt in (lambda: require_plugin(AMSYNTH), lambda: make_renderer("amsynth"), lambda: fingerprint("amsynth")):
+    assert [row.id for row in synths.installed() if row.engine is Engine.PLUGIN] == []
+    for attempt in (require_plugin, make_renderer, fingerprint, synths.require):
         with pytest.raises(PluginMissing, match="install Debian's package amsynth"):
-            attempt()
+            attempt(AMSYNTH)
+
+
+@pytest.mark.parametrize("engine", [Engine.VITAL, Engine.DX7, Engine.SOUNDFONT])
+def test_a_synth_whose_package_is_missing_says_how_to_get_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = next(row for row in SYNTHS.values() if row.engine is engine)
+    monkeypatch.setattr(synths, "find_spec", lambda _: None)
+    assert row not in synths.installed()
+    with pytest.raises(PluginMissing, match="pip install"):
+        make_renderer(row)
 
 
 def test_an_unknown_synth_names_the_known_ones() -> None:
-    with pytest.raises(PluginMissing, match=r"theremin.*amsynth, zynaddsubfx, faust"):
-        make_renderer("theremin")
+    with pytest.raises(SynthError, match=r"theremin.*amsynth, zynaddsubfx.*synthmatch synth add"):
+        known_synth("theremin")
 
 
 def test_a_fingerprint_is_of_the_binary_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,8 +66,29 @@ def test_a_fingerprint_is_of_the_binary_alone(tmp_path: Path, monkeypatch: pytes
         (tmp_path / folder).mkdir()
         (tmp_path / folder / FILE).write_bytes(content)
         monkeypatch.setenv("VST_PATH", str(tmp_path / folder))
-        prints.append(fingerprint("amsynth"))
+        prints.append(fingerprint(AMSYNTH))
     assert prints[0] == prints[1] != prints[2]
+
+
+def test_a_fingerprint_tells_how_the_synth_is_hosted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE).write_bytes(b"one build")
+    monkeypatch.setenv("VST_PATH", str(tmp_path))
+    others = (
+        replace(AMSYNTH, revision=2),
+        replace(AMSYNTH, settle=1.0),
+        replace(AMSYNTH, random_state="srand"),
+        replace(AMSYNTH, id="mine"),
+    )
+    assert len({fingerprint(row) for row in (AMSYNTH, *others)}) == 5
+    assert fingerprint(replace(AMSYNTH, title="another")) == fingerprint(AMSYNTH)
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    row = replace(AMSYNTH, plugin=str(tmp_path / "mine.so"))
+    with pytest.raises(PluginMissing, match=r"looked in .*mine\.so"):
+        require_plugin(row)
+    (tmp_path / "mine.so").write_bytes(b"")
+    assert find_plugin(row) == tmp_path / "mine.so"
 
 
 def test_a_build_that_replaces_another_has_another_fingerprint(
@@ -65,16 +97,16 @@ def test_a_build_that_replaces_another_has_another_fingerprint(
     monkeypatch.setenv("VST_PATH", str(tmp_path))
     (tmp_path / FILE).write_bytes(b"old")
     os.utime(tmp_path / FILE, (1, 1))
-    old = fingerprint("amsynth")
+    old = fingerprint(AMSYNTH)
     (tmp_path / FILE).write_bytes(b"new")
-    assert fingerprint("amsynth") != old
+    assert fingerprint(AMSYNTH) != old
 
 
 def test_fingerprints_and_look_ups_load_neither_host_nor_plugin() -> None:
     script = (
         "import sys\n"
         "from synthmatch.renderers import synths\n"
-        "for row in synths.installed(): synths.fingerprint(row.id), synths.bank_folders(row)\n"
+        "for row in synths.installed(): synths.fingerprint(row), synths.bank_folders(row)\n"
         "assert len(synths.installed()) >= 1\n"
         "sys.exit('dawdreamer' in sys.modules or 'torch' in sys.modules)\n"
     )
@@ -82,9 +114,11 @@ def test_fingerprints_and_look_ups_load_neither_host_nor_plugin() -> None:
 
 
 @pytest.mark.parametrize("row", SYNTHS.values(), ids=SYNTHS)
-def test_an_installed_synth_has_its_banks(row: synths.Synth) -> None:
+def test_an_installed_synth_has_its_banks(row: Synth) -> None:
     if not synths.is_installed(row):
         pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+    if not bank_folders(row):
+        pytest.skip(f"no banks of {row.title} are on this machine: put some into one of {row.banks}")
     bank = PresetBank.read(*bank_folders(row))
     assert bank.faults == ()
     assert {preset.synth for preset in bank} == {row.id}

@@ -12,10 +12,11 @@ import pytest
 from synthmatch.audio import Clip
 from synthmatch.errors import NotFinite, PresetError
 from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.preset import State
 from synthmatch.renderers.frames import Answer, describe_exit, pack, read_frame, whole_frame, write_frame
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
-from synthmatch.renderers.synths import SYNTHS, is_installed, make_renderer
+from synthmatch.renderers.synths import is_installed, make_renderer
 from synthmatch.renderers.worker import perform
 
 
@@ -101,8 +102,9 @@ def test_a_process_that_forks_has_one_thread_and_no_torch() -> None:
         "import os, sys\n"
         "import synthmatch.renderers.worker\n"
         "from synthmatch.renderers.renderer import RenderSettings\n"
+        "from synthmatch.presets.catalogue import SYNTHS\n"
         "from synthmatch.renderers.synths import make_renderer\n"
-        "make_renderer('amsynth').prepare(RenderSettings())\n"
+        "make_renderer(SYNTHS['amsynth']).prepare(RenderSettings())\n"
         "sys.stderr.write(f\"{len(os.listdir('/proc/self/task'))} {'torch' in sys.modules}\")\n"
         "sys.stderr.flush()\n"
         "os._exit(0)\n"
@@ -116,5 +118,5 @@ def test_a_state_of_another_synth_is_refused_before_anything_is_loaded() -> None
     row = SYNTHS["amsynth"]
     if not is_installed(row):
         pytest.skip(f"{row.title} isn't on this machine: {row.package}")
-    with make_renderer("amsynth") as renderer, pytest.raises(PresetError, match="state of faust can't be loaded"):
+    with make_renderer(row) as renderer, pytest.raises(PresetError, match="state of faust can't be loaded"):
         renderer.load(State("faust", b"{}"), RenderSettings())

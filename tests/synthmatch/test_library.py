@@ -24,6 +24,7 @@ from synthmatch.library import Library
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.faust import FaustRenderer
 from synthmatch.renderers.pool import RenderPool
@@ -178,7 +179,7 @@ def test_adding_twice_changes_nothing(library: Library, bank: PresetBank, encode
 
 def test_sounds_come_back_as_rendered_within_16_bits_of_each_note(library: Library, bank: PresetBank) -> None:
     preset = bank.presets[4]
-    with FaustRenderer() as renderer:
+    with FaustRenderer(SYNTHS["faust"]) as renderer:
         renderer.load(preset.state, RenderSettings())
         fresh = [renderer.render(performance) for performance in REFERENCE_NOTES]
     stored = library.sound(preset.id)
