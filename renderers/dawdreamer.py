@@ -14,7 +14,7 @@ from synthmatch.audio import Clip, Samples
 from synthmatch.closing import Closing
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
-from synthmatch.presets.catalogue import Isolation, Synth
+from synthmatch.presets.catalogue import Isolation, Parameter, Synth
 from synthmatch.presets.preset import State
 from synthmatch.renderers.hostings import loader
 from synthmatch.renderers.renderer import RenderSettings
@@ -102,6 +102,17 @@ class PluginRenderer(Closing):
         if not np.isfinite(samples).all():
             raise NotFinite(f"{self._row.title} made sound that isn't finite; its preset is broken.")
         return Clip(samples, self._settings.sample_rate)
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """How many channels of sound go into the prepared plugin, and come out of it."""
+        return self._processor.get_num_input_channels(), self._processor.get_num_output_channels()
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter of the prepared plugin, in its order, with its value now."""
+        listed = self._processor.get_parameters_description()
+        values = (float(self._processor.get_parameter(each["index"])) for each in listed)
+        return tuple(Parameter(str(each["name"]), value) for each, value in zip(listed, values, strict=True))
 
     def close(self) -> None:
         """Let the plugin go; a second call does nothing."""

@@ -35,6 +35,13 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Question:
+    """In the place of ``Start``: load the plugin and say what it is, in a ``Probe``; then there's nothing more to do."""
+
+    synth: Synth
+
+
+@dataclass(frozen=True)
 class Ready:
     """The synth is there. ``keeps_time``: the worker itself ends jobs that take too long."""
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmatch.presets.catalogue import Synth
-from synthmatch.renderers.frames import Answer, Order, Ready, Start, pack, read_frame, write_frame
+from synthmatch.renderers.frames import Answer, Order, Question, Ready, Start, pack, read_frame, write_frame
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
@@ -106,6 +106,19 @@ class Host:
         if not isinstance(greeting, Ready):
             raise HostRefused(greeting.reason)
         self._keeps_time = greeting.keeps_time
+
+    def ask(self, timeout: float) -> Any:
+        """What the plugin says about itself, a ``Probe``; asked instead of ``start``.
+
+        Raises:
+            HostRefused: the plugin isn't there, or isn't one.
+            HostDied, HostSlow: it did not answer.
+        """
+        self._send(Question(self._synth))
+        answer = self._receive(timeout)
+        if isinstance(answer, Answer):
+            raise HostRefused(answer.reason)
+        return answer
 
     def render(self, order: Order) -> Answer:
         """Have a job done.

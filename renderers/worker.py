@@ -2,7 +2,8 @@
 
 ``python -m synthmatch.renderers.worker HOME`` reads pickled frames from its standard input: first a ``Start``,
 which says what to host, then one ``Order`` after the other. It answers each with a frame on its standard
-output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``.
+output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``. A ``Question`` in the
+place of the ``Start`` is answered with a ``Probe``, and ends the conversation.
 
 Plugins write to file descriptors 1 and 2 from C; both end up where standard error points. The process never
 loads torch and starts no threads of its own: it forks, and a child inherits locks but not the threads that
@@ -22,15 +23,16 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
 
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
-from synthmatch.presets.catalogue import Isolation
+from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.renderers import soundcheck
 from synthmatch.renderers.confinement import confine, die_with_parent, move_home
 from synthmatch.renderers.frames import (
     Answer,
     Order,
+    Question,
     Ready,
     Start,
     crashed,
@@ -41,6 +43,9 @@ from synthmatch.renderers.frames import (
     write_frame,
 )
 from synthmatch.renderers.renderer import Failure, Renderer, RenderJob, RenderSettings
+
+if TYPE_CHECKING:
+    from synthmatch.renderers.probe import Probe
 
 
 @runtime_checkable
@@ -132,15 +137,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     from synthmatch.renderers.synths import make_renderer
 
-    start: Start = pickle.loads(read_frame(requests))
+    start: Start | Question = pickle.loads(read_frame(requests))
     confine(home, start.synth.one_processor)
     try:
         renderer = make_renderer(start.synth)  # finds the plugin, perhaps in the real home
         move_home(home)
         with renderer:
-            serve(renderer, start.settings, requests, answers)
+            if isinstance(start, Question):
+                write_frame(answers, pack(_described(start.synth, renderer)))
+                read_frame(requests)  # the other side ends this process; until then the answer can be read
+            else:
+                serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
         write_frame(answers, pack(Answer(failure=Failure.REFUSED, reason=str(error))))
+
+
+def _described(row: Synth, renderer: Renderer) -> Probe:
+    from synthmatch.renderers.dawdreamer import PluginRenderer
+    from synthmatch.renderers.probe import examine
+
+    assert isinstance(renderer, PluginRenderer)  # nothing else is asked about
+    return examine(row, renderer)
 
 
 def _take_streams() -> tuple[BinaryIO, BinaryIO]:
