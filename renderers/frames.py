@@ -36,7 +36,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Question:
-    """In the place of ``Start``: load the plugin and say what it is, in a ``Probe``; then there's nothing more to do."""
+    """In the place of ``Start``: load the plugin and say what it is, in a ``Probe``."""
 
     synth: Synth
 

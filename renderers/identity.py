@@ -51,10 +51,12 @@ _Host = ctypes.CFUNCTYPE(
 )
 
 
-@_Host
 def _answer(_effect: int, code: int, _index: int, _value: int, _pointer: int, _option: float) -> int:
     """A host that can nothing but say which version of the interface it speaks."""
     return _VST_24 if code == _HOST_VERSION else 0
+
+
+_HOST = _Host(_answer)  # the plugin may call it as long as it is loaded
 
 
 def _vst2(plugin: Path) -> Identity:
@@ -66,7 +68,7 @@ def _vst2(plugin: Path) -> Identity:
     if entry is None:
         return Identity()
     entry.restype, entry.argtypes = ctypes.c_void_p, [_Host]
-    effect = entry(_answer)
+    effect = entry(_HOST)
     if not effect:
         return Identity()
     magic, dispatcher = struct.unpack("=i4xq", ctypes.string_at(effect, 16))

@@ -9,6 +9,7 @@ from synthmatch.errors import PluginMissing, PresetError
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Engine, Synth, known_synth, synths
+from synthmatch.presets.randompatches import random_bank_path, write_random_bank
 from synthmatch.renderers.synths import bank_folders, installed, require
 
 
@@ -48,6 +49,9 @@ def read_sources(sources: Sequence[str] = ()) -> PresetBank:
 def _banks(row: Synth) -> list[Path]:
     require(row)
     folders = list(bank_folders(row))
+    if not folders and row.parameters:
+        path = random_bank_path(row)
+        folders = [path if path.exists() else write_random_bank(row)]
     if not folders:
         raise PresetError(f"No banks of {row.title} are on this machine; name a folder of them, or {row.package}.")
     return folders
