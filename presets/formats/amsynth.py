@@ -114,7 +114,8 @@ def read_chunk(chunk: bytes, path: Path, name: str) -> tuple[list[Preset], list[
     Args:
         chunk: up to its first zero byte.
         path: where it comes from.
-        name: what the plugin host called it; the preset's own name is seldom more than a letter.
+        name: what the plugin host called it; where there is just one preset, this is its name rather than the
+            one in the chunk, which is "x" in what :func:`host_chunk` makes.
 
     Raises:
         PresetError: it isn't amsynth's, or holds no preset.
@@ -152,8 +153,10 @@ class AmsynthBank:
         """Write a bank; reading it gives the same names and states.
 
         Raises:
-            PresetError: a preset isn't amsynth's, or has a name that a bank can't hold.
+            PresetError: there is none, one isn't amsynth's, or has a name that a bank can't hold.
         """
+        if not presets:
+            raise PresetError(f"{path} needs at least one preset.")
         for preset in presets:
             if preset.synth != SYNTH:
                 raise PresetError(f"{preset.name} is a preset of {preset.synth}, not of amsynth.")
@@ -232,9 +235,9 @@ def _parse(name: str, body: Sequence[str]) -> State:
 
 def _check_name(name: str) -> None:
     if _PARAMETER in name or _PRESET in name:
-        raise PresetError(f"the name {name!r} holds a word that makes amsynth crash; rename the preset.")
+        raise PresetError(f"The name {name!r} holds a word that makes amsynth crash; rename the preset.")
     if name != name.strip() or len(name.splitlines()) > 1 or "\0" in name:
-        raise PresetError(f"the name {name!r} has line breaks, zeros or blanks around it; rename the preset.")
+        raise PresetError(f"The name {name!r} has line breaks, zeros or blanks around it; rename the preset.")
 
 
 def _parameter_lines(state: State) -> str:

@@ -17,6 +17,7 @@ _SIZE = struct.Struct(">i")
 _NAME = 28  # bytes of a program's name, the last of them zero
 _RESERVED = 128  # bytes between a bank's header and its content
 _LARGEST_COUNT = 100_000  # programs or parameters; no plugin comes near
+_LARGEST_VALUE = 3.4028234663852886e38  # float32's
 SIZE_LIMIT = 256 * 2**20
 """Bytes above which a file isn't read: plugins that keep samples in their chunks reach some tens of megabytes."""
 
@@ -43,7 +44,7 @@ class FxFile:
         bank: whether it is a bank (.fxb) rather than a program (.fxp).
         name: of a program with a chunk, at most 27 bytes of Latin-1; other characters become "?", the rest
             is cut off. Banks have none.
-        plugin_version: as the plugin counts, 0 to 2**31 - 1.
+        plugin_version: as the plugin counts, an int32.
     """
 
     plugin: str
@@ -62,8 +63,8 @@ class FxFile:
         """The file's bytes.
 
         Raises:
-            PresetError: the plugin's id isn't four characters, a value isn't a number, or a program file
-                doesn't hold exactly one program.
+            PresetError: the plugin's id isn't four characters, a value isn't a number that float32 holds, or a
+                program file doesn't hold exactly one program.
         """
         if not self.bank:
             return self._encode_program()
@@ -83,16 +84,16 @@ class FxFile:
         return self._program(self.programs[0])
 
     def _program(self, program: FxProgram) -> bytes:
-        if not all(math.isfinite(value) for value in program.values):
-            raise PresetError(f"The program {program.name!r} holds values that aren't numbers.")
+        if not all(abs(value) <= _LARGEST_VALUE for value in program.values):  # which NaN isn't, either
+            raise PresetError(f"The program {program.name!r} holds values that aren't numbers; save it again.")
         values = struct.pack(f">{len(program.values)}f", *program.values)
         content = _padded(program.name) + values
         return _wrap(_PROGRAM_VALUES, self._plugin(), self.plugin_version, len(program.values), content)
 
     def _plugin(self) -> bytes:
-        plugin = self.plugin.encode("latin-1", "replace")
-        if len(plugin) != 4:
-            raise PresetError(f"A VST plugin's id has four characters; {self.plugin!r} hasn't.")
+        plugin = self.plugin.encode("latin-1", "ignore")
+        if len(plugin) != 4 or len(self.plugin) != 4:
+            raise PresetError(f"A VST 2 plugin's id has four characters of Latin-1; {self.plugin!r} hasn't.")
         return plugin
 
     @classmethod
@@ -152,6 +153,8 @@ def _programs(data: bytes, count: int, source: str) -> tuple[FxProgram, ...]:
     if not 0 <= count <= _LARGEST_COUNT:
         raise PresetError(f"{source} says that it holds {count} programs; save it again.")
     place = _HEADER.size + _RESERVED
+    if len(data) < place:
+        raise PresetError(f"{source} is cut short; copy it again.")
     programs = []
     for _ in range(count):
         program, place = _program(data, place, source)
@@ -165,6 +168,8 @@ def _program(data: bytes, place: int, source: str) -> tuple[FxProgram, int]:
     if len(data) < start:
         raise PresetError(f"{source} is cut short; copy it again.")
     magic, _, kind, _, _, _, count = _HEADER.unpack_from(data, place)
+    if magic == _MAGIC and kind == _PROGRAM_CHUNK:
+        raise PresetError(f"{source} has a chunk where a program's values belong, at byte {place}; save it again.")
     if magic != _MAGIC or kind != _PROGRAM_VALUES or not 0 <= count <= _LARGEST_COUNT:
         raise PresetError(f"{source} is damaged: at byte {place} no program begins; copy it again.")
     end = start + 4 * count

@@ -27,19 +27,17 @@ class Chunk:
     Args:
         encode: a preset as a chunk.
         decode: (chunk, file, name of the program) -> presets, and one sentence per broken one.
-        bank: whether the plugin takes a bank (.fxb) rather than a program.
     """
 
     encode: Callable[[Preset], bytes]
     decode: Callable[[bytes, Path, str], tuple[Sequence[Preset], Sequence[str]]]
-    bank: bool
 
 
 CHUNKS: Mapping[str, Chunk] = {
-    amsynth.SYNTH: Chunk(lambda preset: amsynth.host_chunk(preset.state), amsynth.read_chunk, bank=False),
-    zyn.SYNTH: Chunk(lambda preset: zyn.host_chunk(preset.state), zyn.read_chunk, bank=True),
+    amsynth.SYNTH: Chunk(lambda preset: amsynth.host_chunk(preset.state), amsynth.read_chunk),
+    zyn.SYNTH: Chunk(zyn.preset_chunk, zyn.read_chunk),
 }
-"""The synths whose chunks are understood."""
+"""The synths whose chunks are understood. Both take theirs from a program as from a bank."""
 
 
 def plugin_file(state: State) -> FxFile:
@@ -95,6 +93,8 @@ class Vst2File:
         if file.chunk is not None:
             state = State(synth.id, replace(file, name="").encode())
             return [Preset(file.name or path.stem, state, path.stem, path)], []
+        if not file.programs:
+            raise PresetError(f"{path} is a bank without programs; save it again.")
         return [_listed(synth, file, slot, path) for slot in range(len(file.programs))], []
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
@@ -127,6 +127,8 @@ class Vst2File:
             return replace(files[0], name="" if bank else first.name)
         if any(file.chunk is not None for file in files):
             raise PresetError(f"{path} can't hold values and chunks of {row.title} together; write a file for each.")
+        if len({(file.plugin, file.plugin_version) for file in files}) != 1:
+            raise PresetError(f"{path} can't hold programs of different versions of {row.title}; write a file for each.")
         programs = tuple(
             FxProgram(preset.name, file.programs[0].values) for preset, file in zip(presets, files, strict=True)
         )
@@ -154,8 +156,8 @@ def _listed(synth: Synth, file: FxFile, slot: int, path: Path) -> Preset:
 
 def _one(path: Path, presets: Sequence[Preset]) -> None:
     if len(presets) != 1:
-        title = presets[0].synth
-        raise PresetError(f"{path} can hold one preset of {title}, not {len(presets)}; write a file for each.")
+        synth = presets[0].synth
+        raise PresetError(f"{path} can hold one preset of {synth}, not {len(presets)}; write a file for each.")
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -17,12 +17,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-import defusedxml.ElementTree
-from defusedxml import DefusedXmlException
-
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes
 from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats.xml import parse_xml
 from synthmatch.presets.preset import Preset, State
 
 SYNTH = "zynaddsubfx"
@@ -65,7 +63,22 @@ def host_chunk(state: State, effects: bool = True) -> bytes:
         raise PresetError(f"A state of {state.synth} isn't a ZynAddSubFX instrument; read its bank again.")
     if not effects:
         instrument = _EFFECTS.sub(b"", instrument)
-    body = _MASTER + tag + instrument + end + b"</PART></MASTER>"
+    return _session(root, tag + instrument + end)
+
+
+def preset_chunk(preset: Preset) -> bytes:
+    """What the plugin takes as its chunk, as :func:`host_chunk`, with the preset's name, author and comment in it.
+
+    Raises:
+        PresetError: not ZynAddSubFX's, or a text that XML can't hold.
+    """
+    _check(preset)
+    root, tag, rest = host_chunk(preset.state).partition(b"<INSTRUMENT>")
+    return root + tag + ElementTree.tostring(_info(preset), encoding="unicode").encode() + rest
+
+
+def _session(root: bytes, instrument: bytes) -> bytes:
+    body = _MASTER + instrument + b"</PART></MASTER>"
     return b'state\0<?xml version="1.0" encoding="UTF-8"?>' + root + body + f"</{_ROOT}>".encode() + b"\0"
 
 
@@ -109,8 +122,7 @@ class ZynInstrument:
         if len(presets) != 1:
             raise PresetError(f"{path} can't hold {len(presets)} presets; an .xiz file holds exactly one.")
         preset = presets[0]
-        if preset.synth != SYNTH:
-            raise PresetError(f"{preset.name} is a preset of {preset.synth}; an .xiz file can't hold it.")
+        _check(preset)
         text = ElementTree.tostring(_document(preset), encoding="unicode")
         head = f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE {_ROOT}>\n'
         write_bytes(path, gzip.compress((head + text + "\n").encode(), 6, mtime=0))
@@ -130,7 +142,7 @@ class ZynMaster:
 
     def read(self, path: Path) -> tuple[list[Preset], list[str]]:
         """Read every part that is switched on; see ``PresetFormat.read``."""
-        return _parts(_parse(_read_bytes(path), path), path)
+        return _parts(_parse(_read_bytes(path), path), path, path.stem)
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:  # noqa: ARG002
         """Refuse."""
@@ -150,13 +162,19 @@ def read_chunk(chunk: bytes, path: Path, name: str) -> tuple[list[Preset], list[
     start = chunk.find(b"<?xml")
     if start < 0:
         raise PresetError(f"{path} holds no session of ZynAddSubFX; save it again from the synth.")
-    presets, faults = _parts(_parse(chunk[start:].split(b"\0", 1)[0], path), path)
-    if len(presets) == 1 and name:
-        presets = [replace(presets[0], name=name)]
-    return presets, faults
+    session = chunk[start:].split(b"\0", 1)[0]
+    if len(session) > _SIZE_LIMIT:
+        raise PresetError(f"{path} holds a session of more than {_SIZE_LIMIT >> 20} MiB; no session is so large.")
+    return _parts(_parse(session, path), path, name or path.stem)
 
 
-def _parts(root: Element, path: Path) -> tuple[list[Preset], list[str]]:
+def _check(preset: Preset) -> None:
+    if preset.synth != SYNTH:
+        raise PresetError(f"{preset.name} is a preset of {preset.synth}; a file of ZynAddSubFX can't hold it.")
+
+
+def _parts(root: Element, path: Path, title: str) -> tuple[list[Preset], list[str]]:
+    """The presets of a session; ``title`` is what a part without a name is called."""
     parts = root.findall("MASTER/PART")
     if root.tag != _ROOT or not parts:
         raise PresetError(f"{path} isn't a session of ZynAddSubFX; save it from the synth as .xmz.")
@@ -172,7 +190,7 @@ def _parts(root: Element, path: Path) -> tuple[list[Preset], list[str]]:
         except PresetError as error:
             faults.append(f"{path}: part {slot + 1} is left out: {error}")
             continue
-        name = preset.name or (path.stem if slot == 0 else f"{path.stem} {slot + 1}")
+        name = preset.name or (title if slot == 0 else f"{title} {slot + 1}")
         presets.append(replace(preset, name=name, bank=path.stem, slot=slot))
     if not presets and not faults:
         raise PresetError(f"{path} is a session in which no part is switched on.")
@@ -210,15 +228,8 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse(data: bytes, path: Path) -> Element:
-    try:
-        # Every file has a DOCTYPE; entities are what is dangerous, and defusedxml refuses those. Two thirds
-        # of the files begin with an empty line, which strict XML forbids.
-        root: Element = defusedxml.ElementTree.fromstring(data.lstrip())
-    except DefusedXmlException as error:
-        raise PresetError(f"{path} defines entities, which no instrument needs; save it anew.") from error
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise PresetError(f"{path} isn't valid XML ({error}).") from error
-    return root
+    # Two thirds of the files begin with an empty line, which strict XML forbids.
+    return parse_xml(data.lstrip(), str(path))
 
 
 def _canonical(root: Element, instrument: Element, path: Path) -> bytes:
@@ -242,20 +253,25 @@ def _tidy(element: Element, path: Path, depth: int = 0) -> Element:
 
 def _document(preset: Preset) -> Element:
     """The whole file: what the state left out put back in its place."""
-    root: Element = defusedxml.ElementTree.fromstring(preset.state.data)
+    root = parse_xml(preset.state.data, f"The state {preset.id}")
     root.attrib.update(_AUTHOR)
     information = Element("INFORMATION")
     padsynth = "yes" if uses_padsynth(preset.state) else "no"
     SubElement(information, "par_bool", name="PADsynth_used", value=padsynth)
+    root.insert(0, information)
+    root[1].insert(0, _info(preset))
+    return root
+
+
+def _info(preset: Preset) -> Element:
+    """What a file says about the preset, besides how it sounds."""
     info = Element("INFO")
     for key, text in (("name", preset.name), ("author", preset.author), ("comments", preset.comment)):
         if found := _NOT_XML.search(text):
             raise PresetError(f"The {key} of {preset.name!r} holds {found[0]!r}, which XML can't; change it.")
         SubElement(info, "string", name=key).text = text
     SubElement(info, "par", name="type", value=preset.category or "0")
-    root.insert(0, information)
-    root[1].insert(0, info)
-    return root
+    return info
 
 
 def _name(path: Path, inside: str) -> str:

@@ -1,7 +1,7 @@
 /* The smallest VST2 synth that does wrong on purpose.
  *
- * Built with -DDEED=1..6 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
- * ENTRY_DEED it does so when it is loaded. The layouts are those of the VST 2.4 interface.
+ * Built with -DDEED=1..8 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
+ * ENTRY_DEED it does so when it is loaded. A chunk makes it softer, unless its deed is to ignore presets. The layouts are those of the VST 2.4 interface.
  */
 #include <math.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 #define BAD_PITCH 99
 
-enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE };
+enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE, CLIP, IGNORE };
 enum { SET_CHUNK = 24, PROCESS_EVENTS = 25, CATEGORY = 35, NAME = 45, CAN_DO = 51, VST_VERSION = 58 };
 enum { CAN_REPLACE = 1 << 4, CHUNKS = 1 << 5, IS_SYNTH = 1 << 8 };
 
@@ -39,6 +39,7 @@ typedef struct { int32_t count; intptr_t reserved; MidiEvent *events[2]; } Event
 static int pitch = -1;
 static long clock_;
 static int not_a_number, silent;
+static float level;
 
 static void deed(void) {
     switch (DEED) {
@@ -47,6 +48,7 @@ static void deed(void) {
     case HANG: for (volatile int forever = 1; forever;) {} break;
     case NOT_A_NUMBER: not_a_number = 1; break;
     case SILENCE: silent = 1; break;
+    case CLIP: level = 1.0f; break;
     case NOISE: printf("a plugin's noise\n"); fflush(stdout); fprintf(stderr, "and more of it\n"); break;
     }
 }
@@ -54,7 +56,7 @@ static void deed(void) {
 static void play(Effect *self, float **in, float **out, int32_t count) {
     (void)self; (void)in;
     for (int32_t i = 0; i < count; i++) {
-        float value = pitch < 0 || silent ? 0.0f : clock_ / 100 % 2 ? 0.25f : -0.25f;
+        float value = pitch < 0 || silent ? 0.0f : clock_ / 100 % 2 ? level : -level;
         out[0][i] = out[1][i] = not_a_number ? NAN : value;
         clock_++;
     }
@@ -68,7 +70,7 @@ static intptr_t dispatch(Effect *self, int32_t code, int32_t index, intptr_t val
     switch (code) {
     case CATEGORY: return 2;
     case VST_VERSION: return 2400;
-    case SET_CHUNK: return 1;
+    case SET_CHUNK: if (DEED != IGNORE) level = 0.2f; return 1;
     case NAME: strcpy(pointer, "deed"); return 1;
     case CAN_DO: return !strcmp(pointer, "receiveVstEvents") || !strcmp(pointer, "receiveVstMidiEvent");
     case PROCESS_EVENTS:
@@ -89,6 +91,7 @@ __attribute__((visibility("default"))) Effect *VSTPluginMain(void *host) {
     (void)host;
     pitch = -1;
     not_a_number = silent = 0;
+    level = 0.25f;
 #ifdef ENTRY_DEED
     deed();
 #endif

@@ -108,6 +108,7 @@ def test_a_killed_worker_costs_no_result(zyn_presets: Sequence[Preset]) -> None:
         ("hang", Failure.TIMEOUT, "longer than 8 s"),
         ("not a number", Failure.NOT_FINITE, "isn't finite"),
         ("silence", Failure.SILENT, "makes no sound"),
+        ("clip", Failure.CLIPPED, "100% of it is at full scale"),
     ],
 )
 def test_what_a_plugin_does_wrong_costs_that_job_alone(
@@ -122,6 +123,19 @@ def test_what_a_plugin_does_wrong_costs_that_job_alone(
     assert broken.failure is failure
     assert words in broken.reason
     assert broken.clips == ()
+
+
+def test_a_chunk_that_the_plugin_ignores_is_no_sound_of_that_preset(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("ignore", "zynaddsubfx")
+    result = render_one(job(GOOD, "zynaddsubfx"))
+    assert result.failure is Failure.NOT_LOADED
+    assert "plays as it plays without any preset" in result.reason.replace(f"state {ZYN_STATE.id} ", "")
+    assert render_one(RenderJob(State("zynaddsubfx", b""), job(GOOD).performances, SHORT)).ok
+
+
+def test_values_that_are_set_one_by_one_are_believed(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("ignore", "amsynth")
+    assert render_one(job(GOOD)).ok
 
 
 def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(wrong_plugin: Callable[..., None]) -> None:
