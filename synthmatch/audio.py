@@ -22,6 +22,8 @@ SHORTEST_QUERY = 0.25
 SILENCE_DB = -70.0
 """Peak level, in dB of full scale, below which a sound counts as silent."""
 
+_PART = 65_536  # samples written at a time
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
@@ -123,8 +125,13 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
     from synthmatch.files import atomic_path
 
     subtype = subtype or {".flac": "PCM_24", ".wav": "FLOAT"}.get(path.suffix.lower())
-    with atomic_path(path) as temporary:
-        soundfile.write(temporary, clip.samples.T, clip.sample_rate, subtype=subtype)
+    channels, count = clip.samples.shape
+    with (
+        atomic_path(path) as temporary,
+        soundfile.SoundFile(temporary, "w", clip.sample_rate, channels, subtype=subtype) as file,
+    ):
+        for first in range(0, count, _PART):  # libsndfile's Vorbis overflows the stack on minutes at once
+            file.write(clip.samples[:, first : first + _PART].T)
 
 
 def mp3(clip: Clip, kilobits: int = 96) -> bytes:
