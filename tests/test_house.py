@@ -44,7 +44,7 @@ ONLY: dict[str, set[str]] = {
     "platformdirs": {"synthmatch.files"},
     "safetensors": {"synthmatch.checkpoint", "synthmatch.training.trainer"},
     "sqlite3": {"synthmatch.store"},
-    "defusedxml": {"synthmatch.presets.formats.xml"},
+    "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
 }
 

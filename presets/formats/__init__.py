@@ -16,7 +16,9 @@ from synthmatch.presets import catalogue
 from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.amsynth import AmsynthBank
 from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
+from synthmatch.presets.formats.syx import DX7Sysex
 from synthmatch.presets.formats.vst2 import Vst2File
+from synthmatch.presets.formats.vstpreset import VstPreset
 from synthmatch.presets.formats.zyn import ZynInstrument, ZynMaster
 from synthmatch.presets.preset import Preset
 
@@ -76,8 +78,10 @@ def formats(known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...
         ZynMaster(),
         FaustPatch(),
         FaustProgram(),
+        DX7Sysex(),
         Vst2File(".fxp", known),
         Vst2File(".fxb", known),
+        VstPreset(known),
     )
 
 

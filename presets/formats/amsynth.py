@@ -115,14 +115,15 @@ def read_chunk(chunk: bytes, path: Path, name: str) -> tuple[list[Preset], list[
         chunk: up to its first zero byte.
         path: where it comes from.
         name: what the plugin host called it; where there is just one preset, this is its name rather than the
-            one in the chunk, which is "x" in what :func:`host_chunk` makes.
+            one in the chunk, which is seldom more than a letter.
 
     Raises:
         PresetError: it isn't amsynth's, or holds no preset.
     """
     presets, faults = _presets(chunk.split(b"\0", 1)[0], path, path.stem)
     if len(presets) == 1:
-        presets = [replace(presets[0], name=name or path.stem)]
+        own = presets[0].name
+        presets = [replace(presets[0], name=name or (own if len(own) > 1 else path.stem))]
     return presets, faults
 
 

@@ -89,13 +89,14 @@ class Vst2File:
         if synth.id in CHUNKS:
             if file.chunk is None:
                 raise PresetError(f"{path} holds bare values, which {synth.title} never saves; save it from the synth.")
-            return CHUNKS[synth.id].decode(file.chunk, path, file.name)
+            presets, faults = CHUNKS[synth.id].decode(file.chunk, path, file.name)
+            return _of_folder(presets), faults
         if file.chunk is not None:
             state = State(synth.id, replace(file, name="").encode())
-            return [Preset(file.name or path.stem, state, path.stem, path)], []
+            return _of_folder([Preset(file.name or path.stem, state, file=path)]), []
         if not file.programs:
             raise PresetError(f"{path} is a bank without programs; save it again.")
-        return [_listed(synth, file, slot, path) for slot in range(len(file.programs))], []
+        return _of_folder([_listed(synth, file, slot, path) for slot in range(len(file.programs))]), []
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write presets of one synth; see ``PresetFormat.write``."""
@@ -128,7 +129,7 @@ class Vst2File:
         if any(file.chunk is not None for file in files):
             raise PresetError(f"{path} can't hold values and chunks of {row.title} together; write a file for each.")
         if len({(file.plugin, file.plugin_version) for file in files}) != 1:
-            raise PresetError(f"{path} can't hold programs of different versions of {row.title}; write a file for each.")
+            raise PresetError(f"{path} can't hold programs of several versions of {row.title}; write a file for each.")
         programs = tuple(
             FxProgram(preset.name, file.programs[0].values) for preset, file in zip(presets, files, strict=True)
         )
@@ -152,6 +153,11 @@ def _listed(synth: Synth, file: FxFile, slot: int, path: Path) -> Preset:
     alone = replace(file, programs=(replace(program, name=""),), bank=False)
     name = program.name or (f"{path.stem} {slot + 1}" if file.bank else path.stem)
     return Preset(name, State(synth.id, alone.encode()), path.stem, path, slot)
+
+
+def _of_folder(presets: Sequence[Preset]) -> Sequence[Preset]:
+    """The presets of a file; one that is alone in it belongs to the bank that its folder is."""
+    return [replace(each, bank=each.file.resolve().parent.name) for each in presets] if len(presets) == 1 else presets
 
 
 def _one(path: Path, presets: Sequence[Preset]) -> None:

@@ -20,7 +20,7 @@ from xml.etree.ElementTree import Element, SubElement
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes
 from synthmatch.presets.catalogue import Synth
-from synthmatch.presets.formats.xml import parse_xml
+from synthmatch.presets.formats.safexml import parse_xml, unprintable
 from synthmatch.presets.preset import Preset, State
 
 SYNTH = "zynaddsubfx"
@@ -32,7 +32,6 @@ _DEPTH_LIMIT = 64  # real files nest about ten deep
 _AUTHOR = {"ZynAddSubFX-author": "Nasca Octavian Paul"}  # every file carries it; no part of the sound
 _SLOT_PREFIX = re.compile(r"^\d{4}-(?=.)")  # how the synth names the files of a bank
 _NUMBER_PREFIX = re.compile(r"^\d+\s*[-_. ]\s*(?=\S)")
-_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EFFECTS = re.compile(rb"<INSTRUMENT_EFFECTS>.*?</INSTRUMENT_EFFECTS>", re.DOTALL)
 _PADSYNTH = re.compile(rb'<par_bool name="pad_enabled" value="yes"')
 _MASTER = (
@@ -63,7 +62,8 @@ def host_chunk(state: State, effects: bool = True) -> bytes:
         raise PresetError(f"A state of {state.synth} isn't a ZynAddSubFX instrument; read its bank again.")
     if not effects:
         instrument = _EFFECTS.sub(b"", instrument)
-    return _session(root, tag + instrument + end)
+    body = _MASTER + tag + instrument + end + b"</PART></MASTER>"
+    return b'state\0<?xml version="1.0" encoding="UTF-8"?>' + root + body + f"</{_ROOT}>".encode() + b"\0"
 
 
 def preset_chunk(preset: Preset) -> bytes:
@@ -75,11 +75,6 @@ def preset_chunk(preset: Preset) -> bytes:
     _check(preset)
     root, tag, rest = host_chunk(preset.state).partition(b"<INSTRUMENT>")
     return root + tag + ElementTree.tostring(_info(preset), encoding="unicode").encode() + rest
-
-
-def _session(root: bytes, instrument: bytes) -> bytes:
-    body = _MASTER + instrument + b"</PART></MASTER>"
-    return b'state\0<?xml version="1.0" encoding="UTF-8"?>' + root + body + f"</{_ROOT}>".encode() + b"\0"
 
 
 @dataclass(frozen=True)
@@ -267,8 +262,8 @@ def _info(preset: Preset) -> Element:
     """What a file says about the preset, besides how it sounds."""
     info = Element("INFO")
     for key, text in (("name", preset.name), ("author", preset.author), ("comments", preset.comment)):
-        if found := _NOT_XML.search(text):
-            raise PresetError(f"The {key} of {preset.name!r} holds {found[0]!r}, which XML can't; change it.")
+        if found := unprintable(text):
+            raise PresetError(f"The {key} of {preset.name!r} holds {found!r}, which XML can't; change it.")
         SubElement(info, "string", name=key).text = text
     SubElement(info, "par", name="type", value=preset.category or "0")
     return info
