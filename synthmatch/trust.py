@@ -1,0 +1,316 @@
+"""Whether the sounds of a bank can be trusted: what failed, what is there twice, what never sounds the same.
+
+Used by ``library add`` and ``render``. What fails is found where it is rendered (``renderers``); this is what only
+shows when all sounds of a bank are looked at together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from synthmatch.audio import Clip
+from synthmatch.files import content_hash
+from synthmatch.presets.bank import Fault
+from synthmatch.presets.preset import Preset, State
+from synthmatch.renderers.renderer import Failure
+from synthmatch.renderers.soundcheck import same_sound
+from synthmatch.soundprint import Print, distance, near_pairs, sound_print
+
+_SHOWN = 5  # groups, failures and faults that the text names; JSON has all
+
+
+@dataclass(frozen=True)
+class Named:
+    """A preset as a report names it."""
+
+    id: str
+    name: str
+    synth: str
+    bank: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.bank})" if self.bank else self.name
+
+
+@dataclass(frozen=True)
+class FailedPreset:
+    """A listing whose state made no usable sound: how (a value of ``Failure``), and why in one sentence."""
+
+    id: str
+    name: str
+    synth: str
+    bank: str
+    failure: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """How a bank's presets sounded when they were rendered a second time.
+
+    Args:
+        tried: presets rendered twice.
+        exact: those whose samples were the same.
+        spread: the largest distance between the two renders, in dB (``soundprint.distance``).
+    """
+
+    synth: str
+    bank: str
+    tried: int
+    exact: int
+    spread: float
+
+
+@dataclass(frozen=True)
+class TrustReport:
+    """What came of a bank.
+
+    Args:
+        presets: listings.
+        sounds: different states.
+        failures: listings that made no usable sound.
+        faults: files and presets that couldn't be read.
+        same: groups of presets with different parameters and the same sound.
+        near: groups of presets that sound nearly the same, the groups above apart.
+        repeats: what rendering a sample a second time showed.
+    """
+
+    presets: int
+    sounds: int
+    failures: tuple[FailedPreset, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    same: tuple[tuple[Named, ...], ...] = ()
+    near: tuple[tuple[Named, ...], ...] = ()
+    repeats: tuple[Repeats, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        return [*self._failed(), *self._unread(), *self._alike(), *self._repeated()]
+
+    def as_json(self) -> dict[str, object]:
+        """The report as what ``json`` takes."""
+        return {
+            "presets": self.presets,
+            "sounds": self.sounds,
+            "failures": [asdict(each) for each in self.failures],
+            "unreadable": [{"file": str(each.file), "reason": each.reason} for each in self.faults],
+            "same_sound": [[asdict(each) for each in group] for group in self.same],
+            "nearly_the_same": [[asdict(each) for each in group] for group in self.near],
+            "repeats": [asdict(each) for each in self.repeats],
+        }
+
+    def _failed(self) -> list[str]:
+        lines = []
+        for failure in Failure:
+            found = [each for each in self.failures if each.failure == failure.value]
+            if found:
+                lines.append(f"{_count(len(found), 'preset')} {_WORDS[failure]}:")
+                lines += _indented([f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found])
+        return lines
+
+    def _unread(self) -> list[str]:
+        if not self.faults:
+            return []
+        return [f"{len(self.faults)} could not be read:", *_indented([each.reason for each in self.faults])]
+
+    def _alike(self) -> list[str]:
+        lines = []
+        listed = self.presets - self.sounds
+        if listed:
+            lines.append(f"{_count(listed, 'preset')} have the very parameters of another one.")
+        for groups, words in ((self.same, "the same sound"), (self.near, "nearly the same sound")):
+            if groups:
+                lines.append(f"{_count(len(groups), 'group')} of presets have {words}:")
+                lines += _indented([", ".join(map(str, group)) for group in groups])
+        return lines
+
+    def _repeated(self) -> list[str]:
+        tried, exact = sum(each.tried for each in self.repeats), sum(each.exact for each in self.repeats)
+        if not tried:
+            return []
+        if tried == exact:
+            return [f"Rendered twice, {_count(tried, 'preset')} came out the same to the last sample."]
+        lines = [f"Rendered twice, {exact} of {_count(tried, 'preset')} came out the same; not so:"]
+        different = [each for each in self.repeats if each.exact < each.tried]
+        return lines + _indented(
+            [
+                f"{each.synth}, {each.bank}: {each.tried - each.exact} of {each.tried}, up to {each.spread:.1f} dB apart"
+                for each in different
+            ]
+        )
+
+
+_WORDS = {
+    Failure.CRASH: "crashed the plugin",
+    Failure.TIMEOUT: "took too long",
+    Failure.NOT_FINITE: "made sound that isn't finite",
+    Failure.SILENT: "make no sound",
+    Failure.CLIPPED: "do little but clip",
+    Failure.NOT_LOADED: "weren't taken by the plugin",
+    Failure.REFUSED: "were refused",
+}
+
+
+def digest(clips: Sequence[Clip]) -> str:
+    """A hash that two sounds share if they are the same to 16 bits of the louder one's peak."""
+    peak = max((clip.peak for clip in clips), default=0.0) or 1.0
+    return content_hash(*(np.rint(clip.samples * (32_000 / peak)).astype(np.int16).tobytes() for clip in clips))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What is kept of a state's sound: its print, and its digest."""
+
+    print: Print = field(repr=False)
+    digest: str
+
+    @classmethod
+    def of(cls, clips: Sequence[Clip]) -> Heard:
+        """Look at a sound."""
+        return cls(sound_print(clips), digest(clips))
+
+
+def spread(first: Sequence[Clip], second: Sequence[Clip]) -> float:
+    """How far apart two renders of the same state are, in dB; 0 if they are the same sound."""
+    if same_sound(first, second):
+        return 0.0
+    return max(distance(sound_print(first), sound_print(second)), _LEAST_SPREAD)
+
+
+_LEAST_SPREAD = 0.01  # dB; what isn't exact shows as such, however near it is
+
+
+def sample(presets: Iterable[Preset], per_bank: int = 2) -> dict[tuple[str, str], tuple[State, ...]]:
+    """States to be rendered a second time, by (synth, bank): the same ones whenever a bank is looked at."""
+    states: defaultdict[tuple[str, str], dict[str, State]] = defaultdict(dict)
+    for preset in presets:
+        states[preset.synth, preset.bank][preset.id] = preset.state
+    return {bank: tuple(found[key] for key in sorted(found)[:per_bank]) for bank, found in sorted(states.items())}
+
+
+def group(heard: dict[str, Heard]) -> tuple[list[list[str]], list[list[str]]]:
+    """Group states by their sound.
+
+    Args:
+        heard: by state.
+
+    Returns:
+        Groups with the same sound, and groups that are nearly the same; of the latter a group of the former is one
+        member, named by its first state.
+    """
+    by_digest: defaultdict[str, list[str]] = defaultdict(list)
+    for state in sorted(heard):
+        by_digest[heard[state].digest].append(state)
+    firsts: defaultdict[int, list[str]] = defaultdict(list)  # prints compare only if they have one length
+    for members in by_digest.values():
+        firsts[len(heard[members[0]].print)].append(members[0])
+    near: list[list[str]] = []
+    for states in firsts.values():
+        links = [(states[i], states[j]) for i, j, _ in near_pairs([heard[state].print for state in states])]
+        near += _components(links)
+    same = [members for members in by_digest.values() if len(members) > 1]
+    return sorted(same), sorted(near)
+
+
+class Census:
+    """Looks at the sounds of a bank as they come.
+
+    Args:
+        presets: the bank's.
+    """
+
+    def __init__(self, presets: Iterable[Preset]) -> None:
+        self._presets = tuple(presets)
+        self._sample = sample(self._presets)
+        self._twice = {state.id for states in self._sample.values() for state in states}
+        self._heard: dict[str, Heard] = {}
+        self._first: dict[str, tuple[Clip, ...]] = {}
+        self._failed: dict[str, tuple[str, str]] = {}
+        self._spread: dict[str, float] = {}
+
+    def hear(self, state: str, clips: Sequence[Clip]) -> None:
+        """Take a state's sound."""
+        self._heard[state] = Heard.of(clips)
+        if state in self._twice:
+            self._first[state] = tuple(clips)
+
+    def hear_again(self, state: str, clips: Sequence[Clip]) -> None:
+        """Take what a state of ``repeats`` sounded like the second time."""
+        self._spread[state] = spread(self._first.pop(state), clips)
+
+    def failed(self, state: str, failure: str, reason: str) -> None:
+        """Take note that a state made no usable sound."""
+        self._failed[state] = (failure, reason)
+
+    def repeats(self) -> tuple[State, ...]:
+        """The states, of those heard so far, that should be rendered a second time."""
+        return tuple(state for states in self._sample.values() for state in states if state.id in self._first)
+
+    def report(self, faults: Sequence[Fault] = ()) -> TrustReport:
+        """What there is to say about the bank.
+
+        Args:
+            faults: what couldn't be read of it.
+        """
+        same, near = group(self._heard)
+        return TrustReport(
+            len(self._presets),
+            len({preset.id for preset in self._presets}),
+            tuple(
+                FailedPreset(each.id, each.name, each.synth, each.bank, *self._failed[each.id])
+                for each in self._presets
+                if each.id in self._failed
+            ),
+            tuple(faults),
+            self._named(same),
+            self._named(near),
+            tuple(
+                bank_repeats(*bank, [self._spread[state.id] for state in states if state.id in self._spread])
+                for bank, states in self._sample.items()
+                if any(state.id in self._spread for state in states)
+            ),
+        )
+
+    def _named(self, groups: Iterable[Sequence[str]]) -> tuple[tuple[Named, ...], ...]:
+        first: dict[str, Named] = {}
+        for each in self._presets:
+            first.setdefault(each.id, Named(each.id, each.name, each.synth, each.bank))
+        return tuple(tuple(first[state] for state in states) for states in groups)
+
+
+def bank_repeats(synth: str, bank: str, spreads: Sequence[float]) -> Repeats:
+    """Sum up the spreads of a bank's presets, at least one."""
+    return Repeats(synth, bank, len(spreads), sum(each == 0 for each in spreads), max(spreads))
+
+
+def _components(links: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """What is linked, directly or by others, as sorted groups."""
+    root: dict[str, str] = {}
+
+    def find(state: str) -> str:
+        root.setdefault(state, state)
+        while root[state] != state:
+            root[state] = root[root[state]]
+            state = root[state]
+        return state
+
+    for one, other in links:
+        root[find(one)] = find(other)
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for state in sorted(root):
+        groups[find(state)].append(state)
+    return list(groups.values())
+
+
+def _indented(sentences: Sequence[str]) -> list[str]:
+    lines = [f"  {sentence}" for sentence in sentences[:_SHOWN]]
+    left = len(sentences) - _SHOWN
+    return [*lines, f"  and {left} more (--json names all)"] if left > 0 else lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
