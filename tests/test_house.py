@@ -46,6 +46,7 @@ ONLY: dict[str, set[str]] = {
     "sqlite3": {"synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
+    "distributed": {"synthmatch.renderers.cluster"},
 }
 
 NEVER: tuple[tuple[str, str], ...] = (
