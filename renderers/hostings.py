@@ -90,6 +90,11 @@ def loader(row: Synth) -> Load:
     return _OWN.get(row.id, _load_vst3 if row.is_vst3 else _load_vst2)
 
 
+def switches_effects_off(row: Synth) -> bool:
+    """Whether a plugin's effects can be switched off: in its states, or by the parameters that its row names."""
+    return row.id in _OWN or bool(row.effects_off)
+
+
 def may_be_ignored(row: Synth, state: State) -> bool:
     """Whether the plugin may take a state without an error and go on playing what it played before: true of
     chunks, not of parameters that are set one by one."""

@@ -63,6 +63,9 @@ _PLAYERS = {
     Engine.SOUNDFONT: _Player("synthmatch.renderers.soundfont", "SoundFontRenderer", "tinysoundfont", "tinysoundfont"),
 }
 
+_SWITCHABLE = frozenset({Engine.FAUST, Engine.VITAL})
+"""Engines, besides plugins, whose effects can be switched off."""
+
 
 def plugin_suffixes() -> tuple[str, ...]:
     """How plugins end on this system."""
@@ -135,6 +138,15 @@ def _looked(row: Synth) -> str:
     if Path(row.plugin).expanduser().is_absolute():
         return row.plugin
     return ", ".join(str(folder) for folder in plugin_folders()) or "no folder; set VST_PATH"
+
+
+def can_switch_effects_off(row: Synth) -> bool:
+    """Whether a synth's presets can be rendered without its own effects (``RenderSettings.effects`` False)."""
+    if row.engine is Engine.PLUGIN:
+        from synthmatch.renderers.hostings import switches_effects_off
+
+        return switches_effects_off(row)
+    return row.engine in _SWITCHABLE
 
 
 def make_renderer(row: Synth) -> Renderer:
