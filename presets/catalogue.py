@@ -175,7 +175,8 @@ _TABLE = (
         Engine.DX7,
         (".syx",),
         "run `pip install 'synthmatch[dx7]'`",
-        Isolation.NEW_INSTANCE,
+        Isolation.NOTHING,  # every note is played from a fresh start
+        settle=0.0,
     ),
     Synth(
         "soundfont",
