@@ -17,6 +17,7 @@ from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.amsynth import AmsynthBank
 from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
 from synthmatch.presets.formats.syx import DX7Sysex
+from synthmatch.presets.formats.vital import VitalBank, VitalPreset
 from synthmatch.presets.formats.vst2 import Vst2File
 from synthmatch.presets.formats.vstpreset import VstPreset
 from synthmatch.presets.formats.zyn import ZynInstrument, ZynMaster
@@ -76,6 +77,8 @@ def formats(known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...
         AmsynthBank(),
         ZynInstrument(),
         ZynMaster(),
+        VitalPreset(),
+        VitalBank(),
         FaustPatch(),
         FaustProgram(),
         DX7Sysex(),
