@@ -44,10 +44,10 @@ def clipped_share(clip: Clip) -> float:
     return float((level >= _CEILING).sum() / max(1, (level > _SOUNDING).sum()))
 
 
-def same_sound(first: Sequence[Clip], second: Sequence[Clip]) -> bool:
-    """Whether two renders of the same performances agree in every sample, within ``TOLERANCE``."""
+def same_sound(first: Sequence[Clip], second: Sequence[Clip], tolerance: float = TOLERANCE) -> bool:
+    """Whether two renders of the same performances agree in every sample, within ``tolerance``."""
     return len(first) == len(second) and all(
         one.samples.shape == other.samples.shape
-        and float(np.abs(one.samples - other.samples).max(initial=0.0)) <= TOLERANCE
+        and float(np.abs(one.samples - other.samples).max(initial=0.0)) <= tolerance
         for one, other in zip(first, second, strict=True)
     )

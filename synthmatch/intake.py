@@ -9,12 +9,14 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from synthmatch import scrutiny
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
-from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
-from synthmatch.renderers.renderer import Failure, RenderJob
-from synthmatch.store import FAILED, PENDING, RENDERED, StateRow
+from synthmatch.renderers.renderer import RenderJob
+from synthmatch.store import PENDING, RENDERED, StateRow
+from synthmatch.trust import Heard, TrustReport
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -58,37 +60,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class FailedPreset:
-    """A listing whose state made no usable sound: how (a value of ``Failure``), and why in one sentence."""
-
-    id: str
-    name: str
-    synth: str
-    bank: str
-    failure: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class AddReport:
     """What :meth:`Library.add` did.
 
     Args:
         rendered: sounds rendered now.
         known: sounds that were there already, or were found unusable before.
-        failed: presets of the bank that can't be used, silent ones apart.
-        silent: presets of the bank that make no sound.
-        faults: files and presets that could not be read.
-        duplicates: listings of the bank whose sound an earlier listing of it has too.
+        trust: what there is to say about the bank's sounds.
         seconds: of wall time.
     """
 
     rendered: int
     known: int
-    failed: tuple[FailedPreset, ...]
-    silent: tuple[FailedPreset, ...]
-    faults: tuple[Fault, ...]
-    duplicates: int
+    trust: TrustReport
     seconds: float
 
 
@@ -139,14 +123,11 @@ def add(
     library.sounds.delete(dropped)
     new = _outstanding(library.rows.states(), synth_of, renderers)
     complete(library, synth_of, new, encoder, pool, renderers, progress)
-    failed = failures(library, synth_of.keys())
+    scrutiny.repeat(library, bank, pool, progress)
     return AddReport(
         rendered=len(new & rendered_ids(library)),
         known=len(synth_of) - len(new),
-        failed=tuple(each for each in failed if each.failure != Failure.SILENT.value),
-        silent=tuple(each for each in failed if each.failure == Failure.SILENT.value),
-        faults=bank.faults,
-        duplicates=len(bank) - len(synth_of),
+        trust=scrutiny.report(library, bank),
         seconds=time.monotonic() - begun,
     )
 
@@ -200,7 +181,9 @@ def _render(
             counter.advance(1)
         else:
             sound = library.sounds.write(state, result.clips)
-            library.rows.rendered(state, renderers[synth], sound)
+            with library.rows.transaction():
+                library.rows.rendered(state, renderers[synth], sound)
+                library.rows.heard(state, Heard.of(result.clips))
             embedder.put(state, result.clips)
         now = time.monotonic()
         taken[synth].append(now - last)
@@ -222,16 +205,6 @@ def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progres
 def rendered_ids(library: Library) -> set[str]:
     """The states whose sound is stored."""
     return {state for state, row in library.rows.states().items() if row.status == RENDERED}
-
-
-def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
-    """Those listings of some states that can't be used."""
-    rows = library.rows.states()
-    return tuple(
-        FailedPreset(row.id, each.name, row.synth, each.bank, row.failure, row.reason)
-        for each in library.rows.listings()
-        if each.state in states and (row := rows[each.state]).status == FAILED
-    )
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:

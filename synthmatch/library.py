@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch import intake
+from synthmatch import intake, scrutiny
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch, LibraryError
@@ -150,7 +150,7 @@ class Library(Closing):
 
     def failures(self) -> tuple[intake.FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
-        return intake.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
+        return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
 
     def listings_of(self, state: str) -> tuple[Listing, ...]:
         """Every listing of a state.

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from synthmatch.errors import LibraryError
 from synthmatch.presets.preset import Preset
+from synthmatch.trust import Heard
 
 PENDING = "pending"
 """Status of a state that is listed but not rendered yet."""
@@ -52,6 +55,12 @@ CREATE TABLE IF NOT EXISTS listings (
     UNIQUE (file, slot)
 );
 CREATE INDEX IF NOT EXISTS listings_by_state ON listings(state);
+CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared by (soundprint.py, trust.py)
+    state TEXT PRIMARY KEY,
+    print BLOB NOT NULL,
+    digest TEXT NOT NULL,
+    spread REAL                            -- dB between two renders; NULL if it was rendered once
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rates (
     synth TEXT PRIMARY KEY,
     states INTEGER NOT NULL,
@@ -167,6 +176,25 @@ class Rows:
             (RENDERED, renderer, json.dumps(sound.gains), json.dumps(sound.bounds), sound.bytes, state),
         )
 
+    def heard(self, state: str, heard: Heard) -> None:
+        """Keep what a state's sound is compared by."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, NULL)", (state, heard.print.tobytes(), heard.digest)
+        )
+
+    def repeated(self, state: str, spread: float) -> None:
+        """Note how far apart two renders of a state are, in dB."""
+        self._connection.execute("UPDATE heard SET spread = ? WHERE state = ?", (spread, state))
+
+    def all_heard(self) -> dict[str, Heard]:
+        """What each state's sound is compared by."""
+        rows = self._connection.execute("SELECT state, print, digest FROM heard ORDER BY state")
+        return {state: Heard(np.frombuffer(cells, np.uint8), digest) for state, cells, digest in rows}
+
+    def spreads(self) -> dict[str, float]:
+        """How far apart two renders of a state are, in dB, for those that were rendered twice."""
+        return dict(self._connection.execute("SELECT state, spread FROM heard WHERE spread IS NOT NULL"))
+
     def failed(self, state: str, renderer: str, failure: str, reason: str) -> None:
         """Note why a state made no usable sound."""
         self._connection.execute(
@@ -176,6 +204,8 @@ class Rows:
 
     def forget_sound(self, states: Iterable[str]) -> None:
         """Make states pending again, since their sound is lost or damaged."""
+        states = list(states)
+        self._connection.executemany("DELETE FROM heard WHERE state = ?", [(state,) for state in states])
         self._connection.executemany(
             "UPDATE states SET status = ?, failure = '', reason = '', gains = '[]', bounds = '[]', bytes = 0"
             " WHERE id = ?",
@@ -196,6 +226,7 @@ class Rows:
         unlisted = "FROM states WHERE id NOT IN (SELECT state FROM listings)"
         ids = [str(row[0]) for row in self._connection.execute(f"SELECT id {unlisted} ORDER BY id")]
         self._connection.execute(f"DELETE {unlisted}")
+        self._connection.execute("DELETE FROM heard WHERE state NOT IN (SELECT id FROM states)")
         return ids
 
     def states(self) -> dict[str, StateRow]:

@@ -17,7 +17,7 @@ from synthmatch.files import content_hash
 from synthmatch.presets.bank import Fault
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.renderer import Failure
-from synthmatch.renderers.soundcheck import same_sound
+from synthmatch.renderers.soundcheck import TOLERANCE, same_sound
 from synthmatch.soundprint import Print, distance, near_pairs, sound_print
 
 _SHOWN = 5  # groups, failures and faults that the text names; JSON has all
@@ -63,6 +63,9 @@ class Repeats:
     tried: int
     exact: int
     spread: float
+
+    def __str__(self) -> str:
+        return f"{self.synth}, {self.bank}: {self.tried - self.exact} of {self.tried}, up to {self.spread:.1f} dB apart"
 
 
 @dataclass(frozen=True)
@@ -136,12 +139,7 @@ class TrustReport:
             return [f"Rendered twice, {_count(tried, 'preset')} came out the same to the last sample."]
         lines = [f"Rendered twice, {exact} of {_count(tried, 'preset')} came out the same; not so:"]
         different = [each for each in self.repeats if each.exact < each.tried]
-        return lines + _indented(
-            [
-                f"{each.synth}, {each.bank}: {each.tried - each.exact} of {each.tried}, up to {each.spread:.1f} dB apart"
-                for each in different
-            ]
-        )
+        return lines + _indented(list(map(str, different)))
 
 
 _WORDS = {
@@ -174,9 +172,13 @@ class Heard:
         return cls(sound_print(clips), digest(clips))
 
 
-def spread(first: Sequence[Clip], second: Sequence[Clip]) -> float:
-    """How far apart two renders of the same state are, in dB; 0 if they are the same sound."""
-    if same_sound(first, second):
+def spread(first: Sequence[Clip], second: Sequence[Clip], tolerance: float = TOLERANCE) -> float:
+    """How far apart two renders of the same state are, in dB; 0 if they are the same sound.
+
+    Args:
+        tolerance: by which samples may differ and still be the same.
+    """
+    if same_sound(first, second, tolerance):
         return 0.0
     return max(distance(sound_print(first), sound_print(second)), _LEAST_SPREAD)
 

@@ -25,11 +25,12 @@ FOLDERS = {
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
     ("files", "notes", "audio"),
-    ("presets", "features", "spectrogram"),
+    ("presets", "features", "spectrogram", "soundprint"),
     ("index", "encoder", "checkpoint", "renderers", "models"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
+        *("trust", "scrutiny"),
     ),
     ("cli", "commands", "web", "__main__"),
 )

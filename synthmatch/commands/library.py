@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from synthmatch.commands.framework import (
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
-    from synthmatch.intake import AddReport, FailedPreset
+    from synthmatch.intake import AddReport
     from synthmatch.library import Library
     from synthmatch.listing import Listing
     from synthmatch.presets.bank import PresetBank
@@ -183,18 +182,6 @@ def _row(listing: Listing, reason: str) -> tuple[str, ...]:
 
 def _print_report(report: AddReport) -> None:
     known = f"; {report.known} were known already" if report.known else ""
-    alike = f"; {report.duplicates} presets sound exactly like another one" if report.duplicates else ""
-    click.echo(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}{alike}.")
-    _print_failures("make no sound", report.silent)
-    _print_failures("can't be used", report.failed)
-    if report.faults:
-        click.echo(f"{len(report.faults)} could not be read:")
-        for fault in report.faults:
-            click.echo(f"  {fault.reason}")
-
-
-def _print_failures(what: str, presets: Sequence[FailedPreset]) -> None:
-    if presets:
-        click.echo(f"{len(presets)} presets {what}:")
-        for each in presets:
-            click.echo(f"  {each.synth}, {each.bank}, {each.name}: {each.reason}")
+    click.echo(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}.")
+    for line in report.trust.lines():
+        click.echo(line)

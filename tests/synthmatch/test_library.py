@@ -19,7 +19,7 @@ import pytest
 
 from synthmatch import embedding
 from synthmatch.encoder import Encoder
-from synthmatch.errors import EncoderMismatch, LibraryError, PluginMissing
+from synthmatch.errors import EncoderMismatch, LibraryError, SynthError
 from synthmatch.library import Library
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
@@ -280,11 +280,10 @@ def test_a_silent_preset_is_named_with_its_reason(library: Library, encoder: Enc
     state = faustsynth.make_state({"osc1_level": 0})
     preset = Preset("Nothing", state, bank="mute", file=Path("mute.faustpatch"))
     report = library.add(PresetBank((preset,)), encoder, pool)
-    assert [each.name for each in report.silent] == ["Nothing"]
-    assert (report.rendered, report.failed) == (0, ())
-    assert library.failures() == report.silent
-    assert report.silent[0].failure == Failure.SILENT.value
-    assert report.silent[0].reason
+    (silent,) = report.trust.failures
+    assert (report.rendered, silent.name, silent.failure) == (0, "Nothing", Failure.SILENT.value)
+    assert silent.reason
+    assert library.failures() == report.trust.failures
     assert library.presets(bank="mute")[0].status == "failed"
     assert len(library) == 9
     assert library.add(PresetBank((preset,)), encoder, pool).known == 1  # it isn't tried in vain again
@@ -296,7 +295,7 @@ def test_a_silent_preset_is_named_with_its_reason(library: Library, encoder: Enc
 def test_a_synth_that_is_not_there_writes_nothing(tmp_path: Path, encoder: Encoder, pool: RenderPool) -> None:
     bank = PresetBank((Preset("Gone", State("no such synth", b"{}"), file=Path("gone.xyz")),))
     with Library.create(tmp_path / "library") as library:
-        with pytest.raises(PluginMissing, match="no such synth"):
+        with pytest.raises(SynthError, match="no such synth"):
             library.add(bank, encoder, pool)
         assert library.rows.states() == {}
 

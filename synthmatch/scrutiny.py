@@ -1,0 +1,108 @@
+"""What a library knows about its sounds: which failed, which are alike, and which come out differently each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from synthmatch import trust
+from synthmatch.audio import Clip
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.preset import Preset
+from synthmatch.renderers.renderer import RenderJob
+from synthmatch.renderers.soundcheck import TOLERANCE
+from synthmatch.soundprint import DEPTH_DB
+from synthmatch.store import FAILED, RENDERED
+from synthmatch.trust import FailedPreset, Named, Repeats, TrustReport
+
+if TYPE_CHECKING:
+    from synthmatch.library import Library
+    from synthmatch.renderers.pool import Pool
+
+Progress = Callable[[int, int], None]
+
+
+def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
+    """Those listings of some states that can't be used."""
+    rows = library.rows.states()
+    return tuple(
+        FailedPreset(row.id, each.name, row.synth, each.bank, row.failure, row.reason)
+        for each in library.rows.listings()
+        if each.state in states and (row := rows[each.state]).status == FAILED
+    )
+
+
+def repeat(library: Library, bank: PresetBank, pool: Pool, progress: Progress | None = None) -> None:
+    """Render a sample of each bank a second time, and keep how far apart the two are; of a bank in which they differ,
+    everything. What was rendered twice before costs nothing.
+    """
+    by_bank: dict[tuple[str, str], set[str]] = {}
+    for preset in bank:
+        by_bank.setdefault((preset.synth, preset.bank), set()).add(preset.id)
+    sampled = {state.id for states in trust.sample(bank).values() for state in states}
+    _render_again(library, sampled, pool, progress)
+    spreads = library.rows.spreads()
+    unsteady = [states for states in by_bank.values() if any(spreads.get(state) for state in states & sampled)]
+    _render_again(library, set().union(*unsteady), pool, progress)
+
+
+def report(library: Library, bank: PresetBank) -> TrustReport:
+    """What there is to say about a bank's sounds, among all of the library's."""
+    states = {preset.id for preset in bank}
+    same, near = trust.group(library.rows.all_heard())
+    names = _names(library, bank)
+    return TrustReport(
+        len(bank),
+        len(states),
+        failures(library, states),
+        bank.faults,
+        _named((group for group in same if states & set(group)), names),
+        _named((group for group in near if states & set(group)), names),
+        _repeats(library, bank),
+    )
+
+
+def _render_again(library: Library, states: Collection[str], pool: Pool, progress: Progress | None) -> None:
+    rows, spreads = library.rows.states(), library.rows.spreads()
+    known = library.rows.all_heard()
+    waiting = [
+        state for state in sorted(states)
+        if state in known and state not in spreads and rows[state].status == RENDERED
+    ]
+    jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in waiting)
+    for done, result in enumerate(pool.render(jobs), 1):
+        state = result.job.state.id
+        first = library.sound(state)
+        # A state that makes no usable sound the second time is as far from the first as can be.
+        apart = trust.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
+        library.rows.repeated(state, apart)
+        if progress is not None:
+            progress(done, len(waiting))
+
+
+def _tolerance(stored: Sequence[Clip]) -> float:
+    """What is stored differs from what was rendered by a step of 16 bits (``sounds``)."""
+    return TOLERANCE + 2.0**-15 * max(clip.peak for clip in stored)
+
+
+def _repeats(library: Library, bank: PresetBank) -> tuple[Repeats, ...]:
+    spreads = library.rows.spreads()
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for preset in bank:
+        if preset.id in spreads:
+            found.setdefault((preset.synth, preset.bank), {})[preset.id] = spreads[preset.id]
+    return tuple(trust.bank_repeats(*key, list(each.values())) for key, each in sorted(found.items()))
+
+
+def _names(library: Library, bank: Iterable[Preset]) -> dict[str, Named]:
+    """How a report names each state: as in the bank, or as the library lists it first."""
+    names: dict[str, Named] = {}
+    for preset in bank:
+        names.setdefault(preset.id, Named(preset.id, preset.name, preset.synth, preset.bank))
+    for listing in library.presets():
+        names.setdefault(listing.id, Named(listing.id, listing.name, listing.synth, listing.bank))
+    return names
+
+
+def _named(groups: Iterable[Sequence[str]], names: dict[str, Named]) -> tuple[tuple[Named, ...], ...]:
+    return tuple(tuple(names[state] for state in group if state in names) for group in groups)
