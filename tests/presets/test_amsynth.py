@@ -14,9 +14,11 @@ from synthmatch.presets.formats.amsynth import (
     host_chunk,
     make_state,
     parameter_table,
+    read_chunk,
     vst_values,
 )
 from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.formats.vst2 import Vst2File
 from synthmatch.presets.preset import Preset, State
 
 GOLDEN = """amSynth
@@ -172,20 +174,60 @@ def test_another_synths_preset_is_not_written(tmp_path: Path) -> None:
     stranger = Preset("Stranger", State("faust", b"{}"))
     with pytest.raises(PresetError, match="Stranger is a preset of faust"):
         AmsynthBank().write(tmp_path / "x.bank", [stranger])
-    with pytest.raises(PresetError, match="Stranger is a preset of faust"):
-        AmsynthBank().write_host(tmp_path, stranger, "x")
+    with pytest.raises(PresetError, match=r"x\.bank needs at least one preset"):
+        AmsynthBank().write(tmp_path / "x.bank", [])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_host_file_never_carries_the_presets_name_in_its_chunk(tmp_path: Path) -> None:
+def test_a_program_never_carries_the_presets_name_in_its_chunk(tmp_path: Path) -> None:
     preset = Preset("evil <parameter> name", make_state({"amp_attack": 1.25}))
-    path = AmsynthBank().write_host(tmp_path, preset, "one")
-    assert path == tmp_path / "one.fxp"
+    path = tmp_path / "one.fxp"
+    Vst2File(".fxp").write(path, [preset])
     file = FxFile.decode(path.read_bytes(), "it")
     assert (file.plugin, file.bank, file.name) == ("amsy", False, preset.name)
+    assert file.chunk is not None
     assert file.chunk == host_chunk(preset.state)
     assert file.chunk.endswith(b"\n\0")
     lines = file.chunk[:-1].decode().splitlines()
     assert lines[:2] == ["amSynth1.0preset", "<preset> <name> x"]
     assert "<parameter> amp_attack 1.25" in lines
     assert len(lines) == 2 + 41
+
+
+SAVED = b"""amSynth1.0preset
+<preset> <name> Own Name
+<parameter> amp_attack 0.15
+<property> tuning_scl_file\x20
+"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "program", "name"),
+    [
+        (b"Own Name", "From The Host", "From The Host"),
+        (b"Own Name", "", "Own Name"),
+        (b"x", "", "song"),
+        (b"", "", "song"),
+    ],
+)
+def test_what_the_plugin_saved_is_read(inside: bytes, program: str, name: str) -> None:
+    chunk = SAVED.replace(b"Own Name", inside) + b"\0left over from a longer chunk"
+    (preset,), faults = read_chunk(chunk, Path("song.fxp"), program)
+    assert faults == []
+    assert (preset.name, preset.state) == (name, make_state({"amp_attack": 0.15}))
+
+
+@given(_SETS)
+def test_a_chunk_gives_back_the_state(values: dict[str, float]) -> None:
+    state = make_state(values)
+    (preset,), _ = read_chunk(host_chunk(state), Path("x.fxp"), "")
+    assert preset.state == state
+
+
+def test_a_chunk_that_would_crash_the_synth_is_a_fault() -> None:
+    presets, faults = read_chunk(SAVED.replace(b"amp_attack", b"warp_drive"), Path("x.fxp"), "")
+    assert presets == []
+    assert len(faults) == 1
+    assert "no parameter called warp_drive" in faults[0]
+    with pytest.raises(PresetError, match=r"x\.fxp isn't an amsynth bank"):
+        read_chunk(b"\0" * 30, Path("x.fxp"), "")

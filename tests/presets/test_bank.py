@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from synthmatch.errors import PresetError
+from synthmatch.errors import PresetError, SynthError
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.formats import format_of, native_format
+from synthmatch.presets.catalogue import SYNTHS, Engine, Synth
+from synthmatch.presets.formats import format_of, formats, formats_of, native_format, suffixes
 from synthmatch.presets.formats.amsynth import AmsynthBank, make_state
+from synthmatch.presets.formats.vst2 import Vst2File, parameter_state
 from synthmatch.presets.preset import Preset
 
 
@@ -51,10 +53,38 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         PresetBank.read(tmp_path)
 
 
+def test_a_bank_is_read_with_the_synths_that_are_known(tmp_path: Path) -> None:
+    mine = Synth("mine", "Mine", Engine.PLUGIN, (".fxp",), "", plugin_id="Mine")
+    path = tmp_path / "One.fxp"
+    Vst2File(".fxp", {"mine": mine}).write(path, [Preset("Fat Bass", parameter_state(mine, [0.5]))])
+    (fault,) = PresetBank.read(path, known=SYNTHS).faults
+    assert "'Mine'" in fault.reason
+    (preset,) = PresetBank.read(path, known={"mine": mine})
+    assert (preset.synth, preset.name, preset.family) == ("mine", "Fat Bass", "bass")
+
+
 def test_formats_are_found_by_suffix_and_by_synth() -> None:
-    assert format_of(Path("x.BANK")).synth == "amsynth"
-    assert format_of(Path("x.xiz")) is native_format("zynaddsubfx")
+    assert format_of(Path("x.BANK")) == AmsynthBank()
+    assert format_of(Path("x.xiz")) == native_format("zynaddsubfx")
+    assert [row.suffix for row in formats_of(SYNTHS["zynaddsubfx"])] == [".xiz", ".fxb"]
     with pytest.raises(PresetError, match=r"x\.wav isn't a known preset file"):
         format_of(Path("x.wav"))
-    with pytest.raises(PresetError, match="called moog"):
+    with pytest.raises(SynthError, match="called moog"):
         native_format("moog")
+
+
+def test_every_suffix_is_one_formats() -> None:
+    found = [row.suffix for row in formats()]
+    assert len(found) == len(set(found))
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in found)
+    assert suffixes() == {row.suffix for row in formats() if row.readable}
+    assert ".dsp" in found
+    assert ".dsp" not in suffixes()
+
+
+def test_every_synth_keeps_its_presets_in_formats_that_hold_them() -> None:
+    rows = [row for row in SYNTHS.values() if {*row.files} <= {each.suffix for each in formats()}]
+    assert {row.id for row in rows} >= {"amsynth", "zynaddsubfx", "kars", "nekobi", "faust"}
+    for row in rows:
+        served = {each.suffix for each in formats() if each.serves(row)}
+        assert {*row.files} - {".sf2"} <= served, row.id

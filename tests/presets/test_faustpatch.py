@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from synthmatch.errors import PresetError
 from synthmatch.presets import faustsynth
-from synthmatch.presets.formats.faustpatch import FaustPatch
+from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
 from synthmatch.presets.preset import Preset, State, encode_parameters
 
 ROWS = tuple(faustsynth.parameters().values())
@@ -147,15 +147,24 @@ def test_other_synths_states_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="amsynth"):
         FaustPatch().write(tmp_path / "x.faustpatch", [stranger])
     with pytest.raises(PresetError, match="amsynth"):
-        FaustPatch().write_host(tmp_path, stranger, "x")
+        FaustProgram().write(tmp_path / "x.dsp", [stranger])
     assert not list(tmp_path.iterdir())
 
 
-def test_host_file_holds_this_presets_values(tmp_path: Path) -> None:
+def test_a_program_holds_one_preset_and_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.dsp"
+    with pytest.raises(PresetError, match="can't hold 2 presets"):
+        FaustProgram().write(path, [Preset("a", faustsynth.make_state({}))] * 2)
+    assert not path.exists()
+    with pytest.raises(PresetError, match=r"x\.dsp is a Faust program, .* name a \.faustpatch"):
+        FaustProgram().read(path)
+
+
+def test_the_program_holds_this_presets_values(tmp_path: Path) -> None:
     values = {"drive": 0.123456789, "filter_mode": 3.0, "level": -7.25}
     preset = Preset('Say "hi" \\ twice\n', faustsynth.make_state(values), author="A. Nobody")
-    path = FaustPatch().write_host(tmp_path, preset, "hello")
-    assert path == tmp_path / "hello.dsp"
+    path = tmp_path / "hello.dsp"
+    FaustProgram().write(path, [preset])
     text = path.read_text(encoding="utf-8")
     assert "declare name \"Say 'hi' ' twice\";" in text
     assert 'declare author "A. Nobody";' in text

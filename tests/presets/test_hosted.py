@@ -6,28 +6,39 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.presets.formats import format_of
 from synthmatch.presets.formats.amsynth import AmsynthBank, vst_values
 from synthmatch.presets.formats.fxp import FxFile
-from synthmatch.presets.formats.zyn import PLUGIN_ID, PLUGIN_VERSION, ZynInstrument, uses_padsynth
+from synthmatch.presets.formats.vst2 import parameter_state
+from synthmatch.presets.formats.zyn import ZynInstrument, uses_padsynth
 from synthmatch.presets.preset import Preset
+from synthmatch.renderers.synths import bank_folders, find_plugin, is_installed
 
-AMSYNTH_PLUGIN = Path("/usr/lib/vst/amsynth_vst.so")
-ZYN_PLUGIN = Path("/usr/lib/vst/ZynAddSubFX.so")
-AMSYNTH_BANK = Path("/usr/share/amsynth/banks/BriansBank05.amSynth.bank")
-ZYN_BANKS = Path("/usr/share/zynaddsubfx/banks")
+pytestmark = pytest.mark.plugin
 
-pytestmark = [
-    pytest.mark.plugin,
-    pytest.mark.skipif(
-        not all(path.exists() for path in (AMSYNTH_PLUGIN, ZYN_PLUGIN, AMSYNTH_BANK, ZYN_BANKS)),
-        reason="Debian's packages amsynth, zynaddsubfx-vst and zynaddsubfx-data aren't all installed",
-    ),
-]
+
+def plugin_of(synth: str) -> Path:
+    """Its file; the test is skipped where it, or a bank that comes with it, isn't."""
+    row = SYNTHS[synth]
+    if not is_installed(row) or (row.banks and not bank_folders(row)):
+        pytest.skip(f"{row.title} and its banks aren't all on this machine; {row.package}")
+    path = find_plugin(row)
+    assert path is not None
+    return path
+
+
+def bank_folder(synth: str) -> Path:
+    plugin_of(synth)
+    return bank_folders(SYNTHS[synth])[0]
+
 
 # One process per sound: a plugin that was loaded before would lend the next one its random state.
 _HOST = """
@@ -36,6 +47,7 @@ import dawdreamer, numpy
 job = json.loads(sys.argv[1])
 seeds = [ctypes.c_uint32.in_dll(ctypes.CDLL(job["plugin"]), name) for name in job["seeds"]]
 def seed():
+    ctypes.CDLL(None).srand(1)
     for each in seeds:
         each.value = 1
 seed()
@@ -55,12 +67,14 @@ numpy.save(job["out"], engine.get_audio())
 
 
 def sound(
-    folder: Path, plugin: Path, file: Path | None = None, values: list[float] | None = None
+    folder: Path, plugin: Path, file: Path | None = None, values: Sequence[float] = ()
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """What the plugin plays in a process of its own, (channels, samples)."""
     out = folder / "sound.npy"
-    seeds = ["_ZN3zyn10prng_stateE"] if plugin == ZYN_PLUGIN else []
-    job = {"plugin": str(plugin), "file": str(file or ""), "values": values or [], "seeds": seeds, "out": str(out)}
+    seeds = ["_ZN3zyn10prng_stateE"] if "Zyn" in plugin.name else []
+    job = {
+        "plugin": str(plugin), "file": str(file or ""), "values": list(values), "seeds": seeds, "out": str(out),
+    }  # fmt: skip
     environment = {**os.environ, "HOME": str(folder), "OPENBLAS_NUM_THREADS": "1"}
     subprocess.run(
         [sys.executable, "-c", _HOST, json.dumps(job)],
@@ -70,14 +84,37 @@ def sound(
     return heard
 
 
-@pytest.mark.parametrize("name", ["Scratchin1", "Pluckd", "Church4"])
-def test_amsynth_plays_the_program_as_it_plays_the_parameters(tmp_path: Path, name: str) -> None:
-    presets, _ = AmsynthBank().read(AMSYNTH_BANK)
+def written(path: Path, preset: Preset) -> Path:
+    format_of(path).write(path, [preset])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("Scratchin1", ".fxp"), ("Pluckd", ".fxp"), ("Church4", ".fxp"), ("Church4", ".fxb")]
+)
+def test_amsynth_plays_the_program_as_it_plays_the_parameters(tmp_path: Path, name: str, suffix: str) -> None:
+    plugin = plugin_of("amsynth")
+    presets, _ = AmsynthBank().read(bank_folder("amsynth") / "BriansBank05.amSynth.bank")
     preset = next(each for each in presets if each.name == name)
-    file = AmsynthBank().write_host(tmp_path, preset, "host")
-    expected = sound(tmp_path, AMSYNTH_PLUGIN, values=vst_values(preset.state.parameters()))
+    file = written(tmp_path / f"host{suffix}", preset)
+    expected = sound(tmp_path, plugin, values=vst_values(preset.state.parameters()))
     assert np.abs(expected).max() > 0.01
-    np.testing.assert_allclose(sound(tmp_path, AMSYNTH_PLUGIN, file), expected, atol=1e-4)
+    np.testing.assert_allclose(sound(tmp_path, plugin, file), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("synth", ["kars", "nekobi"])
+@pytest.mark.parametrize("suffix", [".fxp", ".fxb"])
+def test_plugins_of_values_play_the_file_as_they_play_the_values(tmp_path: Path, synth: str, suffix: str) -> None:
+    plugin, row = plugin_of(synth), SYNTHS[synth]
+    # Kars's first parameter is a switch, Nekobi's as well.
+    values = [1.0, *(0.25 + 0.5 * parameter.default for parameter in row.parameters[1:])]
+    file = written(tmp_path / f"host{suffix}", Preset("Some", parameter_state(row, values)))
+    (back,) = PresetBank.read(file)
+    assert back.state == parameter_state(row, values)
+    expected = sound(tmp_path, plugin, values=values)
+    assert np.abs(expected).max() > 0.01
+    assert np.abs(expected - sound(tmp_path, plugin)).max() > 1e-3  # untouched, it plays something else
+    np.testing.assert_allclose(sound(tmp_path, plugin, file), expected, atol=1e-6)
 
 
 _CHOSEN = (
@@ -103,18 +140,20 @@ def original_host_file(folder: Path, instrument: Path) -> Path:
         + b"\n</PART></MASTER></ZynAddSubFX-data>\0"
     )  # fmt: skip
     path = folder / "original.fxb"
-    path.write_bytes(FxFile(PLUGIN_ID, session, bank=True, plugin_version=PLUGIN_VERSION).encode())
+    row = SYNTHS["zynaddsubfx"]
+    path.write_bytes(FxFile(row.plugin_id, session, bank=True, plugin_version=row.plugin_version).encode())
     return path
 
 
-@pytest.mark.parametrize("name", _CHOSEN)
-def test_zyn_plays_the_bank_as_it_plays_the_original_text(tmp_path: Path, name: str) -> None:
-    (preset,), _ = ZynInstrument().read(ZYN_BANKS / name)
+@pytest.mark.parametrize(("name", "suffix"), [*((name, ".fxb") for name in _CHOSEN), (_CHOSEN[0], ".fxp")])
+def test_zyn_plays_the_bank_as_it_plays_the_original_text(tmp_path: Path, name: str, suffix: str) -> None:
+    plugin, original = plugin_of("zynaddsubfx"), bank_folder("zynaddsubfx") / name
+    (preset,), _ = ZynInstrument().read(original)
     assert not uses_padsynth(preset.state)
     native = tmp_path / "copy.xiz"
     ZynInstrument().write(native, [preset])
     (copy,), _ = ZynInstrument().read(native)
-    file = ZynInstrument().write_host(tmp_path, Preset(preset.name, copy.state), "host")
-    expected = sound(tmp_path, ZYN_PLUGIN, original_host_file(tmp_path, ZYN_BANKS / name))
+    file = written(tmp_path / f"host{suffix}", Preset(preset.name, copy.state))
+    expected = sound(tmp_path, plugin, original_host_file(tmp_path, original))
     assert np.abs(expected).max() > 0.01
-    np.testing.assert_allclose(sound(tmp_path, ZYN_PLUGIN, file), expected, atol=1e-6)
+    np.testing.assert_allclose(sound(tmp_path, plugin, file), expected, atol=1e-6)

@@ -1,6 +1,7 @@
 """ZynAddSubFX's instruments: what is kept, round trips, names, hostile files."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from synthmatch.errors import PresetError
 from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.formats.vst2 import Vst2File
 from synthmatch.presets.formats.zyn import ZynInstrument, host_chunk, uses_padsynth
 from synthmatch.presets.preset import Preset, State
 
@@ -198,17 +200,27 @@ def test_padsynth_is_noticed(tmp_path: Path) -> None:
     assert uses_padsynth(read(tmp_path / "b.xiz", pad).state)
 
 
-def test_host_file_wraps_the_instrument_into_a_session(tmp_path: Path) -> None:
+def test_the_chunk_wraps_the_instrument_into_a_session(tmp_path: Path) -> None:
     preset = read(tmp_path / "x.xiz", GOLDEN)
-    path = ZynInstrument().write_host(tmp_path, preset, "one")
-    assert path == tmp_path / "one.fxb"
-    file = FxFile.decode(path.read_bytes(), "it")
-    assert (file.plugin, file.bank, file.plugin_version) == ("ZASF", True, 0x00030006)
-    assert file.chunk == host_chunk(preset.state)
     head, tail = CANONICAL.split("<INSTRUMENT>")
-    before, after = file.chunk.decode().split("<INSTRUMENT>")
+    before, after = host_chunk(preset.state).decode().split("<INSTRUMENT>")
     assert before.startswith(f'state\0<?xml version="1.0" encoding="UTF-8"?>{head}<MASTER>')
     assert after == tail.replace("</ZynAddSubFX-data>", "</PART></MASTER></ZynAddSubFX-data>\0")
+
+
+def test_a_bank_for_plugin_hosts_holds_the_chunk_and_the_names(tmp_path: Path) -> None:
+    preset = read(tmp_path / "x.xiz", GOLDEN)
+    path = tmp_path / "one.fxb"
+    Vst2File(".fxb").write(path, [preset])
+    file = FxFile.decode(path.read_bytes(), "it")
+    assert (file.plugin, file.bank, file.plugin_version) == ("ZASF", True, 0x00030006)
+    assert file.chunk is not None
+    chunk = file.chunk.decode()
+    info = chunk[chunk.index("<INFO>") : chunk.index("</INFO>") + len("</INFO>")]
+    assert "Soft &amp; Low" in info
+    assert chunk.replace(info, "").encode() == host_chunk(preset.state)
+    (back,), _ = Vst2File(".fxb").read(path)
+    assert back == replace(preset, file=path)
 
 
 def test_effects_off_drops_the_instruments_effects_and_nothing_else(tmp_path: Path) -> None:
