@@ -184,8 +184,9 @@ _TABLE = (
         Engine.SOUNDFONT,
         (".sf2",),
         "run `pip install 'synthmatch[soundfont]'`",
-        Isolation.NEW_INSTANCE,
+        Isolation.NOTHING,  # every render is by a player of its own
         banks=(Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3")),
+        settle=0.0,
     ),
     Synth(
         "faust",

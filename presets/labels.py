@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
+from synthmatch.presets.families import BY_PROGRAM, FAMILIES, FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 
 
@@ -51,8 +51,15 @@ ZYN_CATEGORIES: dict[str, Category] = {
 }
 """ZynAddSubFX's instrument types; 0 is "none"."""
 
+SOUNDFONT_CATEGORIES: dict[str, Category] = {
+    "kit": Category("percussion"),
+    **{f"program {program}": Category(family) for program, family in BY_PROGRAM.items()},
+}
+"""What a SoundFont that keeps to General MIDI says by where a preset stands; it is kept carefully, or not at all."""
+
 CATEGORIES: dict[str, dict[str, Category]] = {
     "zynaddsubfx": ZYN_CATEGORIES,
+    "soundfont": SOUNDFONT_CATEGORIES,
     "faust": {key: Category(key) for key in FAMILIES},  # its patches name families themselves
 }
 """By synth, what the values of ``Preset.category`` mean."""

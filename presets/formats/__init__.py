@@ -16,6 +16,7 @@ from synthmatch.presets import catalogue
 from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.amsynth import AmsynthBank
 from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
+from synthmatch.presets.formats.soundfont import SoundFontFile
 from synthmatch.presets.formats.syx import DX7Sysex
 from synthmatch.presets.formats.vital import VitalBank, VitalPreset
 from synthmatch.presets.formats.vst2 import Vst2File
@@ -85,6 +86,8 @@ def formats(known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...
         Vst2File(".fxp", known),
         Vst2File(".fxb", known),
         VstPreset(known),
+        SoundFontFile(".sf2"),
+        SoundFontFile(".sf3"),
     )
 
 
