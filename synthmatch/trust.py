@@ -244,6 +244,11 @@ class Census:
         """Take what a state of ``repeats`` sounded like the second time."""
         self._spread[state] = spread(self._first.pop(state), clips)
 
+    def heard_again(self, state: str, apart: float) -> None:
+        """Take what a second rendering in an earlier run showed: how far apart the two were, in dB (``spread``)."""
+        self._first.pop(state, None)
+        self._spread[state] = apart
+
     def failed(self, state: str, failure: str, reason: str) -> None:
         """Take note that a state made no usable sound."""
         self._failed[state] = (failure, reason)
