@@ -137,8 +137,25 @@ def write_synth(path: Path, row: Synth) -> None:
         SynthError: the file that is there can't be read.
     """
     document = _document(path)
-    document[row.id] = {key.name: _plain(getattr(row, key.field)) for key in _KEYS.values() if _says(row, key)}
+    document[row.id] = entry(row)
     _write(path, document)
+
+
+def entry(row: Synth) -> dict[str, Any]:
+    """What a synth's table says, key by key."""
+    return {key.name: _plain(getattr(row, key.field)) for key in _KEYS.values() if _says(row, key)}
+
+
+def entry_text(row: Synth) -> str:
+    """A synth's table as it stands in the file."""
+    import tomlkit
+
+    return tomlkit.dumps({row.id: entry(row)})
+
+
+def is_synth_id(text: str) -> bool:
+    """Whether a synth can be called that: small letters, digits, dashes and underlines."""
+    return _ID.fullmatch(text) is not None
 
 
 def remove_synth(path: Path, synth_id: str) -> None:
