@@ -38,6 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 # The only modules that may import a foreign library, so that there's one place for its habits.
 ONLY: dict[str, set[str]] = {
     "dawdreamer": {"synthmatch.renderers.dawdreamer", "synthmatch.renderers.faust"},
+    "dexed": {"synthmatch.renderers.dx7"},
     "mido": {"synthmatch.notes"},
     "soundfile": {"synthmatch.audio"},
     "soxr": {"synthmatch.audio"},
