@@ -15,11 +15,13 @@ from typing import NoReturn, TextIO
 import click
 
 from synthmatch._version import __version__
+from synthmatch.commands.convert import convert
 from synthmatch.commands.demo import demo
 from synthmatch.commands.doctor import doctor
 from synthmatch.commands.framework import Group
 from synthmatch.commands.library import library_group
 from synthmatch.commands.match import match
+from synthmatch.commands.render import render
 from synthmatch.commands.training import evaluate, train
 from synthmatch.errors import SynthmatchError
 
@@ -33,7 +35,7 @@ def cli() -> None:
     """A song goes in; for each part in it, the closest presets of your own synths come out."""
 
 
-for command in (doctor, library_group, match, train, evaluate, demo):
+for command in (convert, doctor, library_group, render, match, train, evaluate, demo):
     cli.add_command(command)
 
 

@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
-        *("trust", "scrutiny"),
+        *("convert", "trust", "scrutiny"),
     ),
     ("cli", "commands", "web", "__main__"),
 )

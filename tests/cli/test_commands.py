@@ -41,6 +41,7 @@ API = {
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
     "demo": "synthmatch.demo.run_demo",
+    "convert": "synthmatch.convert.convert",
 }
 
 

@@ -1,0 +1,193 @@
+"""Presets from one format of their synth into another: banks into single presets, single presets into banks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from synthmatch.errors import PresetError
+from synthmatch.files import safe_name
+from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.presets.catalogue import SYNTHS, Engine, Synth, synths
+from synthmatch.presets.formats import PresetFormat, formats, formats_of
+from synthmatch.presets.preset import Preset
+
+_STEM = 60  # characters of a file's name: four bytes each at most, and a number and a suffix must fit into 255
+
+# One of each kind, those that only users have among them.
+_SAMPLES = (
+    *SYNTHS.values(),
+    Synth("vst2", "", Engine.PLUGIN, (".fxp",), ""),
+    Synth("vst3", "", Engine.PLUGIN, (".vstpreset",), ""),
+)
+
+
+@dataclass(frozen=True)
+class ConvertReport:
+    """What came of a conversion.
+
+    Args:
+        written: the files, in the order of the presets in them.
+        presets: how many presets are in them.
+        faults: what could not be read or converted, and why.
+    """
+
+    written: tuple[Path, ...]
+    presets: int
+    faults: tuple[Fault, ...] = ()
+
+
+def convert(
+    bank: PresetBank,
+    suffix: str,
+    folder: Path,
+    *,
+    name: str = "",
+    force: bool = False,
+    known: Mapping[str, Synth] | None = None,
+) -> ConvertReport:
+    """Write presets in another format of their synth.
+
+    A format whose files hold one preset gets a file for each, named after the preset and numbered where names are
+    alike. One whose files hold many gets a single file, named after the presets' bank, or after the folder in which
+    the files of several banks lie. A preset that the format can't hold is a fault, and the rest goes on.
+
+    Args:
+        suffix: of the format, in lower case, with the dot.
+        folder: where to; it is made if need be.
+        name: of the file, without its suffix, instead of the preset's or the bank's.
+        force: whether files that are there already may be overwritten.
+        known: the synths by id; those of the catalogue if None.
+
+    Raises:
+        PresetError: no format that can be written has that suffix; a file is there already; or ``name`` is given
+            for several files. Nothing has been written then.
+    """
+    form = next((row for row in formats(known) if row.suffix == suffix and suffix in writable_suffixes()), None)
+    if form is None:
+        raise PresetError(f"No presets can be written as {suffix}; choose one of {', '.join(writable_suffixes())}.")
+    faults = list(bank.faults)
+    groups: list[Sequence[Preset]] = []
+    for presets in _served(form, bank, synths() if known is None else known, faults):
+        groups += _groups(form, presets, faults)
+    targets = _targets(groups, folder, suffix, name)
+    there = [path for path in targets if path.exists()]
+    if there and not force:
+        more = f" and {len(there) - 1} more files are" if len(there) > 1 else " is"
+        raise PresetError(f"{there[0]}{more} there already; name another folder with --out, or overwrite with --force.")
+    written: list[Path] = []
+    count = 0
+    for path, group in zip(targets, groups, strict=True):
+        try:
+            form.write(path, group)
+        except PresetError as error:
+            faults.append(_fault(group[0], error))
+        else:
+            written.append(path)
+            count += len(group)
+    return ConvertReport(tuple(written), count, tuple(faults))
+
+
+def writable_suffixes() -> tuple[str, ...]:
+    """How the files end that presets can be written as."""
+    return tuple(row.suffix for row in formats() if any(row.serves(synth) for synth in _SAMPLES))
+
+
+def _served(
+    form: PresetFormat, bank: PresetBank, known: Mapping[str, Synth], faults: list[Fault]
+) -> Iterator[list[Preset]]:
+    """The presets of each synth that the format is for; for every file of another synth, a fault."""
+    by_synth: dict[str, list[Preset]] = {}
+    for preset in bank:
+        by_synth.setdefault(preset.synth, []).append(preset)
+    for synth, presets in by_synth.items():
+        row = known.get(synth)
+        if row is not None and form.serves(row):
+            yield presets
+            continue
+        for file in dict.fromkeys(preset.file for preset in presets):
+            faults.append(Fault(file, f"{file} is of {_formats_sentence(form, synth, row, known)}"))
+
+
+def _formats_sentence(form: PresetFormat, synth: str, row: Synth | None, known: Mapping[str, Synth]) -> str:
+    if row is None:
+        return f"{synth}, which isn't known any more; add it with `synthmatch synth add`."
+    own = [each.suffix for each in formats_of(row, known)]
+    others = [each.suffix for each in formats(known) if each.serves(row) and each.suffix not in own]
+    choice = ", ".join([*own, *others])
+    return f"{row.title}, whose presets can't be written as {form.suffix}; its formats are {choice}."
+
+
+def _groups(form: PresetFormat, presets: Sequence[Preset], faults: list[Fault]) -> list[Sequence[Preset]]:
+    """What goes into a file together: all of it if the format can hold that; presets that it can't are faults."""
+    if not form.many:
+        return [[preset] for preset in presets]
+    with TemporaryDirectory(prefix="synthmatch-") as scratch:
+        trial = Path(scratch) / f"trial{form.suffix}"
+        if _refusal(form, trial, presets) is None:
+            return [presets]
+        refusals = [_refusal(form, trial, [preset]) for preset in presets]
+        faults += [_fault(each, error) for each, error in zip(presets, refusals, strict=True) if error is not None]
+        good = [each for each, error in zip(presets, refusals, strict=True) if error is None]
+        if good and len(good) < len(presets) and _refusal(form, trial, good) is None:
+            return [good]
+    return [[preset] for preset in good]  # a plugin's chunks can't lie together, though many values can
+
+
+def _refusal(form: PresetFormat, path: Path, presets: Sequence[Preset]) -> PresetError | None:
+    """Why a format can't hold some presets together, or None if it can."""
+    try:
+        form.write(path, presets)
+    except PresetError as error:
+        return error
+    return None
+
+
+def _fault(preset: Preset, error: PresetError) -> Fault:
+    return Fault(preset.file, f"{preset.name!r} of {preset.file} is left out: {error}")
+
+
+def _targets(groups: Sequence[Sequence[Preset]], folder: Path, suffix: str, name: str) -> list[Path]:
+    """Where each group of presets goes."""
+    if name and len(groups) > 1:
+        raise PresetError(f"{name} can't be the name of {len(groups)} files; leave --name out, or convert one preset.")
+    titles = [name or (group[0].name if len(group) == 1 else _bank_name(group)) for group in groups]
+    return [folder / f"{stem}{suffix}" for stem in _numbered([safe_name(title, _STEM) for title in titles])]
+
+
+def _bank_name(presets: Sequence[Preset]) -> str:
+    """The bank's name; of presets of several banks, that of the folder in which all of their files lie."""
+    banks = {preset.bank for preset in presets}
+    if len(banks) == 1:
+        return banks.pop()
+    try:
+        return Path(os.path.commonpath([preset.file.resolve().parent for preset in presets])).name or "presets"
+    except ValueError:  # on several drives
+        return "presets"
+
+
+def _numbered(stems: Sequence[str]) -> list[str]:
+    """File names that differ, also where capitals don't count; the first of those that are alike keeps its own.
+
+    >>> _numbered(["Bass", "bass", "Bass 2", "Bass"])
+    ['Bass', 'bass 3', 'Bass 2', 'Bass 4']
+    """
+    taken = {stem.casefold() for stem in stems}
+    last: dict[str, int] = {}
+    names = []
+    for stem in stems:
+        key = stem.casefold()
+        if key not in last:
+            last[key] = 1
+            names.append(stem)
+            continue
+        number = last[key] + 1
+        while f"{key} {number}" in taken:
+            number += 1
+        last[key] = number
+        taken.add(f"{key} {number}")
+        names.append(f"{stem} {number}")
+    return names
