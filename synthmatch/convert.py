@@ -76,8 +76,8 @@ def convert(
     targets = _targets(groups, folder, suffix, name)
     there = [path for path in targets if path.exists()]
     if there and not force:
-        more = f" and {len(there) - 1} more files are" if len(there) > 1 else " is"
-        raise PresetError(f"{there[0]}{more} there already; name another folder with --out, or overwrite with --force.")
+        which = f"{there[0]} is" if len(there) == 1 else f"{there[0]} and {len(there) - 1} more are"
+        raise PresetError(f"{which} there already; name another folder with --out, or overwrite with --force.")
     written: list[Path] = []
     count = 0
     for path, group in zip(targets, groups, strict=True):
@@ -99,7 +99,7 @@ def writable_suffixes() -> tuple[str, ...]:
 def _served(
     form: PresetFormat, bank: PresetBank, known: Mapping[str, Synth], faults: list[Fault]
 ) -> Iterator[list[Preset]]:
-    """The presets of each synth that the format is for; for every file of another synth, a fault."""
+    """The presets of each synth that the format is for; for every other synth, a fault."""
     by_synth: dict[str, list[Preset]] = {}
     for preset in bank:
         by_synth.setdefault(preset.synth, []).append(preset)
@@ -108,8 +108,9 @@ def _served(
         if row is not None and form.serves(row):
             yield presets
             continue
-        for file in dict.fromkeys(preset.file for preset in presets):
-            faults.append(Fault(file, f"{file} is of {_formats_sentence(form, synth, row, known)}"))
+        files = list(dict.fromkeys(preset.file for preset in presets))
+        which = f"{files[0]} is" if len(files) == 1 else f"{files[0]} and {len(files) - 1} more are"
+        faults.append(Fault(files[0], f"{which} of {_formats_sentence(form, synth, row, known)}"))
 
 
 def _formats_sentence(form: PresetFormat, synth: str, row: Synth | None, known: Mapping[str, Synth]) -> str:
