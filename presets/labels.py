@@ -57,9 +57,23 @@ SOUNDFONT_CATEGORIES: dict[str, Category] = {
 }
 """What a SoundFont that keeps to General MIDI says by where a preset stands; it is kept carefully, or not at all."""
 
+_WITHOUT_STYLE = frozenset({"pluck", "organ", "strings", "brass", "wind", "vocal"})
+
+VITAL_CATEGORIES: dict[str, Category] = {
+    "Bass": Category("bass"),
+    "Lead": Category("lead", _WITHOUT_STYLE),
+    "Keys": Category("keys", _WITHOUT_STYLE | {"percussion"}),  # and so bells
+    "Pad": Category("pad", _WITHOUT_STYLE),
+    "Percussion": Category("percussion"),
+    "SFX": Category("effects"),
+}
+"""Vital's styles. Half of the families have none, so a name may correct it; Sequence, Experiment and Template tell
+nothing."""
+
 CATEGORIES: dict[str, dict[str, Category]] = {
     "zynaddsubfx": ZYN_CATEGORIES,
     "soundfont": SOUNDFONT_CATEGORIES,
+    "vital": VITAL_CATEGORIES,
     "faust": {key: Category(key) for key in FAMILIES},  # its patches name families themselves
 }
 """By synth, what the values of ``Preset.category`` mean."""

@@ -22,20 +22,20 @@ _SOURCES = ("osc_1_on", "osc_2_on", "osc_3_on", "sample_on")
 
 _FADE = 512  # samples: vita fades out the last 200 of what it renders, in blocks of 64
 _SHORTEST = 64  # samples: a key held for less than one would never be let go
-_QUIET = 1e-5  # peak, -100 dB of full scale
-_RING = 3.0  # seconds after a key is let go, to begin with
+_QUIET = 1e-4  # peak, -80 dB of full scale
+_RING, _LONGEST_RING = 3.0, 12.0  # seconds listened to after a key is let go: to begin with, and at most
 _END = 0.1  # seconds
 
 
 class VitalRenderer(Closing):
     """Vital.
 
-    vita plays one note at a time, so each note of a performance is rendered on its own, from where it starts to
-    where it is silent, and all are added up. That is what Vital does itself as long as its effects are linear
-    and its voices independent. It differs where notes act on each other: distortion and compressor hear each
-    note alone; voices beyond the patch's polyphony aren't stolen; LFOs that follow the song start over with each
-    note. In a patch of one voice a note is let go where the next one begins, which attacks anew even in a
-    legato patch, and the key still held below isn't taken up again. A glide starts from the note before.
+    vita plays one note at a time, so each note of a performance is rendered on its own until it is silent, for
+    12 seconds after its end at most, and all are added up. That is what Vital does itself as long as its effects
+    are linear and its voices independent. It differs where notes act on each other: distortion and compressor
+    hear each note alone; voices beyond the patch's polyphony aren't stolen; LFOs that follow the song start over
+    with each note. In a patch of one voice a note is let go where the next one begins, which attacks anew even
+    in a legato patch, and a key that is still held isn't taken up again. A glide starts from the note before.
 
     Its random numbers are seeded by how many generators the process has made before: exact are the first
     states of two processes, or of two forks of one in which a synth was made and none loaded. The notes of a job
@@ -63,21 +63,21 @@ class VitalRenderer(Closing):
             PluginMissing: vita can't be imported.
         """
         try:
-            import vita
+            from vita.vita import Synth as Engine
         except ImportError as error:
             raise PluginMissing(
                 f"{self._row.title} can't be played, since vita can't be imported ({error}); {self._row.package}."
             ) from error
-        self._synth, self._loaded = vita.Synth(), False
+        self._synth, self._loaded = Engine(), False
         self._synth.set_sample_rate(settings.sample_rate)
-        self._settings = settings
 
     def load(self, state: State, settings: RenderSettings) -> None:
         """Put ``state`` into a synth that holds nothing else; see ``Renderer.load``."""
         if state.synth != self.synth:
             raise PresetError(f"A state of {state.synth} can't be loaded into {self._row.title}.")
-        if self._synth is None or self._loaded or settings.sample_rate != self._settings.sample_rate:
+        if self._synth is None or self._loaded:
             self.prepare(settings)
+        self._synth.set_sample_rate(settings.sample_rate)
         self._settings = settings
         self._loaded, self._ringing, self._ring = True, False, _RING
         if state.data and not self._takes(state.data):
@@ -156,7 +156,7 @@ class VitalRenderer(Closing):
             )[:, :count]
             self._ringing = not _is_quiet(sound, round(_END * rate))
             # Echoes may be as far apart as half of what is listened to.
-            if count == room or _is_quiet(sound, round(self._ring / 2 * rate)):
+            if count == room or self._ring >= _LONGEST_RING or _is_quiet(sound, round(self._ring / 2 * rate)):
                 return sound
             self._ring *= 2
 
