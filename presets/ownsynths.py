@@ -199,10 +199,16 @@ def _synth(path: Path, name: str, table: Any) -> Synth:
         except ValueError as error:
             raise SynthError(f"{path}, [{name}]: {key} must be {error}.") from None
     title = fields.pop("title", name)
-    return _row(name, title, fields)
+    return own_synth(name, title, fields)
 
 
-def _row(name: str, title: str, fields: dict[str, Any]) -> Synth:
+def own_synth(name: str, title: str, fields: Mapping[str, Any]) -> Synth:
+    """The row of a user's synth.
+
+    Args:
+        name: its id.
+        fields: those of ``Synth`` that are known, ``plugin`` among them.
+    """
     vst3 = Path(fields["plugin"]).suffix.lower() == ".vst3"
     files = (".vstpreset",) if vst3 else (".fxp",)
     package = f"correct its path in synths.toml, or take it out with `synthmatch synth remove {name}`"

@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("index", "encoder", "checkpoint", "renderers", "models"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
+        "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
         *("convert", "trust", "scrutiny"),
     ),
