@@ -24,14 +24,14 @@ FOLDERS = {
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
-    ("files", "notes", "audio"),
+    ("files", "notes", "audio", "phrases", "loudness", "samebytes"),
     ("presets", "features", "spectrogram", "soundprint"),
     ("index", "encoder", "checkpoint", "renderers", "models"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
-        *("convert", "trust", "scrutiny"),
+        *("convert", "trust", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
     ),
     ("cli", "commands", "web", "__main__"),
 )
@@ -49,6 +49,7 @@ ONLY: dict[str, set[str]] = {
     "sqlite3": {"synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
+    "pyloudnorm": {"synthmatch.loudness"},
     "distributed": {"synthmatch.renderers.cluster"},
 }
 

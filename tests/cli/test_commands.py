@@ -41,6 +41,7 @@ API = {
     "synth list": "synthmatch.adoption.list_synths",
     "synth check": "synthmatch.adoption.check",
     "synth remove": "synthmatch.adoption.dismiss",
+    "render": "synthmatch.batch.render_bank",
     "match": "synthmatch.matcher.Matcher.match",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",

@@ -1,0 +1,312 @@
+"""Banks into folders of sound files: every preset rendered, none twice, whatever happens in between."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from synthmatch import manifest, mastering
+from synthmatch.audio import Clip
+from synthmatch.batchplan import Effects, Outline, RenderPlan, Target, outline
+from synthmatch.errors import AudioError, InputError, LibraryError
+from synthmatch.files import file_hash
+from synthmatch.manifest import FAILED, RENDERED, Entry, Manifest
+from synthmatch.mastering import Level, Sound
+from synthmatch.presets.bank import PresetBank
+from synthmatch.renderers.pool import Pool
+from synthmatch.renderers.renderer import Failure, RenderResult
+from synthmatch.store import write_lock
+from synthmatch.trust import Census, TrustReport, spread
+
+Progress = Callable[[int, int], None]
+
+SCRATCH = ".unfinished"
+"""The folder below the output's in which files are until they are whole; it is gone after a run."""
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What :func:`render_bank` did.
+
+    Args:
+        folder: where the files are.
+        entries: the lines of the manifest that are about this bank and plan, in the order of the bank.
+        written: files written now.
+        kept: files that were there already, as they should be.
+        others: lines of the manifest about files that other plans made in this folder.
+        without_switch: titles of synths whose effects can't be switched off, though that was asked for.
+        trust: what there is to say about the sounds.
+        seconds: of wall time.
+    """
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    written: int
+    kept: int
+    others: int
+    without_switch: tuple[str, ...]
+    trust: TrustReport
+    seconds: float
+
+    @property
+    def sounds(self) -> int:
+        """Files of this bank and plan that are there now."""
+        return self.written + self.kept
+
+    def lines(self) -> list[str]:
+        """The report as text."""
+        known = f"; {_files(self.kept)} there already" if self.kept else ""
+        others = f"; {_files(self.others)} of other runs left as they are" if self.others else ""
+        lines = [f"{_files(self.written)} written to {self.folder} in {self.seconds:.0f} s{known}{others}."]
+        for level, words in _LEVELS.items():
+            count = sum(entry.sound is not None and entry.sound.level == level.value for entry in self.entries)
+            if count:
+                lines.append(f"{_files(count)} {words}; the manifest says by how much.")
+        lines += [f"The effects of {title} can't be switched off." for title in self.without_switch]
+        failed_dry = self._failed_dry()
+        if failed_dry:
+            lines.append(f"{_files(len(failed_dry))} without effects couldn't be made:")
+            lines += [f"  {entry.synth}, {entry.bank}, {entry.name}: {entry.reason}" for entry in failed_dry]
+        return lines + self.trust.lines()
+
+    def as_json(self) -> dict[str, object]:
+        """The report as what ``json`` takes; the files themselves are in the manifest."""
+        return {
+            "folder": str(self.folder),
+            "manifest": str(self.folder / manifest.NAME),
+            "written": self.written,
+            "kept": self.kept,
+            "others": self.others,
+            "failed": sum(entry.status == FAILED for entry in self.entries),
+            "levels": {
+                level.value: sum(entry.sound is not None and entry.sound.level == level.value for entry in self.entries)
+                for level in Level
+            },
+            "effects_not_switchable": list(self.without_switch),
+            "seconds": self.seconds,
+            "trust": self.trust.as_json(),
+        }
+
+    def _failed_dry(self) -> list[Entry]:
+        """Failures that the trust report, which hears presets as they are, doesn't name."""
+        named = {each.id for each in self.trust.failures}
+        return [entry for entry in self.entries if entry.status == FAILED and entry.preset not in named]
+
+
+_LEVELS = {
+    Level.SCALED_DOWN: "would have clipped and got scaled down",
+    Level.PEAK_LIMITED: f"stay quieter than asked for, with their peak at {mastering.NORMALISED_PEAK_DB:g} dB",
+}
+
+
+def render_bank(
+    bank: PresetBank, plan: RenderPlan, out: Path, pool: Pool, progress: Progress | None = None
+) -> BatchReport:
+    """Render every preset of a bank to a sound file, and write ``manifest.jsonl`` beside them.
+
+    What an earlier run with the same plan wrote is kept, as far as its bytes are what they were; so a run that
+    was stopped, however that happened, goes on where it was. The same bank, plan and plugins make the same files
+    and the same manifest, whatever was there before and however many workers the pool has; presets that aren't
+    repeatable apart.
+
+    Args:
+        bank: what to render.
+        plan: how.
+        out: a folder, which is made if need be.
+        pool: what renders.
+        progress: called with (sounds done, sounds in all); some presets are rendered twice, to see whether they
+            are repeatable.
+
+    Raises:
+        InputError: the folder can't be used, since files of others are in the way, or another run is at work there.
+        AudioError: the loudness asked for can't be made or measured.
+        SynthError, PluginMissing: a preset's synth can't be played on this machine.
+    """
+    begun = time.monotonic()
+    plan.check()
+    made = outline(bank, plan)
+    with _working(out) as scratch, Manifest(out / manifest.NAME) as lines:
+        _refuse_what_is_in_the_way(out, made, lines)
+        lines.begin(scratch)
+        batch = _Batch(bank, plan, out, scratch, lines, made.targets, progress)
+        batch.take_stock()
+        batch.render(pool)
+        batch.render_again(pool)
+        entries = tuple(lines.entries[target.entry.file] for target in made.targets)
+        mine = {entry.file for entry in entries}
+        others = [entry for file, entry in lines.entries.items() if file not in mine and (out / file).is_file()]
+        lines.write([*entries, *others], scratch)
+    return BatchReport(
+        out,
+        entries,
+        batch.written,
+        batch.kept,
+        len(others),
+        tuple(row.title for row in made.without_switch),
+        batch.census.report(bank.faults),
+        time.monotonic() - begun,
+    )
+
+
+@dataclass(eq=False)
+class _Batch:
+    """One run: what is there, what is missing, and what has been heard of the bank."""
+
+    bank: PresetBank
+    plan: RenderPlan
+    out: Path
+    scratch: Path
+    lines: Manifest
+    targets: Sequence[Target]
+    progress: Progress | None
+    written: int = 0
+    kept: int = 0
+    missing: defaultdict[str, list[Target]] = field(default_factory=lambda: defaultdict(list))  # by job
+    listened: dict[str, Target] = field(default_factory=dict)  # by state: the file that the census hears
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self.census = Census(self.bank)
+        heard = self.plan.effects is not Effects.OFF
+        for target in self.targets:
+            if target.entry.settings.effects is heard:
+                self.listened.setdefault(target.entry.preset, target)
+
+    def take_stock(self) -> None:
+        """Keep what is there and as it should be; the rest is missing."""
+        for target in self.targets:
+            known = self.lines.entries.get(target.entry.file)
+            if known is None or not known.same_work(target.entry) or not self._is_whole(known):
+                self.missing[target.job.key].append(target)
+                continue
+            entry = replace(
+                target.entry,
+                status=known.status,
+                sound=known.sound,
+                spread=known.spread,
+                failure=known.failure,
+                reason=known.reason,
+            )
+            self.lines.entries[entry.file] = entry
+            self.kept += entry.status == RENDERED
+            self._listen(target, entry)
+
+    def render(self, pool: Pool) -> None:
+        """Make what is missing."""
+        for result in pool.render([targets[0].job for targets in self.missing.values()]):
+            for target in self.missing[result.job.key]:
+                self._finish(target, result)
+
+    def render_again(self, pool: Pool) -> None:
+        """Render a sample a second time, to see what is repeatable."""
+        states = {state.id for state in self.census.repeats()}
+        jobs = [target.job for state, target in self.listened.items() if state in states]
+        for result in pool.render(jobs):
+            target = self.listened[result.job.state.id]
+            entry = self.lines.entries[target.entry.file]
+            if result.ok and entry.sound is not None:
+                with contextlib.suppress(AudioError):
+                    path, sound = self._write(result.clips[0])
+                    first = mastering.played(self.out / entry.file, entry.sound)
+                    apart = spread([first], [mastering.played(path, sound)])
+                    self.lines.add(replace(entry, spread=apart))
+                    self.census.heard_again(target.entry.preset, apart)
+            self._advance()
+
+    def _is_whole(self, known: Entry) -> bool:
+        if known.sound is None:
+            return not self.plan.retry
+        path = self.out / known.file
+        return path.is_file() and file_hash(path) == known.sound.hash
+
+    def _finish(self, target: Target, result: RenderResult) -> None:
+        path = self.out / target.entry.file
+        entry, ready = self._made(target, result)
+        self.lines.add(entry)  # first: a file of ours is always one that the manifest names
+        if ready is not None:
+            path.parent.mkdir(exist_ok=True)
+            ready.replace(path)
+            self.written += 1
+        else:
+            path.unlink(missing_ok=True)  # what another plan made isn't what the manifest says any more
+        self._listen(target, entry)
+
+    def _made(self, target: Target, result: RenderResult) -> tuple[Entry, Path | None]:
+        """The line of a file, and where the file is until then; None if there is none."""
+        if result.failure is not None:
+            failed = replace(target.entry, status=FAILED, failure=result.failure.value, reason=result.reason)
+            return failed, None
+        try:
+            path, sound = self._write(result.clips[0])
+        except AudioError as error:
+            return replace(target.entry, status=FAILED, failure=Failure.REFUSED.value, reason=str(error)), None
+        return replace(target.entry, status=RENDERED, sound=sound), path
+
+    def _write(self, clip: Clip) -> tuple[Path, Sound]:
+        path = self.scratch / f"sound{self.plan.form.suffix}"
+        return path, mastering.write(path, clip, self.plan.form, self.plan.normalise)
+
+    def _listen(self, target: Target, entry: Entry) -> None:
+        """Let the census hear the file itself, so that it hears the same when the file is kept."""
+        self._advance()
+        if self.listened.get(entry.preset) is not target:
+            return
+        if entry.sound is None:
+            self.census.failed(entry.preset, entry.failure, entry.reason)
+        else:
+            self.census.hear(entry.preset, [mastering.played(self.out / entry.file, entry.sound)])
+            if entry.spread is not None:
+                self.census.heard_again(entry.preset, entry.spread)
+
+    def _advance(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, len(self.targets))
+
+
+@contextlib.contextmanager
+def _working(out: Path) -> Iterator[Path]:
+    """A folder for unfinished files, for this process alone."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; name a folder.")
+    scratch = out / SCRATCH
+    scratch.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(write_lock(scratch))
+        except LibraryError as error:
+            raise InputError(f"Another run is writing into {out}; wait for its end, or name another folder.") from error
+        _empty(scratch)
+        try:
+            yield scratch
+        finally:
+            _empty(scratch)
+            stack.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _empty(scratch: Path) -> None:
+    """Remove what a run left that was killed."""
+    for path in scratch.iterdir():
+        if not path.name.startswith("lock"):
+            path.unlink()
+
+
+def _refuse_what_is_in_the_way(out: Path, made: Outline, lines: Manifest) -> None:
+    """Make sure that no file is overwritten that isn't ours, or that is a sound of another bank's."""
+    for target in made.targets:
+        entry, path = target.entry, out / target.entry.file
+        known = lines.entries.get(entry.file)
+        if known is None and path.exists():
+            raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
+        if known is not None and (known.synth, known.bank) != (entry.synth, entry.bank):
+            raise InputError(f"{path} is a sound of the bank {known.bank} ({known.synth}); choose another folder.")
+
+
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"

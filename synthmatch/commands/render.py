@@ -1,0 +1,173 @@
+"""``synthmatch render``: banks into folders of sound files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from synthmatch.commands.framework import Command, Progress, open_pool, say, scheduler_option, workers_option
+
+if TYPE_CHECKING:
+    from synthmatch.notes import Performance
+
+_PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # synthmatch.phrases, which --help doesn't wait for
+_LOG = "plugins.log"
+
+
+@click.command(cls=Command)
+@click.argument("sources", nargs=-1, required=True, metavar="BANK|SYNTH...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder of the files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["wav", "flac", "ogg"]),
+    default="flac",
+    show_default=True,
+    help="32-bit float WAV, 24-bit FLAC, or Ogg Vorbis.",
+)
+@click.option(
+    "--note",
+    "notes",
+    multiple=True,
+    metavar="NOTE",
+    help="What is played: a name (C4 is middle C) or a MIDI number (60). Given several times, one after the other. "
+    "C4 if nothing else is chosen.",
+)
+@click.option("--chord", metavar="NOTE,NOTE,...", help="Notes played together.")
+@click.option("--phrase", type=click.Choice(_PHRASES), help="A short phrase.")
+@click.option("--midi", type=click.Path(path_type=Path), metavar="FILE", help="The notes of a MIDI file.")
+@click.option("--velocity", type=click.IntRange(1, 127), default=100, show_default=True, help="Not for --midi.")
+@click.option(
+    "--held",
+    type=click.FloatRange(0, 600, min_open=True),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long --note and --chord hold their keys.",
+)
+@click.option(
+    "--tail",
+    type=click.FloatRange(0, 600),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to go on after the last key is let go.",
+)
+@click.option(
+    "--normalise",
+    type=click.FloatRange(-60, 0),
+    metavar="LUFS",
+    help="Bring every file to this loudness (-18, say), as far as a peak of -1 dB lets it.",
+)
+@click.option(
+    "--effects",
+    type=click.Choice(["on", "off", "both"]),
+    default="on",
+    show_default=True,
+    help="With the synth's own effects, without them, or a file of each.",
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(8_000, 192_000), default=44_100, show_default=True, metavar="HZ"
+)
+@workers_option
+@scheduler_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one preset may take.",
+)
+@click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
+@click.option(
+    "--log", type=click.Path(path_type=Path), metavar="FILE", help=f"What plugins print; DIR/{_LOG} if not given."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def render(
+    sources: tuple[str, ...],
+    out: Path,
+    form: str,
+    notes: tuple[str, ...],
+    chord: str | None,
+    phrase: str | None,
+    midi: Path | None,
+    velocity: int,
+    held: float,
+    tail: float,
+    normalise: float | None,
+    effects: str,
+    sample_rate: int,
+    workers: int | None,
+    scheduler: str | None,
+    timeout: float,
+    retry: bool,
+    log: Path | None,
+    as_json: bool,
+) -> int:
+    """Render whole banks: a sound file per preset.
+
+    BANK is a preset file, or a folder of them; SYNTH, a synth that `synthmatch doctor` names, stands for the banks
+    that came with it. Each file is named after its preset; those of several banks go into a folder per bank.
+    DIR/manifest.jsonl says of each file where it comes from and how it was made. Run again with the same arguments,
+    only what is missing is rendered. Ends with what can be trusted of the sounds, and what can't.
+    """
+    from synthmatch.batch import render_bank
+    from synthmatch.batchplan import Effects, RenderPlan
+    from synthmatch.mastering import Format
+    from synthmatch.sources import read_sources
+
+    performance = _performance(notes, chord, phrase, midi, velocity, held, tail)
+    plan = RenderPlan(performance, Format(form), normalise, Effects(effects), sample_rate, retry)
+    plan.check()
+    bank = read_sources(sources)
+    say(f"{len(bank)} presets, {performance.seconds:g} s each.")
+    with (
+        _log_file(log, out) as noise,
+        open_pool(workers, scheduler, timeout, noise) as pool,
+        Progress("rendering", "file") as progress,
+    ):
+        report = render_bank(bank, plan, out, pool, progress)
+    click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))
+    return 0 if report.sounds else 1
+
+
+def _performance(
+    notes: tuple[str, ...],
+    chord: str | None,
+    phrase: str | None,
+    midi: Path | None,
+    velocity: int,
+    held: float,
+    tail: float,
+) -> Performance:
+    from synthmatch import phrases
+    from synthmatch.notes import read_midi
+
+    if sum(map(bool, (notes, chord, phrase, midi))) > 1:
+        raise click.UsageError("--note, --chord, --phrase and --midi stand for what is played; give one of them.")
+    if midi is not None:
+        return read_midi(midi, tail)
+    if phrase is not None:
+        return phrases.phrase(phrase, velocity, tail)
+    if chord is not None:
+        return phrases.chord(phrases.pitches_of(chord), velocity, held, tail)
+    return phrases.one_by_one([phrases.pitch_of(note) for note in notes or ("C4",)], velocity, held, tail)
+
+
+@contextlib.contextmanager
+def _log_file(chosen: Path | None, out: Path) -> Iterator[Path]:
+    """The file for what plugins print; one that nobody asked for is removed if it stays empty."""
+    path = out / _LOG if chosen is None else chosen
+    if chosen is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield path
+    finally:
+        if chosen is None and path.is_file() and not path.stat().st_size:
+            path.unlink()
