@@ -6,7 +6,9 @@ module that knows distributed.
 
 from __future__ import annotations
 
+import logging
 import queue
+import re
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,6 +27,7 @@ from synthmatch.renderers.synths import fingerprint
 _AHEAD = 3  # jobs under way for each thread of a worker: one that is rendered, the others to follow
 _GLANCE = 1.0  # seconds between two looks at which workers are there
 _RECALLS = 4  # a job whose workers vanish this often is suspected of ending them, as by Dask itself
+_ADDRESS = r"(tcp|tls|ucx|wss?)://[^/\s]+:\d+"
 _SHOWN = 3  # workers whose excuses are shown
 
 
@@ -137,8 +140,8 @@ class _Cluster(Closing):
     def lost(self) -> RenderError:
         """The error that says that the scheduler is gone."""
         return RenderError(
-            f"The scheduler at {self.address} is gone; start the cluster again, and what you did: "
-            "it goes on from what is stored."
+            f"The scheduler at {self.address} is gone; start the cluster again and repeat the command, "
+            "which goes on from what is stored."
         )
 
     def nobody(self, synth: str) -> RenderError:
@@ -325,11 +328,15 @@ def _connect(address: str, patience: float) -> Any:
             f"Rendering on a cluster needs the package distributed ({error}); "
             "run `pip install 'synthmatch[cluster]'`."
         ) from error
+    if not re.fullmatch(_ADDRESS, address):
+        raise RenderError(f"{address} isn't a scheduler's address; write it like tcp://studio:8786.")
+    for name in ("distributed", "distributed.client"):  # what it has to say is said in our errors
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    connect: Callable[..., Any] = Client
     try:
-        connect: Callable[..., Any] = Client
         return connect(address, timeout=patience, set_as_default=False, name="synthmatch")
     except (OSError, TimeoutError, ValueError) as error:
         raise RenderError(
             f"No Dask scheduler answers at {address}; start one with `dask scheduler`, "
-            "and give the address that it prints, such as tcp://studio:8786."
+            "and give the address that it prints."
         ) from error
