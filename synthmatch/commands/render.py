@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +13,7 @@ from synthmatch.commands.framework import Command, Progress, open_pool, say, sch
 if TYPE_CHECKING:
     from synthmatch.notes import Performance
 
-_PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # synthmatch.phrases, which --help doesn't wait for
-_LOG = "plugins.log"
+_PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phrases, which --help doesn't wait for
 
 
 @click.command(cls=Command)
@@ -86,7 +83,10 @@ _LOG = "plugins.log"
 )
 @click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option(
-    "--log", type=click.Path(path_type=Path), metavar="FILE", help=f"What plugins print; DIR/{_LOG} if not given."
+    "--log",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where what plugins print is kept, instead of plugins.log in synthmatch's home.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def render(
@@ -127,11 +127,9 @@ def render(
     plan.check()
     bank = read_sources(sources)
     say(f"{len(bank)} presets, {performance.seconds:g} s each.")
-    with (
-        _log_file(log, out) as noise,
-        open_pool(workers, scheduler, timeout, noise) as pool,
-        Progress("rendering", "file") as progress,
-    ):
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+    with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
     click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))
     return 0 if report.sounds else 1
@@ -158,16 +156,3 @@ def _performance(
     if chord is not None:
         return phrases.chord(phrases.pitches_of(chord), velocity, held, tail)
     return phrases.one_by_one([phrases.pitch_of(note) for note in notes or ("C4",)], velocity, held, tail)
-
-
-@contextlib.contextmanager
-def _log_file(chosen: Path | None, out: Path) -> Iterator[Path]:
-    """The file for what plugins print; one that nobody asked for is removed if it stays empty."""
-    path = out / _LOG if chosen is None else chosen
-    if chosen is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield path
-    finally:
-        if chosen is None and path.is_file() and not path.stat().st_size:
-            path.unlink()
