@@ -215,18 +215,17 @@ def _reach(headers: Sequence[_Header], instruments: Sequence[Sequence[Zone]]) ->
             values = common | dict(zone.generators)
             for number in zone.named(SAMPLE):
                 if not headers[number].compressed:
-                    moved = _moved(headers[number], values)
-                    spans[number] = min(spans[number][0], *moved), max(spans[number][1], *moved)
+                    reached = *spans[number], *_moved(headers[number], values)
+                    spans[number] = min(reached), max(reached)
     return spans
 
 
-def _moved(header: _Header, values: Mapping[int, int]) -> list[int]:
-    """The points of a sample as a zone moves them; those of the loop only where it is repeated."""
-    moves = _MOVES if values.get(_MODES, 0) & _LOOPS else _MOVES[:2]
-    return [
-        getattr(header, point) + _signed(values.get(fine, 0)) + (_signed(values.get(coarse, 0)) << 15)
-        for point, fine, coarse in moves
-    ]
+def _moved(header: _Header, values: Mapping[int, int]) -> Iterator[int]:
+    """The points of a sample as it has them and as a zone moves them; those of the loop only where it is repeated."""
+    for name, fine, coarse in _MOVES if values.get(_MODES, 0) & _LOOPS else _MOVES[:2]:
+        point: int = getattr(header, name)
+        yield point
+        yield point + _signed(values.get(fine, 0)) + (_signed(values.get(coarse, 0)) << 15)
 
 
 def _signed(amount: int) -> int:
