@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from synthmatch.errors import LibraryError
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import RenderJob
+from synthmatch.scrutiny import Progress
 from synthmatch.store import PENDING, RENDERED, StateRow
 from synthmatch.trust import Heard, TrustReport
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from synthmatch.renderers.pool import Pool
     from synthmatch.vectors import VectorStore
 
-Progress = Callable[[int, int], None]
 
 _CPU_SECONDS = {"amsynth": 0.24, "zynaddsubfx": 0.34, "faust": 0.3}
 """Processor seconds per preset, all of it: rendering the reference notes, FLAC, embedding."""

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from synthmatch.intake import AddReport, Estimate
 from synthmatch.listing import READY, BankCount, Listing, count_banks, listed
 from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
+from synthmatch.scrutiny import Progress
 from synthmatch.sounds import Sounds
 from synthmatch.store import FAILED, RENDERED, Rows, write_lock
 
@@ -238,14 +238,14 @@ class Library(Closing):
         bank: PresetBank,
         encoder: Encoder,
         pool: Pool,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 
         Stopped at any point, even killed, it goes on where it was when called again.
 
         Args:
-            progress: called with (done, total) states.
+            progress: called with (done, total) states, and a remark.
 
         Raises:
             EncoderMismatch: the library was embedded by another encoder.
@@ -261,7 +261,7 @@ class Library(Closing):
                 self.reload()
             return intake.add(self, bank, encoder, pool, fingerprints, progress)
 
-    def update(self, encoder: Encoder, progress: Callable[[int, int], None] | None = None) -> int:
+    def update(self, encoder: Encoder, progress: Progress | None = None) -> int:
         """Embed the stored sound again for another encoder, without rendering; also lists presets anew
         after labels have changed. The library stays as it was until everything is embedded.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from synthmatch import trust
 from synthmatch.audio import Clip
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from synthmatch.library import Library
     from synthmatch.renderers.pool import Pool
 
-Progress = Callable[[int, int], None]
+
+class Progress(Protocol):
+    """Is told how far something is, with a remark on what it is where that isn't plain."""
+
+    def __call__(self, done: int, total: int, remark: str = "") -> None: ...
+
 
 
 def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
@@ -77,7 +82,7 @@ def _render_again(library: Library, states: Collection[str], pool: Pool, progres
         apart = trust.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
         library.rows.repeated(state, apart)
         if progress is not None:
-            progress(done, len(waiting))
+            progress(done, len(waiting), "a second time")
 
 
 def _tolerance(stored: Sequence[Clip]) -> float:

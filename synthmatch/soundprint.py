@@ -55,7 +55,7 @@ def distance(first: Print, second: Print) -> float:
     """
     if len(first) != len(second):
         return float("inf")
-    heard = np.count_nonzero(np.maximum(first, second))
+    heard = int(np.count_nonzero(np.maximum(first, second)))
     apart = np.abs(first.astype(np.int16) - second.astype(np.int16)).sum()
     return float(apart) * STEP_DB / max(1, heard)
 

@@ -12,13 +12,15 @@ from synthmatch.presets.catalogue import Engine, Synth, known_synth, synths
 from synthmatch.presets.randompatches import random_bank_path, write_random_bank
 from synthmatch.renderers.synths import bank_folders, installed, require
 
+_ON_REQUEST = (Engine.FAUST, Engine.SOUNDFONT)
+
 
 def default_synths() -> tuple[Synth, ...]:
-    """The synths whose banks make up a library when none is named: every plugin on this machine whose banks
-    are here too; where there is none, the built-in synth. Its presets play in no other program, so whoever
-    has plugins gets it only when asking for it.
+    """The synths whose banks make up a library when none is named: every synth on this machine whose banks
+    are here too; where there is none, the built-in one. Its presets play in no other program, so whoever has
+    others gets it only when asking for it; SoundFonts too, which come with all kinds of programs.
     """
-    found = tuple(row for row in installed() if row.engine is not Engine.FAUST and bank_folders(row))
+    found = tuple(row for row in installed() if row.engine not in _ON_REQUEST and bank_folders(row))
     return found or (known_synth(faustsynth.SYNTH),)
 
 

@@ -111,23 +111,23 @@ class TrustReport:
         for failure in Failure:
             found = [each for each in self.failures if each.failure == failure.value]
             if found:
-                lines.append(f"{_count(len(found), 'preset')} {_WORDS[failure]}:")
+                lines.append(f"{_WORDS[failure]} ({_count(len(found), 'preset')}):")
                 lines += _indented([f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found])
         return lines
 
     def _unread(self) -> list[str]:
         if not self.faults:
             return []
-        return [f"{len(self.faults)} could not be read:", *_indented([each.reason for each in self.faults])]
+        return [f"Could not be read ({len(self.faults)}):", *_indented([each.reason for each in self.faults])]
 
     def _alike(self) -> list[str]:
         lines = []
         listed = self.presets - self.sounds
         if listed:
-            lines.append(f"{_count(listed, 'preset')} have the very parameters of another one.")
-        for groups, words in ((self.same, "the same sound"), (self.near, "nearly the same sound")):
+            lines.append(f"Listed more than once, with the very same parameters: {_count(listed, 'preset')}.")
+        for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
-                lines.append(f"{_count(len(groups), 'group')} of presets have {words}:")
+                lines.append(f"{words} ({_count(len(groups), 'group')} of presets):")
                 lines += _indented([", ".join(map(str, group)) for group in groups])
         return lines
 
@@ -143,13 +143,13 @@ class TrustReport:
 
 
 _WORDS = {
-    Failure.CRASH: "crashed the plugin",
-    Failure.TIMEOUT: "took too long",
-    Failure.NOT_FINITE: "made sound that isn't finite",
-    Failure.SILENT: "make no sound",
-    Failure.CLIPPED: "do little but clip",
-    Failure.NOT_LOADED: "weren't taken by the plugin",
-    Failure.REFUSED: "were refused",
+    Failure.CRASH: "Crashed the plugin",
+    Failure.TIMEOUT: "Took too long",
+    Failure.NOT_FINITE: "Sound that isn't finite",
+    Failure.SILENT: "No sound",
+    Failure.CLIPPED: "Little but clipping",
+    Failure.NOT_LOADED: "Not taken by the plugin",
+    Failure.REFUSED: "Refused",
 }
 
 

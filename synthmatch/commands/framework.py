@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
+_LARGE_LOG = 16 * 2**20  # bytes
 _STEPS = 10  # plain lines that a whole progress takes
 
 
@@ -82,6 +83,11 @@ def workers_option(command: _Function) -> _Function:
     )(command)
 
 
+def json_option(command: _Function) -> _Function:
+    """``--json``, handed over as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")(command)
+
+
 def scheduler_option(command: _Function) -> _Function:
     """``--scheduler tcp://HOST:PORT``; goes with ``workers_option``, and both with ``open_pool``."""
     return click.option(
@@ -100,7 +106,8 @@ def open_pool(
         workers: how many jobs run at once here; the number of processors if None.
         scheduler: the address of a cluster's scheduler, or None.
         timeout: seconds that one job may take.
-        log: a file to which what plugins print is appended; on a cluster, each machine keeps its own.
+        log: a file to which what plugins print is appended, ``plugins.log`` in synthmatch's home if None; on a
+            cluster, each machine keeps its own.
 
     Raises:
         UsageError: a cluster's workers can't be counted from here.
@@ -109,12 +116,23 @@ def open_pool(
     if scheduler is None:
         from synthmatch.renderers.pool import RenderPool
 
-        return RenderPool(workers, timeout, log)
+        return RenderPool(workers, timeout, log or _plugin_log())
     if workers is not None:
         raise click.UsageError("--workers is for this machine; with --scheduler the cluster's workers all take part.")
     from synthmatch.renderers.cluster import ClusterPool
 
     return ClusterPool(scheduler, timeout)
+
+
+def _plugin_log() -> Path:
+    """Where what plugins print goes; begun anew when it has grown large."""
+    from synthmatch.files import home
+
+    path = home() / "plugins.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LARGE_LOG:
+        path.replace(path.with_suffix(".log.1"))
+    return path
 
 
 class Progress(Closing):

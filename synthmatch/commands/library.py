@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +12,11 @@ import click
 from synthmatch.commands.framework import (
     Group,
     Progress,
+    json_option,
     library_option,
     model_option,
     open_pool,
+    say,
     scheduler_option,
     table,
     workers_option,
@@ -38,12 +42,14 @@ def library_group() -> None:
 @model_option
 @workers_option
 @scheduler_option
+@json_option
 def add(
     sources: tuple[str, ...],
     library_path: Path | None,
     model: Path | None,
     workers: int | None,
     scheduler: str | None,
+    as_json: bool,
 ) -> None:
     """Render, embed and index banks.
 
@@ -59,7 +65,9 @@ def add(
     with Library.open_or_create(library_path) as opened:
         opened.require_encoder(encoder)
         with open_pool(workers, scheduler) as pool:
-            add_banks(opened, bank, encoder, pool)
+            report = add_banks(opened, bank, encoder, pool, say if as_json else click.echo)
+        if as_json:
+            click.echo(json.dumps(_as_json(opened, report), indent=1, ensure_ascii=False))
 
 
 @library_group.command("list")
@@ -157,13 +165,19 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None) -
         click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
 
 
-def add_banks(library: Library, bank: PresetBank, encoder: Encoder, pool: Pool) -> None:
+def add_banks(
+    library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, tell: Callable[[str], None] = click.echo
+) -> AddReport:
     """Print the estimate, add a bank with progress, print the report."""
-    click.echo(f"{len(bank)} presets, {library.estimate(bank)}.")
+    tell(f"{len(bank)} presets, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
         report = library.add(bank, encoder, pool, progress)
-    _print_report(report)
-    click.echo(f"The library {library.path} now holds {len(library)} sounds that can be matched.")
+    known = f"; {report.known} were known already" if report.known else ""
+    tell(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}.")
+    for line in report.trust.lines():
+        tell(line)
+    tell(f"The library {library.path} now holds {len(library)} sounds that can be matched.")
+    return report
 
 
 def load_encoder(model: Path | None) -> Encoder:
@@ -180,8 +194,12 @@ def _row(listing: Listing, reason: str) -> tuple[str, ...]:
     return listing.id, listing.name, listing.synth, listing.bank, family, found, str(listing.file), status
 
 
-def _print_report(report: AddReport) -> None:
-    known = f"; {report.known} were known already" if report.known else ""
-    click.echo(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}.")
-    for line in report.trust.lines():
-        click.echo(line)
+def _as_json(library: Library, report: AddReport) -> dict[str, object]:
+    return {
+        "library": str(library.path),
+        "matchable": len(library),
+        "rendered": report.rendered,
+        "known": report.known,
+        "seconds": round(report.seconds, 3),
+        "trust": report.trust.as_json(),
+    }

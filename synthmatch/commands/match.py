@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, library_option, model_option, say, table
+from synthmatch.commands.framework import Command, json_option, library_option, model_option, say, table
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write each preset's files into a folder of its own."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")
+@json_option
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page to listen to.")
 @library_option
 @model_option

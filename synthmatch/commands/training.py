@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, model_option, say, workers_option
+from synthmatch.commands.framework import Command, Progress, json_option, model_option, say, workers_option
 
 if TYPE_CHECKING:
     from synthmatch.training.objective import Losses
@@ -77,7 +77,7 @@ def train(
     metavar="NAME",
     help="single, mixture or mixture-full; repeatable. All of them if not given.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")
+@json_option
 @click.option("--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures are asked for.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the table, and JSON beside it.")
 @model_option
