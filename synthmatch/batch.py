@@ -16,7 +16,7 @@ from synthmatch.batchplan import Effects, Outline, RenderPlan, Target, outline
 from synthmatch.errors import AudioError, InputError, LibraryError
 from synthmatch.files import file_hash
 from synthmatch.manifest import FAILED, RENDERED, Entry, Manifest
-from synthmatch.mastering import Level, Sound
+from synthmatch.mastering import Level
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import Pool
 from synthmatch.renderers.renderer import Failure, RenderResult
@@ -38,6 +38,7 @@ class BatchReport:
         entries: the lines of the manifest that are about this bank and plan, in the order of the bank.
         written: files written now.
         kept: files that were there already, as they should be.
+        failed_before: files that couldn't be made in an earlier run, and weren't tried again.
         others: lines of the manifest about files that other plans made in this folder.
         without_switch: titles of synths whose effects can't be switched off, though that was asked for.
         trust: what there is to say about the sounds.
@@ -48,6 +49,7 @@ class BatchReport:
     entries: tuple[Entry, ...]
     written: int
     kept: int
+    failed_before: int
     others: int
     without_switch: tuple[str, ...]
     trust: TrustReport
@@ -67,6 +69,8 @@ class BatchReport:
             count = sum(entry.sound is not None and entry.sound.level == level.value for entry in self.entries)
             if count:
                 lines.append(f"{_files(count)} {words}; the manifest says by how much.")
+        if self.failed_before:
+            lines.append(f"{_files(self.failed_before)} failed in an earlier run; --retry tries again.")
         lines += [f"The effects of {title} can't be switched off." for title in self.without_switch]
         failed_dry = self._failed_dry()
         if failed_dry:
@@ -81,6 +85,7 @@ class BatchReport:
             "manifest": str(self.folder / manifest.NAME),
             "written": self.written,
             "kept": self.kept,
+            "failed_before": self.failed_before,
             "others": self.others,
             "failed": sum(entry.status == FAILED for entry in self.entries),
             "levels": {
@@ -114,13 +119,14 @@ def render_bank(
     and the same manifest, whatever was there before and however many workers the pool has; presets that aren't
     repeatable apart.
 
+    A few presets of each bank are rendered a second time in the end, to see whether they are repeatable.
+
     Args:
         bank: what to render.
         plan: how.
         out: a folder, which is made if need be.
         pool: what renders.
-        progress: called with (sounds done, sounds in all); some presets are rendered twice, to see whether they
-            are repeatable.
+        progress: called with (files done, files in all).
 
     Raises:
         InputError: the folder can't be used, since files of others are in the way, or another run is at work there.
@@ -146,11 +152,20 @@ def render_bank(
         entries,
         batch.written,
         batch.kept,
+        batch.failed_before,
         len(others),
         tuple(row.title for row in made.without_switch),
         batch.census.report(bank.faults),
         time.monotonic() - begun,
     )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A line of the manifest, and what its file plays; None if there is no file."""
+
+    entry: Entry
+    clip: Clip | None = None
 
 
 @dataclass(eq=False)
@@ -166,11 +181,13 @@ class _Batch:
     progress: Progress | None
     written: int = 0
     kept: int = 0
+    failed_before: int = 0
     missing: defaultdict[str, list[Target]] = field(default_factory=lambda: defaultdict(list))  # by job
     listened: dict[str, Target] = field(default_factory=dict)  # by state: the file that the census hears
     done: int = 0
 
     def __post_init__(self) -> None:
+        self.unfinished = self.scratch / f"sound{self.plan.form.suffix}"
         self.census = Census(self.bank)
         heard = self.plan.effects is not Effects.OFF
         for target in self.targets:
@@ -193,8 +210,11 @@ class _Batch:
                 reason=known.reason,
             )
             self.lines.entries[entry.file] = entry
-            self.kept += entry.status == RENDERED
-            self._listen(target, entry)
+            self.kept += entry.sound is not None
+            self.failed_before += entry.sound is None
+            path = self.out / entry.file
+            clip = None if entry.sound is None else mastering.played(path, entry.sound)
+            self._listen(target, _Made(entry, clip))
 
     def render(self, pool: Pool) -> None:
         """Make what is missing."""
@@ -207,16 +227,12 @@ class _Batch:
         states = {state.id for state in self.census.repeats()}
         jobs = [target.job for state, target in self.listened.items() if state in states]
         for result in pool.render(jobs):
-            target = self.listened[result.job.state.id]
-            entry = self.lines.entries[target.entry.file]
-            if result.ok and entry.sound is not None:
-                with contextlib.suppress(AudioError):
-                    path, sound = self._write(result.clips[0])
-                    first = mastering.played(self.out / entry.file, entry.sound)
-                    apart = spread([first], [mastering.played(path, sound)])
-                    self.lines.add(replace(entry, spread=apart))
-                    self.census.heard_again(target.entry.preset, apart)
-            self._advance()
+            entry = self.lines.entries[self.listened[result.job.state.id].entry.file]
+            made = self._made(entry, result)
+            if made.clip is not None and entry.sound is not None:
+                apart = spread([mastering.played(self.out / entry.file, entry.sound)], [made.clip])
+                self.lines.add(replace(entry, spread=apart))
+                self.census.heard_again(entry.preset, apart)
 
     def _is_whole(self, known: Entry) -> bool:
         if known.sound is None:
@@ -226,42 +242,38 @@ class _Batch:
 
     def _finish(self, target: Target, result: RenderResult) -> None:
         path = self.out / target.entry.file
-        entry, ready = self._made(target, result)
-        self.lines.add(entry)  # first: a file of ours is always one that the manifest names
-        if ready is not None:
+        made = self._made(target.entry, result)
+        self.lines.add(made.entry)  # first: a file of ours is always one that the manifest names
+        if made.clip is not None:
             path.parent.mkdir(exist_ok=True)
-            ready.replace(path)
+            self.unfinished.replace(path)
             self.written += 1
         else:
             path.unlink(missing_ok=True)  # what another plan made isn't what the manifest says any more
-        self._listen(target, entry)
+        self._listen(target, made)
 
-    def _made(self, target: Target, result: RenderResult) -> tuple[Entry, Path | None]:
-        """The line of a file, and where the file is until then; None if there is none."""
-        if result.failure is not None:
-            failed = replace(target.entry, status=FAILED, failure=result.failure.value, reason=result.reason)
-            return failed, None
-        try:
-            path, sound = self._write(result.clips[0])
-        except AudioError as error:
-            return replace(target.entry, status=FAILED, failure=Failure.REFUSED.value, reason=str(error)), None
-        return replace(target.entry, status=RENDERED, sound=sound), path
+    def _made(self, planned: Entry, result: RenderResult) -> _Made:
+        """What came of a job; its sound is in ``unfinished`` then."""
+        failure, reason = result.failure, result.reason
+        if failure is None:
+            try:
+                sound, clip = mastering.write(self.unfinished, result.clips[0], self.plan.form, self.plan.normalise)
+                return _Made(replace(planned, status=RENDERED, sound=sound), clip)
+            except AudioError as error:
+                failure, reason = Failure.REFUSED, str(error)
+        return _Made(replace(planned, status=FAILED, failure=failure.value, reason=reason))
 
-    def _write(self, clip: Clip) -> tuple[Path, Sound]:
-        path = self.scratch / f"sound{self.plan.form.suffix}"
-        return path, mastering.write(path, clip, self.plan.form, self.plan.normalise)
-
-    def _listen(self, target: Target, entry: Entry) -> None:
-        """Let the census hear the file itself, so that it hears the same when the file is kept."""
-        self._advance()
-        if self.listened.get(entry.preset) is not target:
-            return
-        if entry.sound is None:
-            self.census.failed(entry.preset, entry.failure, entry.reason)
-        else:
-            self.census.hear(entry.preset, [mastering.played(self.out / entry.file, entry.sound)])
+    def _listen(self, target: Target, made: _Made) -> None:
+        """Let the census hear what is in the file: the same whether it was made now or before."""
+        entry = made.entry
+        if self.listened.get(entry.preset) is target:
+            if made.clip is None:
+                self.census.failed(entry.preset, entry.failure, entry.reason)
+            else:
+                self.census.hear(entry.preset, [made.clip])
             if entry.spread is not None:
                 self.census.heard_again(entry.preset, entry.spread)
+        self._advance()
 
     def _advance(self) -> None:
         self.done += 1

@@ -76,7 +76,7 @@ class Sound:
     level: str
 
 
-def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) -> Sound:
+def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) -> tuple[Sound, Clip]:
     """Write a clip as a file whose bytes depend on the sound and the arguments alone.
 
     Without ``normalise``, it has the clip's own level, unless that would clip: then its peak is at full scale.
@@ -86,6 +86,9 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         clip: finite samples, at any level.
         normalise: the integrated loudness to bring it to, in LUFS, as far as a peak of ``NORMALISED_PEAK_DB``
             lets it; None to leave it as it is.
+
+    Returns:
+        What is in the file, and what it plays with its gain undone, as :func:`played` reads it.
 
     Raises:
         AudioError: the loudness can't be made or measured, or the file can't be written.
@@ -103,7 +106,7 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         elif abs(off := _off(sound, normalise)) > _EXACT:
             gain *= 10 ** (off / 20)  # and leaves out some of the rest
         else:
-            return sound
+            return sound, _undone(heard, gain)
     raise AudioError(f"{path.name} can't be brought to its level in this format; choose --format flac or wav.")
 
 
@@ -113,8 +116,11 @@ def played(path: Path, sound: Sound) -> Clip:
     Raises:
         AudioError: it can't be read.
     """
-    heard = audio.read(path)
-    return heard if sound.gain == 1 else heard.scaled(1 / sound.gain)
+    return _undone(audio.read(path), sound.gain)
+
+
+def _undone(heard: Clip, gain: float) -> Clip:
+    return heard if gain == 1 else heard.scaled(1 / gain)
 
 
 def _ceiling(form: Format, normalise: float | None) -> float | None:
