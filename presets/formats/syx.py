@@ -188,9 +188,9 @@ class _Dump:
             raise PresetError(f"it is cut short, with {max(there, 0)} of {size} bytes; copy the file again.")
         if there > size:
             raise PresetError(f"it has {there} bytes instead of {size}; copy the file again.")
-        data, said = self.data[:size], self.data[size]
-        if said != _checksum(data):
-            raise PresetError(f"its checksum is {_checksum(data)} instead of {said}, so it is damaged; copy it again.")
+        data, said, right = self.data[:size], self.data[size], _checksum(self.data[:size])
+        if said != right:
+            raise PresetError(f"its checksum is {said} instead of {right}, so it is damaged; copy the file again.")
         return data
 
 
