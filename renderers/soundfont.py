@@ -73,18 +73,19 @@ class SoundFontRenderer(Closing):
         player = _player(self._rate)
         font = player.sfload(self._font, max_voices=VOICES)  # a copy that shares the samples
         player.program_select(0, font, 0, 0)
-        frames = np.zeros((round(performance.seconds * self._rate), 2), np.float32)
-        view = memoryview(frames).cast("B")
+        length = round(performance.seconds * self._rate)
+        sound = bytearray(length * _FRAME)
         now = 0
-        for moment, pitch, velocity in (*_events(performance, self._rate), (len(frames), 0, 0)):
-            until = min(moment, len(frames))
-            if until > now:
-                player.generate_simple(until - now, view[now * _FRAME : until * _FRAME])
-                now = until
-            player.noteon(0, pitch, velocity)  # 0 lets the key go
-        if not np.isfinite(frames).all():
+        for moment, pitch, velocity in _events(performance, self._rate):
+            until = min(moment, length)
+            _play(player, sound, now, until)
+            now = until
+            player.noteon(0, pitch, velocity)  # velocity 0 lets the key go
+        _play(player, sound, now, length)
+        samples = np.ascontiguousarray(np.frombuffer(sound, np.float32).reshape(-1, 2).T)
+        if not np.isfinite(samples).all():
             raise NotFinite("A SoundFont made samples that aren't finite; its preset is damaged.")
-        return Clip(np.ascontiguousarray(frames.T), self._rate)
+        return Clip(samples, self._rate)
 
     def close(self) -> None:
         """Let the samples go; a second call does nothing."""
@@ -99,6 +100,12 @@ def _player(sample_rate: int) -> Any:
             f"TinySoundFont can't be loaded ({error}); run `pip install 'synthmatch[soundfont]'`."
         ) from error
     return tinysoundfont.Synth(samplerate=sample_rate)
+
+
+def _play(player: Any, sound: bytearray, start: int, end: int) -> None:
+    """Fill the frames from one to another."""
+    if end > start:
+        player.generate_simple(end - start, memoryview(sound)[start * _FRAME : end * _FRAME])
 
 
 def _events(performance: Performance, rate: int) -> Iterator[tuple[int, int, int]]:

@@ -26,6 +26,7 @@ from synthmatch.presets.labels import label
 from synthmatch.presets.preset import Preset, State
 
 TIM = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 MODES, START, END, END_COARSE, LOOP_END, KEYS = 54, 0, 1, 12, 3, 43
 
 
@@ -218,6 +219,7 @@ def states(*found: Patch) -> list[State]:
     return [state_of(reader.patch(slot)) for slot in range(len(found))]
 
 
+@settings(deadline=None)
 @given(patches(), patches(), st.randoms(use_true_random=False))
 def test_neither_order_nor_neighbours_change_a_state(first: Patch, second: Patch, dice: random.Random) -> None:
     first, second = without_neighbours(first), without_neighbours(second)
@@ -225,13 +227,14 @@ def test_neither_order_nor_neighbours_change_a_state(first: Patch, second: Patch
     assert states(reordered(second, dice), first, reordered(first, dice)) == [other, one, one]
 
 
+@settings(deadline=None)
 @given(patches())
 def test_reading_a_state_gives_the_state(patch: Patch) -> None:
     (state,) = states(patch)
     assert state_of(patch_of(state)) == state
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@SAME_FOLDER
 @given(
     st.lists(
         st.tuples(st.text("Abc é1-", min_size=1, max_size=20).map(str.strip).filter(bool), patches()),
@@ -418,7 +421,7 @@ def test_every_cut_is_noticed(tmp_path: Path) -> None:
 WHOLE = encode([("One", stereo()), ("Two", simple())], "Bank")
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(SAME_FOLDER, max_examples=400)
 @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4))
 def test_damage_is_refused_or_survived(tmp_path: Path, damage: list[tuple[int, bytes]]) -> None:
     """Whatever a file says, it is read as presets that are sound themselves, or refused."""
