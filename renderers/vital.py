@@ -18,7 +18,9 @@ from synthmatch.renderers.renderer import RenderSettings
 # filter_fx_on isn't among them: many patches send an oscillator past both filters and shape it there, and are
 # another instrument without it.
 _EFFECTS = ("chorus", "compressor", "delay", "distortion", "eq", "flanger", "phaser", "reverb")
-_SOURCES = ("osc_1_on", "osc_2_on", "osc_3_on", "sample_on")
+
+# At nought, a note makes no sound and is over when its key is let go.
+_MUTE = ("osc_1_on", "osc_2_on", "osc_3_on", "sample_on", "env_1_release")
 
 _FADE = 512  # samples: vita fades out the last 200 of what it renders, in blocks of 64
 _SHORTEST = 64  # samples: a key held for less than one would never be let go
@@ -53,7 +55,7 @@ class VitalRenderer(Closing):
         self._synth: Any = None
         self._controls: dict[str, Any] = {}
         self._loaded = False
-        self._ringing = False  # whether what was rendered last went on beyond its end
+        self._ringing = False  # whether what was done last can still be heard
         self._ring = _RING
 
     def prepare(self, settings: RenderSettings) -> None:
@@ -79,7 +81,7 @@ class VitalRenderer(Closing):
             self.prepare(settings)
         self._synth.set_sample_rate(settings.sample_rate)
         self._settings = settings
-        self._loaded, self._ringing, self._ring = True, False, _RING
+        self._loaded, self._ringing, self._ring = True, True, _RING
         if state.data and not self._takes(state.data):
             self.close()  # it may have taken half of it
             raise RenderError(f"{self._row.title} refused the state {state.id}; read its file again.")
@@ -103,9 +105,8 @@ class VitalRenderer(Closing):
         mix = np.zeros((2, round(performance.seconds * rate)), np.float32)
         before = performance.notes[0].pitch
         for note, held in self._played(performance.notes):
-            self._fall_silent(before)
             start = round(note.start * rate)
-            sound = self._play(note, held, mix.shape[1] - start)
+            sound = self._play(note, held, before, mix.shape[1] - start)
             mix[:, start : start + sound.shape[1]] += sound
             before = note.pitch
         if not np.isfinite(mix).all():
@@ -136,20 +137,21 @@ class VitalRenderer(Closing):
         """End what was rendered last, and make ``pitch`` the one that a glide starts from.
 
         vita kills voices and clears echo and reverb before each note, but a killed voice still sounds for 50 ms
-        of the next, and what circles in chorus and phaser stays.
+        of the next, what circles in the chorus stays, and knobs glide from where they stood before a load.
         """
         settle = self._row.settle if self._settings.settle is None else self._settings.settle
-        switches = [(self._controls[name], self._controls[name].value()) for name in _SOURCES]
-        for switch, _ in switches:
-            switch.set(0.0)
+        knobs = [(self._controls[name], self._controls[name].value()) for name in _MUTE]
+        for knob, _ in knobs:
+            knob.set(0.0)
         self._synth.render(pitch, 0.0, _SHORTEST / self._settings.sample_rate, settle if self._ringing else 0.0)
-        for switch, value in switches:
-            switch.set(value)
+        for knob, value in knobs:
+            knob.set(value)
 
-    def _play(self, note: Note, held: float, room: int) -> Samples:
+    def _play(self, note: Note, held: float, before: int, room: int) -> Samples:
         """One note from its start until it is silent; shape (2, n), n at most ``room`` samples."""
         rate = self._settings.sample_rate
         while True:
+            self._fall_silent(before)
             count = min(room, round((held + self._ring) * rate))
             sound: Samples = self._synth.render(
                 note.pitch, note.velocity / 127, max(held, _SHORTEST / rate), (count + _FADE) / rate
