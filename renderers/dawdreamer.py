@@ -24,7 +24,7 @@ _SEED = 0x1234  # what ZynAddSubFX itself starts with
 
 # A MIDI file with one message, all sound off (controller 120) on channel 1: notes with a long release would
 # ring on through any pause.
-_ALL_SOUND_OFF = bytes.fromhex("4d546864 00000006 0000 0001 0060  4d54726b 00000008 00 b07800 00 ff2f00")
+ALL_SOUND_OFF = bytes.fromhex("4d546864 00000006 0000 0001 0060  4d54726b 00000008 00 b07800 00 ff2f00")
 
 
 class PluginRenderer(Closing):
@@ -123,7 +123,7 @@ class PluginRenderer(Closing):
         """End what the performance before left sounding."""
         with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
             file = Path(folder) / "off.mid"
-            file.write_bytes(_ALL_SOUND_OFF)
+            file.write_bytes(ALL_SOUND_OFF)
             self._processor.load_midi(str(file))
         self._engine.render(seconds)
 
