@@ -7,7 +7,7 @@ import pytest
 
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.families import FAMILIES
-from synthmatch.presets.formats import native_format
+from synthmatch.presets.formats import format_of, native_format
 from synthmatch.presets.formats.zyn import uses_padsynth
 
 AMSYNTH = Path("/usr/share/amsynth/banks")
@@ -77,3 +77,24 @@ def test_enough_presets_are_labelled_for_the_benchmark(amsynth: PresetBank, zyn:
     assert counts["percussion"] >= 190
     assert counts["bass"] >= 155
     assert counts["lead"] >= 175
+
+
+def test_amsynth_presets_have_the_same_state_in_every_file(amsynth: PresetBank, tmp_path: Path) -> None:
+    for number, preset in enumerate(amsynth.presets[::5]):
+        path = tmp_path / ("one.fxb" if number % 2 else "one.fxp")
+        format_of(path).write(path, [preset])
+        (back,), _ = format_of(path).read(path)
+        assert back.state == preset.state, preset
+        expected = preset.name.encode("latin-1", "replace")[:27].decode("latin-1").strip() or "one"
+        assert back.name == ("one" if number % 2 else expected)
+
+
+def test_zyn_presets_have_the_same_state_in_every_file(zyn: PresetBank, tmp_path: Path) -> None:
+    for number, preset in enumerate(zyn.presets[::5]):
+        path = tmp_path / ("one.fxp" if number % 2 else "one.fxb")
+        format_of(path).write(path, [preset])
+        (back,), _ = format_of(path).read(path)
+        assert back.state == preset.state, preset
+        assert (back.name, back.author, back.comment, back.category) == (
+            preset.name, preset.author, preset.comment, preset.category or "0",
+        )  # fmt: skip
