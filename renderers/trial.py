@@ -50,6 +50,7 @@ _PERFORMANCES = (
 )
 
 _LEAD = 0.25  # seconds before the note, in which only what was played before can be heard
+_EARLY = 0.05  # some plugins begin a note where its block begins
 _AGAIN = Performance((Note(_LEAD, 55, 100, 0.5),), 0.2)
 _BETWEEN = Performance((Note(0.0, 36, 127, 0.8), Note(0.2, 84, 127, 0.6)), 0.0)  # let go at the very end
 
@@ -305,4 +306,4 @@ def _treated(row: Synth) -> tuple[Synth, ...]:
 
 def _lead(clip: Clip) -> float:
     """The loudest of what is heard before the note."""
-    return clip.between(0.0, _LEAD).peak
+    return clip.between(0.0, _LEAD - _EARLY).peak
