@@ -83,6 +83,18 @@ def workers_option(command: _Function) -> _Function:
     )(command)
 
 
+def timeout_option(command: _Function) -> _Function:
+    """``--timeout SECONDS``."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long one preset may take.",
+    )(command)
+
+
 def json_option(command: _Function) -> _Function:
     """``--json``, handed over as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")(command)

@@ -19,6 +19,7 @@ from synthmatch.commands.framework import (
     say,
     scheduler_option,
     table,
+    timeout_option,
     workers_option,
 )
 
@@ -42,6 +43,7 @@ def library_group() -> None:
 @model_option
 @workers_option
 @scheduler_option
+@timeout_option
 @json_option
 def add(
     sources: tuple[str, ...],
@@ -49,6 +51,7 @@ def add(
     model: Path | None,
     workers: int | None,
     scheduler: str | None,
+    timeout: float,
     as_json: bool,
 ) -> None:
     """Render, embed and index banks.
@@ -64,7 +67,7 @@ def add(
     encoder = load_encoder(model)
     with Library.open_or_create(library_path) as opened:
         opened.require_encoder(encoder)
-        with open_pool(workers, scheduler) as pool:
+        with open_pool(workers, scheduler, timeout) as pool:
             report = add_banks(opened, bank, encoder, pool, say if as_json else click.echo)
         if as_json:
             click.echo(json.dumps(_as_json(opened, report), indent=1, ensure_ascii=False))

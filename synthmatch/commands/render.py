@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, open_pool, say, scheduler_option, workers_option
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    json_option,
+    open_pool,
+    say,
+    scheduler_option,
+    timeout_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from synthmatch.notes import Performance
@@ -73,14 +82,7 @@ _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phras
 )
 @workers_option
 @scheduler_option
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long one preset may take.",
-)
+@timeout_option
 @click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option(
     "--log",
@@ -88,7 +90,7 @@ _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phras
     metavar="FILE",
     help="Where what plugins print is kept, instead of plugins.log in synthmatch's home.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@json_option
 def render(
     sources: tuple[str, ...],
     out: Path,

@@ -1,6 +1,6 @@
 /* The smallest VST2 synth that does wrong on purpose.
  *
- * Built with -DDEED=1..9 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
+ * Built with -DDEED=1..10 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
  * ENTRY_DEED it does so when it is loaded. A chunk makes it softer, unless its deed is to ignore presets. The layouts are those of the VST 2.4 interface.
  */
 #include <math.h>
@@ -11,9 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef BAD_PITCH
 #define BAD_PITCH 99
+#endif
+#ifndef PLUGIN_ID
+#define PLUGIN_ID "deed"
+#endif
 
-enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE, CLIP, IGNORE, ORPHAN };
+enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE, CLIP, IGNORE, ORPHAN, ABORT };
 enum { SET_CHUNK = 24, PROCESS_EVENTS = 25, CATEGORY = 35, NAME = 45, CAN_DO = 51, VST_VERSION = 58 };
 enum { CAN_REPLACE = 1 << 4, CHUNKS = 1 << 5, IS_SYNTH = 1 << 8 };
 
@@ -49,6 +54,7 @@ static void deed(void) {
     case HANG: for (volatile int forever = 1; forever;) {} break;
     case NOT_A_NUMBER: not_a_number = 1; break;
     case SILENCE: silent = 1; break;
+    case ABORT: abort();
     case CLIP: level = 1.0f; break;
     case ORPHAN: kill(getppid(), SIGKILL); break;
     case NOISE: printf("a plugin's noise\n"); fflush(stdout); fprintf(stderr, "and more of it\n"); break;
@@ -107,7 +113,7 @@ __attribute__((visibility("default"))) Effect *VSTPluginMain(void *host) {
     self->parameters = 41;
     self->outputs = 2;
     self->flags = CAN_REPLACE | CHUNKS | IS_SYNTH;
-    self->id = 'd' << 24 | 'e' << 16 | 'e' << 8 | 'd';
+    self->id = PLUGIN_ID[0] << 24 | PLUGIN_ID[1] << 16 | PLUGIN_ID[2] << 8 | PLUGIN_ID[3];
     self->version = 1;
     return self;
 }
