@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, BinaryIO, NamedTuple
 
@@ -78,7 +77,7 @@ class SoundFontReader:
         found = _find(file, source)
         self._smpl = found["smpl"]
         self._rows = {name: self._table(found[name], name, source) for name in RECORDS}
-        self._instrument = lru_cache(maxsize=None)(lambda number: tuple(self._zones("inst", 1, number)))
+        self._instruments: dict[int, tuple[Zone, ...]] = {}
         self.title = _text(self._bytes(found["INAM"].start, min(found["INAM"].size, 256))) if "INAM" in found else ""
         """The bank's name, or ""."""
         self.listings = tuple(Listing(_text(row[0]), row[2], row[1]) for row in self._rows["phdr"][:-1])
@@ -118,6 +117,11 @@ class SoundFontReader:
     def _bytes(self, start: int, size: int) -> bytes:
         self._file.seek(start)
         return self._file.read(size)
+
+    def _instrument(self, number: int) -> tuple[Zone, ...]:
+        if number not in self._instruments:
+            self._instruments[number] = tuple(self._zones("inst", 1, number))
+        return self._instruments[number]
 
     def _zones(self, owners: str, place: int, number: int) -> Iterator[Zone]:
         """The zones of a preset or an instrument.
@@ -172,18 +176,20 @@ class SoundFontReader:
             data = self._bytes(self._smpl.start + start, end - start)
             if not data.startswith(b"OggS"):
                 raise PresetError("one of its samples is compressed in an unknown way.")
-            bounds = 0, end - start, header.loop_start, header.loop_end
+            loop = header.loop_start, header.loop_end
         else:
             data = self._points(start, end)
-            loop = (min(max(point, start), end) - start for point in (header.loop_start, header.loop_end))
-            bounds = header.start - start, header.end - start, *loop  # type: ignore[assignment]
+            loop = _between(header.loop_start, start, end) - start, _between(header.loop_end, start, end) - start
+        bounds = header.start - start, header.end - start, *loop
         return Sample(data, *bounds, header.rate, header.pitch, header.correction, link, kind)
 
     def _points(self, start: int, end: int) -> bytes:
         """16-bit points from one to another; what lies outside the file is silence."""
-        first, last = max(start, 0), min(end, self._smpl.size // 2)
-        data = self._bytes(self._smpl.start + 2 * first, 2 * max(last - first, 0))
-        return bytes(2 * min(first - start, end - start)) + data + bytes(2 * min(max(end - last, 0), end - start))
+        count = self._smpl.size // 2
+        first, last = _between(start, 0, count), _between(end, 0, count)
+        data = self._bytes(self._smpl.start + 2 * first, 2 * (last - first))
+        before = _between(0, start, end) - start
+        return (bytes(2 * before) + data).ljust(2 * (end - start), b"\0")
 
 
 def _find(file: BinaryIO, source: str) -> dict[str, riff.Chunk]:
@@ -226,6 +232,10 @@ def _moved(header: _Header, values: Mapping[int, int]) -> Iterator[int]:
         point: int = getattr(header, name)
         yield point
         yield point + _signed(values.get(fine, 0)) + (_signed(values.get(coarse, 0)) << 15)
+
+
+def _between(value: int, low: int, high: int) -> int:
+    return min(max(value, low), high)
 
 
 def _signed(amount: int) -> int:
