@@ -96,13 +96,12 @@ def test_order_and_workers_change_no_sample(states: list[State]) -> None:
     found: dict[str, list[bytes]] = {state.id: [] for state in states}
     dice = random.Random(5)
     for workers in (1, 2):
-        order = [*jobs, *jobs]
-        dice.shuffle(order)
+        order = dice.sample(jobs, len(jobs))
         with RenderPool(workers) as pool:
             for result in pool.render(order):
                 assert result.ok, result.reason
                 found[result.job.state.id].append(b"".join(clip.samples.tobytes() for clip in result.clips))
-    assert all(len(sounds) == 4 and len(set(sounds)) == 1 for sounds in found.values())
+    assert all(len(sounds) == 2 and len(set(sounds)) == 1 for sounds in found.values())
     first = {state.id: found[state.id][0] for state in states}
     untouched = first.pop(State("vital", b"").id)
     assert untouched == first[states[0].id]  # whose file says the same
@@ -181,11 +180,14 @@ def test_a_chord_is_the_sum_of_its_notes(make: Make) -> None:
     assert np.abs(chord - sum(single)).max() < 1e-5 * np.abs(chord).max()
 
 
-def test_the_first_note_sounds_like_the_second(make: Make) -> None:
-    """No knob is still on its way from where it stood before the preset was loaded."""
-    state = make(osc_1_random_phase=0, osc_1_phase=0, filter_1_on=1, filter_1_cutoff=30, osc_1_level=0.2)
-    first, second = play(state, NOTE, NOTE)
-    assert np.abs(first - second).max() < 1e-5 * np.abs(first).max()
+@pytest.mark.parametrize("release", [0.3, 2.0])
+def test_the_first_note_sounds_like_the_second(make: Make, release: float) -> None:
+    """No knob is still on its way from where it stood before the preset was loaded, and no voice rings on."""
+    still = {"osc_1_random_phase": 0.0, "osc_1_phase": 0.0}
+    state = make(**still, env_1_release=release, filter_1_on=1, filter_1_cutoff=30, osc_1_level=0.2)
+    first, second, third = play(state, NOTE, NOTE, NOTE)
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, third)
 
 
 def test_notes_that_ring_on_are_heard_to_their_end(make: Make) -> None:
@@ -300,7 +302,7 @@ def test_the_pool_goes_on_after_states_that_it_refuses(make: Make) -> None:
     jobs = [RenderJob(State("vital", b"{"), (NOTE,)), RenderJob(make(), (NOTE,))]
     with RenderPool(1) as pool:
         bad, good = sorted(pool.render(jobs), key=lambda result: result.ok)
-    assert (bad.failure, good.ok) == (Failure.REFUSED, True)
+    assert (bad.failure, good.ok) == (Failure.REFUSED, True), bad.reason
     assert "read its file again" in bad.reason
 
 
