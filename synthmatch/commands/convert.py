@@ -12,8 +12,12 @@ from synthmatch.commands.framework import Command
 if TYPE_CHECKING:
     from synthmatch.convert import ConvertReport
 
+    _ParamType = click.ParamType[str]
+else:
+    _ParamType = click.ParamType  # which older versions of click don't let be parameterised
 
-class _Format(click.ParamType):
+
+class _Format(_ParamType):
     """A suffix that can be written, with or without its dot; the formats are asked when it's needed."""
 
     name = "format"

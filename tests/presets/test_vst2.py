@@ -51,7 +51,7 @@ def test_a_bank_and_its_programs_hold_the_same_presets(
     expected = [(each.name, each.state) for each in presets]
     assert [(each.name, each.state) for each in read(bank)] == expected
     assert [each.slot for each in read(bank)] == list(range(len(presets)))
-    singles = []
+    singles: list[Preset] = []
     for number, preset in enumerate(read(bank)):
         FXP.write(folder / f"{number}.fxp", [preset])
         singles += read(folder / f"{number}.fxp")
