@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def read_synths(path: Path) -> dict[str, Synth]:
     Raises:
         SynthError: it can't be read, or a table says something that can't be.
     """
-    return _rows(path, _read(path))
+    return dict(_rows(path, _read(path)))
 
 
 def write_synth(path: Path, row: Synth) -> None:
@@ -283,7 +284,8 @@ def _said(rows: Mapping[str, Synth]) -> dict[str, dict[str, Any]]:
     return {row.id: entry(row) for row in rows.values()}
 
 
-def _rows(path: Path, text: str) -> dict[str, Synth]:
+@lru_cache(maxsize=4)  # each .fxp that is read asks for it, and tomlkit takes its time
+def _rows(path: Path, text: str) -> Mapping[str, Synth]:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
