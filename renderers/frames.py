@@ -9,13 +9,16 @@ import pickle
 import signal
 import struct
 from dataclasses import dataclass
-from typing import IO
+from typing import Any, BinaryIO
 
 from synthmatch.audio import Clip
 from synthmatch.presets.catalogue import Synth
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 
 _LENGTH = struct.Struct(">Q")
+
+Frame = list[bytearray]
+"""A message as it was read: the pickle, then the arrays in it."""
 
 
 @dataclass(frozen=True)
@@ -57,39 +60,41 @@ class Answer:
     reason: str = ""
 
 
-def write_frame(stream: IO[bytes], data: bytes) -> None:
-    """Write one frame: its length in 8 bytes, then ``data``."""
-    stream.write(_LENGTH.pack(len(data)))
-    stream.write(data)
+def send(stream: BinaryIO, message: object) -> None:
+    """Write one frame: how many parts, the length of each in 8 bytes, the parts.
+
+    The first part is the pickled message; the others are its arrays, written from where they lie.
+    """
+    arrays: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(message, protocol=5, buffer_callback=arrays.append)
+    parts = [memoryview(pickled), *(array.raw() for array in arrays)]
+    stream.write(b"".join(map(_LENGTH.pack, (len(parts), *(part.nbytes for part in parts)))))
+    for part in parts:
+        stream.write(part)
     stream.flush()
 
 
-def read_frame(stream: IO[bytes]) -> bytes:
+def receive(stream: BinaryIO) -> Frame:
     """Read one frame.
 
     Raises:
         EOFError: the other side is gone, perhaps in the middle of the frame.
     """
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise EOFError
-    (length,) = _LENGTH.unpack(head)
-    data = stream.read(length)
-    if len(data) < length:
+    (count,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    lengths = [_LENGTH.unpack(_exactly(stream, _LENGTH.size))[0] for _ in range(count)]
+    return [_exactly(stream, length) for length in lengths]
+
+
+def unpack(frame: Frame) -> Any:
+    """The message in a frame. Its arrays lie in the frame's own memory, and can be written to."""
+    return pickle.loads(frame[0], buffers=frame[1:])
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytearray:
+    data = bytearray(length)
+    if stream.readinto(data) < length:  # type: ignore[attr-defined]
         raise EOFError
     return data
-
-
-def whole_frame(data: bytes) -> bytes | None:
-    """The data of a frame that was read as one piece; None if it is cut short."""
-    if len(data) < _LENGTH.size or len(data) != _LENGTH.size + _LENGTH.unpack_from(data)[0]:
-        return None
-    return data[_LENGTH.size :]
-
-
-def pack(message: object) -> bytes:
-    """A message as the data of a frame."""
-    return pickle.dumps(message, protocol=5)
 
 
 def timed_out(order: Order) -> Answer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import queue
 import shutil
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmatch.presets.catalogue import Synth
-from synthmatch.renderers.frames import Answer, Order, Question, Ready, Start, pack, read_frame, write_frame
+from synthmatch.renderers.frames import Answer, Frame, Order, Question, Ready, Start, receive, send, unpack
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
@@ -85,7 +84,7 @@ class Host:
                 start_new_session=True,  # Ctrl-C is the pool's to handle, and one signal ends its children too
             )
         self._keeps_time = False
-        self._frames: queue.Queue[bytes | None] = queue.Queue()
+        self._frames: queue.Queue[Frame | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, name="synthmatch-reader", daemon=True)
         self._reader.start()
 
@@ -154,16 +153,16 @@ class Host:
     def _send(self, message: object) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # the reader reports its end
-            write_frame(self._process.stdin, pack(message))
+            send(self._process.stdin, message)
 
     def _receive(self, timeout: float) -> Any:
         try:
-            data = self._frames.get(timeout=timeout)
+            frame = self._frames.get(timeout=timeout)
         except queue.Empty:
             raise HostSlow from None
-        if data is None:
+        if frame is None:
             raise HostDied(self._exit_status())
-        return pickle.loads(data)
+        return unpack(frame)
 
     def _exit_status(self) -> int:
         """The status of a process that closed its output; its children are ended first."""
@@ -180,6 +179,6 @@ class Host:
         assert self._process.stdout is not None
         try:
             while True:
-                self._frames.put(read_frame(self._process.stdout))
+                self._frames.put(receive(self._process.stdout))
         except (EOFError, OSError, ValueError):
             self._frames.put(None)

@@ -13,13 +13,12 @@ would open them.
 from __future__ import annotations
 
 import argparse
+import gc
 import os
-import pickle
 import select
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,16 +35,18 @@ from synthmatch.renderers.frames import (
     Ready,
     Start,
     crashed,
-    pack,
-    read_frame,
+    receive,
+    send,
     timed_out,
-    whole_frame,
-    write_frame,
+    unpack,
 )
 from synthmatch.renderers.renderer import Failure, Renderer, RenderJob, RenderSettings
 
 if TYPE_CHECKING:
     from synthmatch.renderers.probe import Probe
+
+
+_BEGUN = b"!"  # a child's word that it has an answer and sends it now
 
 
 @runtime_checkable
@@ -70,40 +71,41 @@ def perform(renderer: Renderer, job: RenderJob) -> Answer:
     return Answer(clips) if wrong is None else Answer(failure=wrong[0], reason=wrong[1])
 
 
-def perform_in_child(renderer: Renderer, order: Order, inherited: Sequence[int]) -> bytes:
+def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answers: BinaryIO) -> None:
     """``perform`` in a forked child, so that the synth here stays untouched.
 
-    Args:
-        inherited: file descriptors that the child must not keep open.
-
-    Returns:
-        A packed ``Answer``: the child's own, or what became of it.
+    The child sends its answer itself: nobody else has to copy the sound. What became of a child that sent none is
+    answered here.
     """
-    receive, send = os.pipe()
-    _widen(send)
+    told, tell = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
             die_with_parent()
-            for descriptor in (receive, *inherited):
+            for descriptor in (told, requests.fileno()):
                 os.close(descriptor)
-            with os.fdopen(send, "wb") as stream:
-                write_frame(stream, pack(perform(renderer, order.job)))
+            answer = perform(renderer, order.job)
+            os.write(tell, _BEGUN)
+            send(answers, answer)
             status = 0
         except BaseException:
             traceback.print_exc()
             sys.stderr.flush()
         finally:
             os._exit(status)  # nothing of the parent's may be flushed, closed or removed a second time
-    os.close(send)
-    data = _read_until(receive, time.monotonic() + order.timeout)
-    if data is None:
+    os.close(tell)
+    in_time = bool(select.select([told], [], [], order.timeout)[0])
+    if not in_time:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    if data is None:
-        return pack(timed_out(order))
-    return whole_frame(data) or pack(crashed(order.job, os.waitstatus_to_exitcode(status)))
+    # Asked first: what a plugin started may outlive the child, and hold the other end.
+    begun = bool(select.select([told], [], [], 0)[0]) and os.read(told, 1) == _BEGUN
+    os.close(told)
+    if begun and status != 0:
+        sys.exit("The answer was cut short.")  # whatever is said now would be taken for the rest of it
+    if not begun:
+        send(answers, crashed(order.job, os.waitstatus_to_exitcode(status)) if in_time else timed_out(order))
 
 
 def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answers: BinaryIO) -> None:
@@ -111,12 +113,14 @@ def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answ
     forks = renderer.isolation is Isolation.FORK and hasattr(os, "fork")
     if forks and isinstance(renderer, Preparable):
         renderer.prepare(settings)
-    write_frame(answers, pack(Ready(keeps_time=forks)))
-    inherited = (requests.fileno(), answers.fileno())
+    gc.freeze()  # a child that looked for garbage among its parent's things would copy all of them
+    send(answers, Ready(keeps_time=forks))
     while True:
-        order: Order = pickle.loads(read_frame(requests))
-        work = perform_in_child(renderer, order, inherited) if forks else pack(perform(renderer, order.job))
-        write_frame(answers, work)
+        order: Order = unpack(receive(requests))
+        if forks:
+            perform_in_child(renderer, order, requests, answers)
+        else:
+            send(answers, perform(renderer, order.job))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -137,19 +141,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     from synthmatch.renderers.synths import make_renderer
 
-    start: Start | Question = pickle.loads(read_frame(requests))
+    start: Start | Question = unpack(receive(requests))
     confine(home, start.synth.one_processor)
     try:
         renderer = make_renderer(start.synth)  # finds the plugin, perhaps in the real home
         move_home(home)
         with renderer:
             if isinstance(start, Question):
-                write_frame(answers, pack(_described(start.synth, renderer)))
-                read_frame(requests)  # the other side ends this process; until then the answer can be read
+                send(answers, _described(start.synth, renderer))
+                receive(requests)  # the other side ends this process; until then the answer can be read
             else:
                 serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
-        write_frame(answers, pack(Answer(failure=Failure.REFUSED, reason=str(error))))
+        send(answers, Answer(failure=Failure.REFUSED, reason=str(error)))
 
 
 def _described(row: Synth, renderer: Renderer) -> Probe:
@@ -168,23 +172,8 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    _widen(answers.fileno())
     return requests, answers
-
-
-def _read_until(descriptor: int, deadline: float) -> bytes | None:
-    """Everything up to the end of the pipe, which is closed then; None if the deadline comes first."""
-    parts: list[bytes] = []
-    try:
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                return None
-            part = os.read(descriptor, 1 << 20)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-    finally:
-        os.close(descriptor)
 
 
 def _widen(pipe: int) -> None:

@@ -14,33 +14,38 @@ from synthmatch.errors import NotFinite, PresetError
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.preset import State
-from synthmatch.renderers.frames import Answer, describe_exit, pack, read_frame, whole_frame, write_frame
+from synthmatch.renderers.frames import Answer, describe_exit, receive, send, unpack
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 from synthmatch.renderers.synths import is_installed, make_renderer
 from synthmatch.renderers.worker import perform
 
 
-def frame(data: bytes) -> bytes:
+def frame(message: object) -> bytes:
     stream = io.BytesIO()
-    write_frame(stream, data)
+    send(stream, message)
     return stream.getvalue()
 
 
 def test_frames_come_out_as_they_went_in() -> None:
-    stream = io.BytesIO(frame(b"one") + frame(b"") + frame(bytes(100_000)))
-    assert [read_frame(stream) for _ in range(3)] == [b"one", b"", bytes(100_000)]
+    sound = np.arange(60_000, dtype=np.float32).reshape(2, -1)
+    answer = Answer((Clip(sound, 44_100), Clip(sound[:, ::2], 22_050)))
+    stream = io.BytesIO(frame("one") + frame(answer) + frame(b""))
+    assert unpack(receive(stream)) == "one"
+    one, other = unpack(receive(stream)).clips
+    assert (one.sample_rate, other.sample_rate) == (44_100, 22_050)
+    assert np.array_equal(one.samples, sound)
+    assert np.array_equal(other.samples, sound[:, ::2])
+    assert one.samples.flags.writeable
+    assert unpack(receive(stream)) == b""
     with pytest.raises(EOFError):
-        read_frame(stream)
+        receive(stream)
 
 
 def test_a_frame_that_is_cut_anywhere_is_no_frame() -> None:
-    whole = frame(b"answer")
-    assert whole_frame(whole) == b"answer"
+    whole = frame(Answer((Clip(np.ones((1, 8), np.float32), 8000),)))
     for length in range(len(whole)):
-        assert whole_frame(whole[:length]) is None
         with pytest.raises(EOFError):
-            read_frame(io.BytesIO(whole[:length]))
-    assert whole_frame(whole + b"!") is None
+            receive(io.BytesIO(whole[:length]))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,7 @@ def test_a_job_with_sound_gives_a_clip_per_performance() -> None:
     answer = perform(_Tone(), job)  # type: ignore[arg-type]
     assert answer.failure is None
     assert [clip.samples.shape for clip in answer.clips] == [(1, 16_000)] * len(REFERENCE_NOTES)
-    assert len(pack(answer)) < 1.02 * sum(clip.samples.nbytes for clip in answer.clips)
+    assert len(frame(answer)) < 1.02 * sum(clip.samples.nbytes for clip in answer.clips)
     assert isinstance(answer, Answer)
 
 
