@@ -47,13 +47,13 @@ def _settle_ogg(data: bytearray) -> None:
         body = place + _PAGE.size + segments
         end = body + sum(data[place + _PAGE.size : body])
         _PAGE.pack_into(data, place, mark, version, kind, position, 1, page, 0, segments)
-        checksum = _ogg_checksum(bytes(data[place:end]))
+        checksum = ogg_checksum(bytes(data[place:end]))
         _PAGE.pack_into(data, place, mark, version, kind, position, 1, page, checksum, segments)
         place = end
 
 
-def _ogg_checksum(page: bytes) -> int:
-    """Ogg's CRC-32: zlib's polynomial with the bits of every byte, and of the result, the other way round."""
+def ogg_checksum(page: bytes) -> int:
+    """The checksum of an Ogg page whose own field for it is zero: a CRC-32 with zlib's polynomial with the bits of every byte, and of the result, the other way round."""
     mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int(f"{mirrored:032b}"[::-1], 2)
 
