@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from synthmatch.errors import PresetError
@@ -48,6 +49,7 @@ def read(folder: Path, text: str | bytes, name: str = "some.vital") -> Preset:
     return preset
 
 
+UNHURRIED = hypothesis_settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 NUMBERS = st.floats(-1e30, 1e30) | st.integers(-(2**31), 2**31)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 LINES = st.integers(1, 20).flatmap(
@@ -77,6 +79,7 @@ SETTINGS = st.builds(
 )
 
 
+@UNHURRIED
 @given(SETTINGS, st.fixed_dictionaries({"name": TEXT, "author": TEXT, "category": TEXT, "comment": TEXT}))
 def test_round_trip(values: dict[str, Any], texts: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -94,6 +97,7 @@ def test_round_trip(values: dict[str, Any], texts: dict[str, str]) -> None:
     assert written["synth_version"] == "1.0.7"
 
 
+@UNHURRIED
 @given(SETTINGS, st.randoms(use_true_random=False))
 def test_layout_order_and_number_style_do_not_change_the_state(values: dict[str, Any], dice: Any) -> None:
     def shuffled(value: Any) -> Any:
