@@ -109,8 +109,6 @@ def bare_loop(row: Synth, of: Sequence[State]) -> Iterator[Render]:
 
 def make_plan(row: Synth, of: Sequence[State], folder: Path) -> dict[str, Any]:
     """What ``bareloop.Plan`` is made of; the presets' files are written into ``folder``."""
-    off = folder / "off.mid"
-    off.write_bytes(ALL_SOUND_OFF)
     home = folder / "home"
     home.mkdir()
     return {
@@ -128,7 +126,7 @@ def make_plan(row: Synth, of: Sequence[State], folder: Path) -> dict[str, Any]:
         "home": str(home),
         "rate": SETTINGS.sample_rate,
         "block": SETTINGS.block_size,
-        "all_sound_off": str(off),
+        "all_sound_off": str(ALL_SOUND_OFF),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ from synthmatch.renderers.synths import require_plugin
 
 _SEED = 0x1234  # what ZynAddSubFX itself starts with
 
-# A MIDI file with one message, all sound off (controller 120) on channel 1: notes with a long release would
-# ring on through any pause.
-ALL_SOUND_OFF = bytes.fromhex("4d546864 00000006 0000 0001 0060  4d54726b 00000008 00 b07800 00 ff2f00")
+ALL_SOUND_OFF = Path(__file__).with_name("all-sound-off.mid")
+"""One message, all sound off (controller 120) on channel 1: notes with a long release would ring on through any
+pause."""
 
 
 class PluginRenderer(Closing):
@@ -121,10 +120,7 @@ class PluginRenderer(Closing):
 
     def _fall_silent(self, seconds: float) -> None:
         """End what the performance before left sounding."""
-        with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
-            file = Path(folder) / "off.mid"
-            file.write_bytes(ALL_SOUND_OFF)
-            self._processor.load_midi(str(file))
+        self._processor.load_midi(str(ALL_SOUND_OFF))
         self._engine.render(seconds)
 
     def _run(self, seconds: float) -> Samples:
