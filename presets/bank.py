@@ -69,7 +69,10 @@ def _files(path: Path) -> Iterable[Path]:
         return [path]
     if not path.is_dir():
         raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes())
+    found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes())
+    # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
+    linked = {file.resolve() for file in found if not file.is_symlink()}
+    files = [file for file in found if not (file.is_symlink() and file.resolve() in linked)]
     if not files:
         raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
     return files

@@ -88,3 +88,13 @@ def test_every_synth_keeps_its_presets_in_formats_that_hold_them() -> None:
     for row in rows:
         served = {each.suffix for each in formats() if each.serves(row)}
         assert {*row.files} - {".sf2"} <= served, row.id
+
+
+def test_a_link_to_a_file_of_the_same_folder_is_no_second_bank(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere.bank", "Far")
+    write(tmp_path / "folder" / "here.bank", "Near")
+    folder = tmp_path / "folder"
+    (folder / "again.bank").symlink_to("here.bank")
+    (folder / "far.bank").symlink_to(tmp_path / "elsewhere.bank")
+    assert sorted(preset.name for preset in PresetBank.read(folder)) == ["Far", "Near"]
+    assert [preset.name for preset in PresetBank.read(folder / "again.bank")] == ["Near"]
