@@ -17,6 +17,7 @@ NORMALISED_PEAK_DB = -1.0
 _ROUNDING = 1 + 2.0**-22  # keeps a peak that is scaled to a limit from being rounded past it
 _EXACT = 0.05  # dB: how near a normalised file must come to the loudness asked for
 _ATTEMPTS = 8  # at a lossy file, whose level isn't that of what was written
+_LOWER = 0.995  # what each attempt takes off at least: Vorbis may give the same peak for a little less
 
 
 class Format(enum.Enum):
@@ -95,19 +96,19 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
     """
     ceiling = _ceiling(form, normalise)
     gain, level = _first_gain(clip, ceiling, normalise)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         audio.write(path, clip.scaled(gain) if gain != 1 else clip)
         samebytes.settle(path)
         heard = audio.read(path)
         sound = _sound(path, heard, gain, level)
         if ceiling is not None and heard.peak > ceiling:  # a lossy format rings beyond the peaks that it was given
-            gain *= ceiling / heard.peak / _ROUNDING
+            gain *= _LOWER * ceiling / heard.peak
             level = Level.SCALED_DOWN if normalise is None else Level.PEAK_LIMITED
-        elif abs(off := _off(sound, normalise)) > _EXACT:
+        elif abs(off := _off(sound, normalise)) > _EXACT and attempt < _ATTEMPTS:
             gain *= 10 ** (off / 20)  # and leaves out some of the rest
         else:
             return sound, _undone(heard, gain)
-    raise AudioError(f"{path.name} can't be brought to its level in this format; choose --format flac or wav.")
+    raise AudioError(f"Written as {form.value}, it rings past full scale at any gain; choose --format flac or wav.")
 
 
 def played(path: Path, sound: Sound) -> Clip:

@@ -53,7 +53,10 @@ def _settle_ogg(data: bytearray) -> None:
 
 
 def ogg_checksum(page: bytes) -> int:
-    """The checksum of an Ogg page whose own field for it is zero: a CRC-32 with zlib's polynomial with the bits of every byte, and of the result, the other way round."""
+    """The checksum of an Ogg page whose own field for it holds zeros.
+
+    A CRC-32 with zlib's polynomial, with the bits of every byte, and those of the result, the other way round.
+    """
     mirrored = zlib.crc32(page.translate(_REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
     return int(f"{mirrored:032b}"[::-1], 2)
 
