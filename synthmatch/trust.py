@@ -78,7 +78,7 @@ class TrustReport:
         failures: listings that made no usable sound.
         faults: files and presets that couldn't be read.
         same: groups of presets with different parameters and the same sound.
-        near: groups of presets that sound nearly the same, the groups above apart.
+        near: groups of presets that sound nearly like their first one, the groups above apart.
         repeats: what rendering a sample a second time showed.
     """
 
@@ -128,7 +128,7 @@ class TrustReport:
         for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
                 lines.append(f"{words} ({_count(len(groups), 'group')} of presets):")
-                lines += _indented([", ".join(map(str, group)) for group in groups])
+                lines += _indented(list(map(_listed, groups)))
         return lines
 
     def _repeated(self) -> list[str]:
@@ -201,8 +201,8 @@ def group(heard: dict[str, Heard]) -> tuple[list[list[str]], list[list[str]]]:
         heard: by state.
 
     Returns:
-        Groups with the same sound, and groups that are nearly the same; of the latter a group of the former is one
-        member, named by its first state.
+        Groups with the same sound, and groups that are nearly the same as their first member; of the latter a
+        group of the former is one member, named by its first state.
     """
     by_digest: defaultdict[str, list[str]] = defaultdict(list)
     for state in sorted(heard):
@@ -213,7 +213,7 @@ def group(heard: dict[str, Heard]) -> tuple[list[list[str]], list[list[str]]]:
     near: list[list[str]] = []
     for states in firsts.values():
         links = [(states[i], states[j]) for i, j, _ in near_pairs([heard[state].print for state in states])]
-        near += _components(links)
+        near += _clusters(links)
     same = [members for members in by_digest.values() if len(members) > 1]
     return sorted(same), sorted(near)
 
@@ -294,23 +294,26 @@ def bank_repeats(synth: str, bank: str, spreads: Sequence[float]) -> Repeats:
     return Repeats(synth, bank, len(spreads), sum(each == 0 for each in spreads), max(spreads))
 
 
-def _components(links: Iterable[tuple[str, str]]) -> list[list[str]]:
-    """What is linked, directly or by others, as sorted groups."""
-    root: dict[str, str] = {}
-
-    def find(state: str) -> str:
-        root.setdefault(state, state)
-        while root[state] != state:
-            root[state] = root[root[state]]
-            state = root[state]
-        return state
-
+def _clusters(links: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Groups in which everything is linked to the first: what has the most neighbours takes those that are left of
+    them. Were links enough, a chain of small steps would make one group of a whole bank."""
+    neighbours: defaultdict[str, set[str]] = defaultdict(set)
     for one, other in links:
-        root[find(one)] = find(other)
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for state in sorted(root):
-        groups[find(state)].append(state)
-    return list(groups.values())
+        neighbours[one].add(other)
+        neighbours[other].add(one)
+    left = set(neighbours)
+    groups = []
+    for state in sorted(neighbours, key=lambda each: (-len(neighbours[each]), each)):
+        members = neighbours[state] & left
+        if state in left and members:
+            groups.append([state, *sorted(members)])
+            left -= {state, *members}
+    return groups
+
+
+def _listed(group: Sequence[Named]) -> str:
+    names = ", ".join(map(str, group[:_SHOWN]))
+    return f"{names} and {len(group) - _SHOWN} more" if len(group) > _SHOWN else names
 
 
 def _indented(sentences: Sequence[str]) -> list[str]:

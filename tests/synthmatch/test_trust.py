@@ -47,6 +47,22 @@ def test_groups_hold_what_sounds_the_same_and_what_nearly_does() -> None:
     assert near == [["a", "c"]]  # b is a's; d is of another length and compares with nothing
 
 
+def test_a_chain_of_small_steps_is_not_one_group() -> None:
+    """Each tone is a little brighter than the one before: neighbours are near, the ends are not."""
+    time = np.arange(RATE) / RATE
+    bank = {}
+    for step in range(12):
+        tilt = 10 ** (-1.2 * step / 20)
+        wave = sum(tilt ** (k - 1) * np.sin(2 * np.pi * 220 * k * time) / k for k in range(1, 9))
+        bank[f"{step:02}"] = Heard.of([Clip((0.2 * wave)[None].astype(np.float32), RATE)])
+    same, near = group(bank)
+    assert same == []
+    assert len(near) >= 2
+    assert max(map(len, near)) < 6
+    members = [state for names in near for state in names]
+    assert len(members) == len(set(members))
+
+
 def test_the_sample_of_a_bank_is_the_same_in_any_order() -> None:
     presets = [listing(f"p{i}", f"s{i}", f"bank {i % 3}") for i in range(30)]
     first, again = sample(presets), sample(presets[::-1])
