@@ -133,7 +133,8 @@ def module_identity(text: str) -> Identity:
 
 
 # Strings are matched first, so that nothing inside them is taken for a comment or a comma.
-_TOKENS = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=(?:\s|//[^\n]*|/\*.*?\*/)*[\]}])', re.DOTALL)
+_COMMENT = r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/"
+_TOKENS = re.compile(rf'("(?:\\.|[^"\\])*")|{_COMMENT}|,(?=(?:\s|{_COMMENT})*[\]}}])')
 
 
 def plain_json(text: str) -> str:

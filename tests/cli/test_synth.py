@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from synthmatch import adoption
-from synthmatch.presets.catalogue import Isolation, Parameter, known_synth, synths_file
+from synthmatch.presets.catalogue import SYNTHS, Isolation, Parameter, known_synth, synths_file
 from synthmatch.presets.formats import formats_of
 from synthmatch.presets.ownsynths import own_synth
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.pool import render_one
 from synthmatch.renderers.probe import Probe, probe
 from synthmatch.renderers.renderer import RenderJob
-from synthmatch.renderers.synths import SYNTHS, find_plugin
+from synthmatch.renderers.synths import find_plugin
 from synthmatch.sources import read_sources
 
 Compile = Callable[..., Path]

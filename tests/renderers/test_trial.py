@@ -85,7 +85,7 @@ def test_what_is_never_the_same_twice_is_marked_with_its_spread(running_plugin: 
 
 
 def test_the_silence_is_as_long_as_what_rings(running_plugin: Compile) -> None:
-    assert tried(running_plugin("RINGS=1.2")).synth.settle == 2.0  # down to -90 dB after 1.1 s
+    assert tried(running_plugin("RINGS=1.6")).synth.settle == 2.0  # down to -90 dB after 1.25 s
 
 
 @pytest.mark.parametrize(("deed", "reason"), [("BREAKS", "started again"), ("STOPS", "took longer")])
