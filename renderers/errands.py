@@ -16,6 +16,7 @@ from pathlib import Path
 
 from synthmatch.errors import PluginMissing, SynthError
 from synthmatch.presets.catalogue import Synth, synths
+from synthmatch.renderers.host import plugin_log
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult
 from synthmatch.renderers.synths import find_plugin, fingerprint
@@ -107,10 +108,11 @@ _lock = threading.Lock()
 
 @contextmanager
 def _pool(row: Synth, timeout: float, threads: int) -> Iterator[RenderPool]:
-    """This process's pool for a synth; it is kept for the errands to come."""
+    """This process's pool for a synth; it is kept for the errands to come. What plugins print goes to this
+    machine's log."""
     key = (row, timeout)
     with _lock:
-        kept = _pools.pop(key, None) or _Kept(RenderPool(threads, timeout, known={row.id: row}))
+        kept = _pools.pop(key, None) or _Kept(RenderPool(threads, timeout, plugin_log(), {row.id: row}))
         kept.users += 1
         _pools[key] = kept
         idle = [other for other, each in _pools.items() if not each.users]

@@ -15,12 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from synthmatch.files import home
 from synthmatch.presets.catalogue import Synth
 from synthmatch.renderers.frames import Answer, Frame, Order, Question, Ready, Start, receive, send, unpack
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
 _GRACE = 5.0  # seconds on top for a host that ends slow jobs itself
+_LARGE_LOG = 16 * 2**20  # bytes
 _EXIT = 2.0  # seconds between closing its output and being gone
 
 # A host runs one thread; the idle ones of a numeric library would only be in the way of fork.
@@ -43,6 +45,15 @@ def sweep_homes() -> None:
             shutil.rmtree(folder, ignore_errors=True)
         except (ValueError, OverflowError, PermissionError):
             continue  # not ours
+
+
+def plugin_log() -> Path:
+    """Where what plugins print goes: ``plugins.log`` in synthmatch's home, begun anew when it has grown large."""
+    path = home() / "plugins.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > _LARGE_LOG:
+        path.replace(path.with_suffix(".log.1"))
+    return path
 
 
 class HostDied(Exception):

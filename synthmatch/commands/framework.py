@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_LARGE_LOG = 16 * 2**20  # bytes
 _STEPS = 10  # plain lines that a whole progress takes
 
 
@@ -126,25 +125,15 @@ def open_pool(
         RenderError: the cluster can't be reached.
     """
     if scheduler is None:
+        from synthmatch.renderers.host import plugin_log
         from synthmatch.renderers.pool import RenderPool
 
-        return RenderPool(workers, timeout, log or _plugin_log())
+        return RenderPool(workers, timeout, log or plugin_log())
     if workers is not None:
         raise click.UsageError("--workers is for this machine; with --scheduler the cluster's workers all take part.")
     from synthmatch.renderers.cluster import ClusterPool
 
     return ClusterPool(scheduler, timeout)
-
-
-def _plugin_log() -> Path:
-    """Where what plugins print goes; begun anew when it has grown large."""
-    from synthmatch.files import home
-
-    path = home() / "plugins.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > _LARGE_LOG:
-        path.replace(path.with_suffix(".log.1"))
-    return path
 
 
 class Progress(Closing):
