@@ -116,7 +116,7 @@ def adopt(
     return Adoption(row, found, trial, len(states), bank, proposal)
 
 
-def check(synth_id: str, tell: Tell = _mute) -> Verdict:
+def check_synth(synth_id: str, tell: Tell = _mute) -> Verdict:
     """Try a synth again, and say whether its row still holds.
 
     Raises:
@@ -160,9 +160,11 @@ def dismiss(synth_id: str) -> Path | None:
     row = next((each for each in own_synths() if each.id == synth_id), None)
     if row is None and synth_id in SYNTHS:
         raise SynthError(f"{synth_id} is known to synthmatch by itself and can't be removed; only your own can.")
-    remove_synth(synths_file(), synth_id)
-    bank = random_bank_path(row) if row else None
-    if row is None or bank not in row.banks or not bank.exists():
+    remove_synth(synths_file(), synth_id)  # says so if there's none
+    if row is None:
+        return None
+    bank = random_bank_path(row)
+    if bank not in row.banks or not bank.exists():
         return None
     bank.unlink()
     if not any(bank.parent.iterdir()):

@@ -88,8 +88,7 @@ def check(context: click.Context, name: str | None, as_json: bool) -> None:
 
     Exits with status 1 if one doesn't.
     """
-    from synthmatch.adoption import check as check_synth
-    from synthmatch.adoption import own_synths
+    from synthmatch.adoption import check_synth, own_synths
 
     names = [name] if name else [row.id for row in own_synths()]
     if not names and not as_json:

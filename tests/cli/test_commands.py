@@ -39,7 +39,7 @@ API = {
     "library repair": "synthmatch.library.Library.repair",
     "synth add": "synthmatch.adoption.adopt",
     "synth list": "synthmatch.adoption.list_synths",
-    "synth check": "synthmatch.adoption.check",
+    "synth check": "synthmatch.adoption.check_synth",
     "synth remove": "synthmatch.adoption.dismiss",
     "render": "synthmatch.batch.render_bank",
     "match": "synthmatch.matcher.Matcher.match",

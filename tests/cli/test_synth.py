@@ -19,6 +19,7 @@ from synthmatch.renderers.pool import render_one
 from synthmatch.renderers.probe import Probe, probe
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import find_plugin
+from synthmatch.renderers.trial import choose_states
 from synthmatch.sources import read_sources
 
 Compile = Callable[..., Path]
@@ -29,8 +30,7 @@ Run = Callable[..., Any]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home, and trials of two presets."""
     monkeypatch.setenv("SYNTHMATCH_HOME", str(tmp_path / "home"))
-    choose = adoption.choose_states
-    monkeypatch.setattr(adoption, "choose_states", lambda states: choose(states, 2))
+    monkeypatch.setattr(adoption, "choose_states", lambda states: choose_states(states, 2))
     return tmp_path / "home"
 
 
