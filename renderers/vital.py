@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,7 @@ _SHORTEST = 64  # samples: a key held for less than one would never be let go
 _QUIET = 1e-4  # peak, -80 dB of full scale
 _RING, _LONGEST_RING = 3.0, 12.0  # seconds listened to after a key is let go: to begin with, and at most
 _END = 0.1  # seconds
+_LISTEN = 0.5  # seconds after which every knob rests, and all may be silent already
 
 
 class VitalRenderer(Closing):
@@ -140,10 +144,15 @@ class VitalRenderer(Closing):
         of the next, what circles in the chorus stays, and knobs glide from where they stood before a load.
         """
         settle = self._row.settle if self._settings.settle is None else self._settings.settle
+        left, rate = settle if self._ringing else 0.0, self._settings.sample_rate
         knobs = [(self._controls[name], self._controls[name].value()) for name in _MUTE]
         for knob, _ in knobs:
             knob.set(0.0)
-        self._synth.render(pitch, 0.0, _SHORTEST / self._settings.sample_rate, settle if self._ringing else 0.0)
+        while True:
+            sound = self._sound(pitch, 0.0, 0.0, min(left, _LISTEN))
+            left -= _LISTEN
+            if left <= 0 or _is_quiet(sound, round(_END * rate)):
+                break
         for knob, value in knobs:
             knob.set(value)
 
@@ -153,14 +162,31 @@ class VitalRenderer(Closing):
         while True:
             self._fall_silent(before)
             count = min(room, round((held + self._ring) * rate))
-            sound: Samples = self._synth.render(
-                note.pitch, note.velocity / 127, max(held, _SHORTEST / rate), (count + _FADE) / rate
-            )[:, :count]
+            sound = self._sound(note.pitch, note.velocity / 127, held, (count + _FADE) / rate)[:, :count]
             self._ringing = not _is_quiet(sound, round(_END * rate))
             # Echoes may be as far apart as half of what is listened to.
             if count == room or self._ring >= _LONGEST_RING or _is_quiet(sound, round(self._ring / 2 * rate)):
                 return sound
             self._ring *= 2
+
+    def _sound(self, pitch: int, velocity: float, held: float, seconds: float) -> Samples:
+        with _floating_point_kept():
+            sound: Samples = self._synth.render(
+                pitch, velocity, max(held, _SHORTEST / self._settings.sample_rate), seconds
+            )
+        return sound
+
+
+@contextmanager
+def _floating_point_kept() -> Iterator[None]:
+    """Put the processor's way with tiny numbers back: Vital makes it take them for 0 in all that comes after."""
+    library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+    kept = ctypes.create_string_buffer(512)  # no system's fenv_t is larger
+    library.fegetenv(kept)
+    try:
+        yield
+    finally:
+        library.fesetenv(kept)
 
 
 def _is_quiet(sound: Samples, end: int) -> bool:
