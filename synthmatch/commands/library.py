@@ -112,11 +112,11 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
     Your own preset files stay where they are.
     """
     from synthmatch.library import Library
-    from synthmatch.presets.catalogue import synths
 
     with Library.open(library_path) as opened:
+        held = {each.synth for each in opened.banks()}  # perhaps of a synth that isn't known any more
         for name in names:
-            count = opened.remove(synth=name) if name in synths() else opened.remove(bank=name)
+            count = opened.remove(synth=name) if name in held else opened.remove(bank=name)
             click.echo(f"{name}: {count} presets removed.")
 
 
