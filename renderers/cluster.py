@@ -10,6 +10,7 @@ import logging
 import queue
 import re
 import time
+import warnings
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
@@ -84,7 +85,9 @@ class _Cluster(Closing):
         fit = self.fit(synth)
         chosen = None if len(fit) == len(self.workers()) else fit
         errand = Errand(job, self.known[synth], self._fingerprint(synth), self._timeout)
-        future = self._client.submit(_do, errand, pure=False, workers=chosen and sorted(chosen))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sending large graph")  # a SoundFont's state holds its samples
+            future = self._client.submit(_do, errand, pure=False, workers=chosen and sorted(chosen))
         flight = _Flight(job, future, chosen)
         future.add_done_callback(lambda _: done.put(flight))
         return flight
