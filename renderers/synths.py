@@ -110,6 +110,14 @@ def bank_folders(row: Synth) -> tuple[Path, ...]:
     return tuple(path for path in row.banks if path.exists())
 
 
+def played_by(row: Synth) -> str:
+    """What plays a synth that isn't a plugin, as users know it."""
+    if row.engine is Engine.FAUST:
+        return "built in"
+    player = _PLAYERS[row.engine]
+    return f"{player.distribution} {version(player.distribution)}"
+
+
 def require(row: Synth) -> None:
     """Make sure that this machine can render a synth.
 

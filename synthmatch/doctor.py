@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import enum
 import platform
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing, SynthmatchError
-from synthmatch.presets.catalogue import Synth, synths
+from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.presets.formats import format_of, suffixes
-from synthmatch.presets.preset import Preset
-from synthmatch.renderers.synths import bank_folders, find_plugin, require
+from synthmatch.presets.preset import Preset, State
+from synthmatch.renderers.synths import bank_folders, find_plugin, played_by, require
 
 _NAME = "synthmatch"
+_DEVELOPERS = "dev"  # the extra that nobody needs to run synthmatch
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
 
 
 class Topic(enum.Enum):
@@ -74,23 +77,24 @@ def _synth(row: Synth) -> Finding:
         require(row)
     except PluginMissing as error:
         return Finding(Topic.SYNTHS, Mark.MISSING, row.id, str(error))
-    place = str(find_plugin(row) or "built in")
+    place = str(find_plugin(row) or played_by(row))
     preset = _first_preset(row)
-    if preset is None:
-        return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; not tried, since none of its presets is here")
-    reason = _try(preset)
+    state, what = (State(row.id, b""), "by itself") if preset is None else (preset.state, f"“{preset.name}”")
+    if preset is None and row.engine is Engine.SOUNDFONT:
+        return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; not tried, since no SoundFont is here")
+    reason = _try(state)
     if reason:
         return Finding(Topic.SYNTHS, Mark.BROKEN, row.id, f"{place}; {reason}")
-    return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; plays “{preset.name}”", works=True)
+    return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; plays {what}", works=True)
 
 
-def _try(preset: Preset) -> str:
-    """Why a preset doesn't play; "" if it does."""
+def _try(state: State) -> str:
+    """Why a state doesn't play; "" if it does."""
     from synthmatch.notes import Performance
     from synthmatch.renderers.pool import render_one
     from synthmatch.renderers.renderer import RenderJob
 
-    return render_one(RenderJob(preset.state, (Performance.single(60, 100),))).reason
+    return render_one(RenderJob(state, (Performance.single(60, 100),))).reason
 
 
 def _files(row: Synth) -> list[Path]:
@@ -117,8 +121,13 @@ def _banks(row: Synth) -> Finding:
     if files:
         places = ", ".join(str(place) for place in bank_folders(row))
         return Finding(Topic.BANKS, Mark.FOUND, row.id, f"{_count(len(files), 'file')} of presets in {places}")
+    if row.parameters:
+        advice = f"`synthmatch library add {row.id}` makes a bank of random patches"
+    else:
+        advice = "add yours with `synthmatch library add FOLDER`"
     places = ", ".join(str(place) for place in row.banks)
-    return Finding(Topic.BANKS, Mark.MISSING, row.id, f"nothing in {places}; {row.package}.")
+    remedy = f"{row.package}, or {advice}" if places and row.engine is Engine.PLUGIN else advice
+    return Finding(Topic.BANKS, Mark.MISSING, row.id, f"{f'nothing in {places}' if places else 'none'}; {remedy}.")
 
 
 def _model(model: Path | None) -> Finding:
@@ -152,13 +161,20 @@ def _library(path: Path | None, model: Path | None) -> Finding:
 def _packages() -> Iterator[Finding]:
     yield Finding(Topic.PACKAGES, Mark.FOUND, "Python", platform.python_version())
     for requirement in metadata.requires(_NAME) or ():
-        if "extra ==" in requirement:
+        wanted, _, marker = requirement.partition(";")
+        extra = _EXTRA.search(marker)
+        if extra is not None and extra[1] == _DEVELOPERS:
             continue
         name = _distribution(requirement)
         try:
             yield Finding(Topic.PACKAGES, Mark.FOUND, name, metadata.version(name))
         except metadata.PackageNotFoundError:
-            yield Finding(Topic.PACKAGES, Mark.BROKEN, name, f"not installed; run `pip install '{requirement}'`.")
+            mark, remedy = (
+                (Mark.BROKEN, f"pip install '{wanted.strip()}'")
+                if extra is None
+                else (Mark.MISSING, f"pip install '{_NAME}[{extra[1]}]'")
+            )
+            yield Finding(Topic.PACKAGES, mark, name, f"not installed; run `{remedy}`.")
 
 
 def _distribution(requirement: str) -> str:
