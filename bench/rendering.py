@@ -178,11 +178,11 @@ class Race:
             print(f"  {start + chunk}: {speeds[0]:.1f}, {speeds[1]:.1f}, ratio {ratios[-1]:.3f}", file=sys.stderr)
         return cls(ratios, (totals[0][0] / totals[0][1], totals[1][0] / totals[1][1]))
 
-    def row(self, title: str, goal: float) -> tuple[str, ...]:
+    def row(self, title: str, goal: str) -> tuple[str, ...]:
         """For a table: the title, both speeds, the median ratio with its range, the goal."""
         spread = f"{min(self.ratios):.2f} to {max(self.ratios):.2f}"
         speeds = (f"{speed:.0f}" for speed in self.speeds)
-        return (title, *speeds, f"{median(self.ratios):.2f}", spread, f"{goal:g}")
+        return (title, *speeds, f"{median(self.ratios):.2f}", spread, goal)
 
 
 def against_bare_loop(options: Options) -> Table:
@@ -192,7 +192,7 @@ def against_bare_loop(options: Options) -> Table:
         of = states(synth, options.presets)
         with bare_loop(SYNTHS[synth], of) as bare, RenderPool(1) as pool:
             race = Race.run(bare, pool_render(pool, of), len(of), options.chunk)
-        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", 0.9))
+        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", "0.9"))
     headings = ("", "bare loop", "pool", "ratio (median)", "ratios of chunks", "goal")
     return Table("One worker against a bare loop (seconds of audio a second)", headings, tuple(rows))
 
@@ -204,7 +204,7 @@ def two_workers(options: Options) -> Table:
         of = states(synth, options.presets)
         with RenderPool(1) as one, RenderPool(2) as two:
             race = Race.run(pool_render(one, of), pool_render(two, of), len(of), 2 * options.chunk)
-        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", 1.8))
+        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", "1.8"))
     headings = ("", "one", "two", "ratio (median)", "ratios of chunks", "goal")
     return Table("Two workers against one (seconds of audio a second)", headings, tuple(rows))
 
@@ -236,7 +236,7 @@ def on_a_cluster(options: Options) -> Table:
         of = states(synth, options.presets)
         with local_cluster() as address, RenderPool(1) as pool, ClusterPool(address) as cluster:
             race = Race.run(pool_render(pool, of), pool_render(cluster, of), len(of), options.chunk)
-        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", 0.9))
+        rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", "none"))
     headings = ("", "pool", "cluster", "ratio (median)", "ratios of chunks", "goal")
     return Table("A Dask worker against a pool's, on one machine (seconds of audio a second)", headings, tuple(rows))
 
