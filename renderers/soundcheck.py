@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,10 +45,14 @@ def clipped_share(clip: Clip) -> float:
     return float((level >= _CEILING).sum() / max(1, (level > _SOUNDING).sum()))
 
 
+def difference(first: Sequence[Clip], second: Sequence[Clip]) -> float:
+    """The largest difference of two samples that stand at the same place; infinite if the shapes differ."""
+    if [clip.samples.shape for clip in first] != [clip.samples.shape for clip in second]:
+        return math.inf
+    pairs = zip(first, second, strict=True)
+    return max((float(np.abs(one.samples - other.samples).max(initial=0.0)) for one, other in pairs), default=0.0)
+
+
 def same_sound(first: Sequence[Clip], second: Sequence[Clip], tolerance: float = TOLERANCE) -> bool:
     """Whether two renders of the same performances agree in every sample, within ``tolerance``."""
-    return len(first) == len(second) and all(
-        one.samples.shape == other.samples.shape
-        and float(np.abs(one.samples - other.samples).max(initial=0.0)) <= tolerance
-        for one, other in zip(first, second, strict=True)
-    )
+    return difference(first, second) <= tolerance

@@ -180,7 +180,7 @@ def fingerprint(row: Synth) -> str:
         host = f"{player.distribution} {version(player.distribution)}"
     except PackageNotFoundError:
         host = player.distribution
-    way = f"revision {row.revision}, settle {row.settle}, random state {row.random_state}"
+    way = repr((row.revision, row.settle, row.random_state, row.one_processor, row.effects_off))
     return content_hash(row.id.encode(), host.encode(), way.encode(), _source(row).encode())
 
 

@@ -22,11 +22,11 @@ from synthmatch.errors import RenderError
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.presets.preset import State
-from synthmatch.renderers.distance import difference, spectral_distance
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.renderers.soundcheck import TOLERANCE
+from synthmatch.renderers.soundcheck import TOLERANCE, difference
 from synthmatch.renderers.synths import require
+from synthmatch.soundprint import sound_distance
 
 PRESETS = 8
 """How many presets a trial plays."""
@@ -71,7 +71,7 @@ class Way:
     Args:
         exact: whether every sound was the measure's, in both orders.
         difference: the largest that two samples were apart; infinite if it didn't play.
-        spread: the mean distance from the measure in dB, see ``spectral_distance``.
+        spread: the mean distance from the measure in dB, see ``soundprint.sound_distance``.
         seconds: per preset, once the host is there.
         good: whether it may be used: exact, or as near the measure as the measure is to itself.
         reason: why it didn't play to the end, or "".
@@ -176,7 +176,7 @@ class _Trial:
             first, second = self._measures()
         own = {state.id: difference(first.sound(state), second.sound(state)) for state in self._states}
         distances = [
-            spectral_distance(first.sound(state), second.sound(state))
+            sound_distance(first.sound(state), second.sound(state))
             for state in self._states
             if own[state.id] > TOLERANCE
         ]
@@ -235,7 +235,7 @@ class _Trial:
             state.id: [(measure.sound(state), sound) for sound in run.sounds[state.id]] for state in self._states
         }
         differences = {key: max(difference(*pair) for pair in each) for key, each in pairs.items()}
-        distances = {key: statistics.fmean(spectral_distance(*pair) for pair in pairs[key]) for key in differences}
+        distances = {key: statistics.fmean(sound_distance(*pair) for pair in pairs[key]) for key in differences}
         exact = max(differences.values()) <= TOLERANCE
         steady_agree = all(value <= TOLERANCE for key, value in differences.items() if key not in unsteady)
         spread = statistics.fmean(distances[key] for key in unsteady or distances)

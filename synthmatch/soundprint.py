@@ -60,6 +60,11 @@ def distance(first: Print, second: Print) -> float:
     return float(apart) * STEP_DB / max(1, heard)
 
 
+def sound_distance(first: Sequence[Clip], second: Sequence[Clip]) -> float:
+    """How differently two renders of the same performances sound, in dB."""
+    return distance(sound_print(first), sound_print(second))
+
+
 def near_pairs(prints: Sequence[Print], limit: float = NEAR_DB) -> Iterator[tuple[int, int, float]]:
     """Every pair of prints at most ``limit`` dB apart, as (i, j, distance) with i < j.
 

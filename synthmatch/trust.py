@@ -18,7 +18,7 @@ from synthmatch.presets.bank import Fault
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.renderer import Failure
 from synthmatch.renderers.soundcheck import TOLERANCE, same_sound
-from synthmatch.soundprint import Print, distance, near_pairs, sound_print
+from synthmatch.soundprint import Print, near_pairs, sound_distance, sound_print
 
 _SHOWN = 5  # groups, failures and faults that the text names; JSON has all
 
@@ -180,7 +180,7 @@ def spread(first: Sequence[Clip], second: Sequence[Clip], tolerance: float = TOL
     """
     if same_sound(first, second, tolerance):
         return 0.0
-    return max(distance(sound_print(first), sound_print(second)), _LEAST_SPREAD)
+    return max(sound_distance(first, second), _LEAST_SPREAD)
 
 
 _LEAST_SPREAD = 0.01  # dB; what isn't exact shows as such, however near it is

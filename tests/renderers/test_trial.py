@@ -17,8 +17,8 @@ from synthmatch.presets.ownsynths import own_synth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers import trial
-from synthmatch.renderers.distance import difference, spectral_distance
 from synthmatch.renderers.probe import probe
+from synthmatch.renderers.soundcheck import difference
 from synthmatch.renderers.synths import is_installed
 from synthmatch.renderers.trial import Trial, choose_states, try_isolations
 
@@ -154,15 +154,6 @@ def test_kars_is_cured_by_srand() -> None:
 def noise(seed: int, level: float = 0.1, count: int = 9000) -> Clip:
     samples = np.random.default_rng(seed).standard_normal((2, count)) * level
     return Clip(samples.astype(np.float32), 44_100)
-
-
-def test_the_distance_of_a_level_is_that_level() -> None:
-    first = noise(1)
-    assert spectral_distance([first], [first]) == 0
-    assert spectral_distance([first], [first.scaled(0.5)]) == pytest.approx(20 * math.log10(2), abs=0.05)
-    assert spectral_distance([first], [noise(2)]) == pytest.approx(spectral_distance([noise(2)], [first]))
-    silence = Clip(np.zeros((2, 100), dtype=np.float32), 44_100)
-    assert spectral_distance([silence], [silence]) == 0
 
 
 def test_the_difference_is_the_largest_of_all_clips() -> None:
