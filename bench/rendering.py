@@ -36,6 +36,7 @@ from synthmatch.renderers.synths import bank_folders, require_plugin
 
 SETTINGS = RenderSettings()
 HERE = Path(__file__).parent
+ROUNDS = 3  # of a comparison that isn't cut into chunks
 FEW = 500  # presets after which a process has all that it will need
 
 Render = Callable[[int, int], tuple[float, float]]
@@ -162,12 +163,12 @@ class Race:
     speeds: tuple[float, float]
 
     @classmethod
-    def run(cls, first: Render, second: Render, count: int, chunk: int) -> Race:
-        """Render presets 0 to ``count``; each way begins every other chunk."""
+    def run(cls, first: Render, second: Render, count: int, chunk: int, rounds: int = 1) -> Race:
+        """Render presets 0 to ``count``, ``rounds`` times; each way begins every other chunk."""
         first(0, 1), second(0, 1)  # plugins are loaded, folders read
         ratios = []
         totals = [[0.0, 0.0], [0.0, 0.0]]
-        for number, start in enumerate(range(0, count, chunk)):
+        for number, start in enumerate(rounds * list(range(0, count, chunk))):
             speeds = [0.0, 0.0]
             for way in (0, 1) if number % 2 == 0 else (1, 0):
                 audio, taken = (first, second)[way](start, min(start + chunk, count))
@@ -203,7 +204,8 @@ def two_workers(options: Options) -> Table:
     for synth in options.synths:
         of = states(synth, options.presets)
         with RenderPool(1) as one, RenderPool(2) as two:
-            race = Race.run(pool_render(one, of), pool_render(two, of), len(of), 2 * options.chunk)
+            # All presets at once: at the end of a short chunk one slow preset keeps one worker waiting.
+            race = Race.run(pool_render(one, of), pool_render(two, of), len(of), len(of), ROUNDS)
         rows.append(race.row(f"{SYNTHS[synth].title}, {len(of)} presets", "1.8"))
     headings = ("", "one", "two", "ratio (median)", "ratios of chunks", "goal")
     return Table("Two workers against one (seconds of audio a second)", headings, tuple(rows))

@@ -40,7 +40,7 @@ def clipped_share(clip: Clip) -> float:
     """The share of a clip's sounding samples that lie exactly at full scale, 0 to 1; 0 if it passes full scale,
     since what has room above isn't cut there."""
     if not _CEILING <= clip.peak <= 2 - _CEILING:
-        return 0.0
+        return 0.0  # as almost always: nothing is counted then
     level = np.abs(clip.samples)
     return float((level >= _CEILING).sum() / max(1, (level > _SOUNDING).sum()))
 

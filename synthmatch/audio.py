@@ -53,7 +53,8 @@ class Clip:
     @property
     def peak(self) -> float:
         """Largest absolute sample; 0 for an empty clip, NaN if any sample is NaN."""
-        return float(np.abs(self.samples).max()) if self.samples.size else 0.0
+        # Not the largest of np.abs: that would copy all samples first.
+        return max(float(self.samples.max()), -float(self.samples.min())) if self.samples.size else 0.0
 
     def mono(self) -> Samples:
         """The mean of the channels, shape (n,)."""
