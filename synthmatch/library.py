@@ -152,6 +152,10 @@ class Library(Closing):
         """The presets that made no usable sound, each with the reason."""
         return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
 
+    def spreads(self) -> dict[str, float]:
+        """How far apart two renders of a state were, in dB, for those that were rendered twice; 0 is exact."""
+        return self.rows.spreads()
+
     def listings_of(self, state: str) -> tuple[Listing, ...]:
         """Every listing of a state.
 

@@ -92,15 +92,18 @@ def list_(library_path: Path | None) -> None:
 def show(name: str, library_path: Path | None) -> None:
     """Show the presets of a bank or a synth, or the preset with an id.
 
-    Each stands with the families under which it is found; those that can't be used, with the reason.
+    Each stands with the families under which it is found; those that can't be used, with the reason; those that never
+    sound the same twice, with how far apart.
     """
     from synthmatch.library import Library
 
     with Library.open(library_path) as opened:
         found = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
-        reasons = {each.id: each.reason for each in opened.failures()}
+        remarks = {each.id: each.reason for each in opened.failures()}
+        unsteady = {state: apart for state, apart in opened.spreads().items() if apart}
+        remarks |= {state: f"{apart:.1f} dB apart when rendered twice" for state, apart in unsteady.items()}
         headings = ("id", "name", "synth", "bank", "family", "found under", "file", "status")
-        click.echo(table(headings, [_row(each, reasons.get(each.id, "")) for each in found]))
+        click.echo(table(headings, [_row(each, remarks.get(each.id, "")) for each in found]))
 
 
 @library_group.command()
@@ -190,8 +193,8 @@ def load_encoder(model: Path | None) -> Encoder:
     return Encoder.released() if model is None else Encoder.load(model)
 
 
-def _row(listing: Listing, reason: str) -> tuple[str, ...]:
-    status = f"{listing.status}: {reason}" if reason else listing.status
+def _row(listing: Listing, remark: str) -> tuple[str, ...]:
+    status = f"{listing.status}: {remark}" if remark else listing.status
     family = f"{listing.family} ({listing.label_source})" if listing.family else ""
     found = ", ".join(listing.families)
     return listing.id, listing.name, listing.synth, listing.bank, family, found, str(listing.file), status
