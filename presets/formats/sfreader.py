@@ -78,6 +78,7 @@ class SoundFontReader:
         self._smpl = found["smpl"]
         self._rows = {name: self._table(found[name], name, source) for name in RECORDS}
         self._instruments: dict[int, tuple[Zone, ...]] = {}
+        self._left = len(self._rows["ibag"]) + len(self._rows["igen"]) + len(self._rows["imod"])
         self.title = _text(self._bytes(found["INAM"].start, min(found["INAM"].size, 256))) if "INAM" in found else ""
         """The bank's name, or ""."""
         self.listings = tuple(Listing(_text(row[0]), row[2], row[1]) for row in self._rows["phdr"][:-1])
@@ -119,8 +120,14 @@ class SoundFontReader:
         return self._file.read(size)
 
     def _instrument(self, number: int) -> tuple[Zone, ...]:
+        """An instrument's zones. All instruments together have no more records than the file: where they overlap, a
+        small file could fill the memory."""
         if number not in self._instruments:
-            self._instruments[number] = tuple(self._zones("inst", 1, number))
+            if self._left < 0:
+                raise PresetError("its instruments overlap.")
+            zones = tuple(self._zones("inst", 1, number))
+            self._left -= sum(1 + len(zone.generators) + len(zone.modulators) for zone in zones)
+            self._instruments[number] = zones
         return self._instruments[number]
 
     def _zones(self, owners: str, place: int, number: int) -> Iterator[Zone]:
@@ -154,7 +161,14 @@ class SoundFontReader:
         spans = _reach(headers, instruments)
         if sum(end - start for start, end in set(spans)) * 2 > SIZE_LIMIT:
             raise PresetError(f"its samples have more than {SIZE_LIMIT >> 20} MiB.")
-        return tuple(self._sample(header, span, order) for header, span in zip(headers, spans, strict=True))
+        data: dict[tuple[_Span, bool], bytes] = {}  # read once, however many samples are made of it
+        for header, span in zip(headers, spans, strict=True):
+            if (span, header.compressed) not in data:
+                data[span, header.compressed] = self._stream(span) if header.compressed else self._points(*span)
+        return tuple(
+            _sample(header, span, data[span, header.compressed], order)
+            for header, span in zip(headers, spans, strict=True)
+        )
 
     def _header(self, number: int) -> _Header:
         rows = self._rows["shdr"]
@@ -167,21 +181,11 @@ class SoundFontReader:
             raise PresetError(f"sample {number} lies outside the file.")
         return header
 
-    def _sample(self, header: _Header, span: _Span, order: Mapping[int, int]) -> Sample:
-        linked = header.kind & ~COMPRESSED in _SIDES and header.link in order
-        compressed = header.kind & COMPRESSED
-        link, kind = (order[header.link], header.kind) if linked else (0, _MONO | compressed)
-        start, end = span
-        if compressed:
-            data = self._bytes(self._smpl.start + start, end - start)
-            if not data.startswith(b"OggS"):
-                raise PresetError("one of its samples is compressed in an unknown way.")
-            loop = header.loop_start, header.loop_end
-        else:
-            data = self._points(start, end)
-            loop = _between(header.loop_start, start, end) - start, _between(header.loop_end, start, end) - start
-        bounds = header.start - start, header.end - start, *loop
-        return Sample(data, *bounds, header.rate, header.pitch, header.correction, link, kind)
+    def _stream(self, span: _Span) -> bytes:
+        data = self._bytes(self._smpl.start + span[0], span[1] - span[0])
+        if not data.startswith(b"OggS"):
+            raise PresetError("one of its samples is compressed in an unknown way.")
+        return data
 
     def _points(self, start: int, end: int) -> bytes:
         """16-bit points from one to another; what lies outside the file is silence."""
@@ -190,6 +194,18 @@ class SoundFontReader:
         data = self._bytes(self._smpl.start + 2 * first, 2 * (last - first))
         before = _between(0, start, end) - start
         return (bytes(2 * before) + data).ljust(2 * (end - start), b"\0")
+
+
+def _sample(header: _Header, span: _Span, data: bytes, order: Mapping[int, int]) -> Sample:
+    linked = header.kind & ~COMPRESSED in _SIDES and header.link in order
+    link, kind = (order[header.link], header.kind) if linked else (0, _MONO | header.kind & COMPRESSED)
+    start, end = span
+    if header.compressed:
+        loop = header.loop_start, header.loop_end
+    else:
+        loop = _between(header.loop_start, start, end) - start, _between(header.loop_end, start, end) - start
+    bounds = header.start - start, header.end - start, *loop
+    return Sample(data, *bounds, header.rate, header.pitch, header.correction, link, kind)
 
 
 def _find(file: BinaryIO, source: str) -> dict[str, riff.Chunk]:
