@@ -18,6 +18,7 @@ from pathlib import Path
 from synthmatch.errors import PresetError
 from synthmatch.files import write_text
 from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset, State, encode_parameters
 
 SYNTH = "amsynth"
@@ -148,7 +149,8 @@ class AmsynthBank:
         Raises:
             PresetError: the file can't be opened, isn't an amsynth bank or holds no preset.
         """
-        return _presets(_read_bytes(path), path, path.name.removesuffix(path.suffix).removesuffix(".amSynth"))
+        data = read_whole(path, _SIZE_LIMIT, "amsynth bank")
+        return _presets(data, path, path.name.removesuffix(path.suffix).removesuffix(".amSynth"))
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write a bank; reading it gives the same names and states.
@@ -165,14 +167,6 @@ class AmsynthBank:
         bodies = "".join(f"{_PRESET} {each.name}\n{_parameter_lines(each.state)}" for each in presets)
         write_text(path, f"{_HEADER}\n{bodies}{_END}\n")
 
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise PresetError(f"{path} is larger than {_SIZE_LIMIT >> 20} MiB; no amsynth bank is.")
-        return path.read_bytes()
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}).") from error
 
 
 def _text(data: bytes) -> str:

@@ -12,6 +12,7 @@ from synthmatch.errors import PresetError
 from synthmatch.files import write_text
 from synthmatch.presets import faustsynth
 from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset
 
 _KIND = "synthmatch faust patch"
@@ -92,12 +93,9 @@ class FaustProgram:
 
 
 def _rows(path: Path) -> list[Any]:
+    data = read_whole(path, _LARGEST, "bank of patches")
     try:
-        if path.stat().st_size > _LARGEST:
-            raise PresetError(f"{path} is larger than {_LARGEST // 2**20} MiB; no bank of patches is.")
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}); check that it is there.") from error
+        document = json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise PresetError(f"{path} isn't JSON text; save the patch again.") from error
     if not isinstance(document, dict) or document.get("format") != _KIND:
@@ -119,6 +117,10 @@ def _preset(path: Path, slot: int, row: Any) -> Preset:
     wrong = [key for key, field in _TEXTS.items() if not isinstance(texts[field], str)]
     if wrong:
         raise PresetError(f"its {wrong[0]} isn't text; put it between quotes.")
+    try:
+        "".join(texts.values()).encode()
+    except UnicodeEncodeError as error:
+        raise PresetError("a text of it has half a character in it; write it again.") from error
     texts["name"] = texts["name"].strip() or f"Preset {slot + 1}"
     return Preset(state=faustsynth.make_state(row["parameters"]), bank=path.stem, file=path, slot=slot, **texts)
 

@@ -12,6 +12,7 @@ from synthmatch.errors import PresetError
 
 _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+
 def parse_xml(data: bytes, source: str) -> Element:
     """The root element of a document. A DOCTYPE is allowed; entities in it aren't.
 

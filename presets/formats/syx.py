@@ -20,6 +20,7 @@ from pathlib import Path
 from synthmatch.errors import PresetError
 from synthmatch.files import write_bytes
 from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset, State
 
 SYNTH = "dx7"
@@ -223,7 +224,7 @@ class DX7Sysex:
         presets: list[Preset] = []
         faults: list[str] = []
         first = 0
-        for dump in _dumps(_read_bytes(path)):
+        for dump in _dumps(read_whole(path, SIZE_LIMIT, "file of DX7 voices")):
             try:
                 voices, broken = dump.voices()
             except PresetError as error:
@@ -299,14 +300,3 @@ def _name(letters: bytes) -> str:
 def _letters(name: str) -> bytes:
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
     return plain.encode("ascii", "replace")[:_NAME].ljust(_NAME)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(SIZE_LIMIT + 1)
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}).") from error
-    if len(data) > SIZE_LIMIT:
-        raise PresetError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB; no file of DX7 voices is.")
-    return data

@@ -23,6 +23,7 @@ from typing import Any
 from synthmatch.errors import PresetError
 from synthmatch.files import write_text
 from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset, State
 
 SYNTH = "vital"
@@ -61,11 +62,7 @@ class VitalPreset:
         Raises:
             PresetError: the file can't be opened, is damaged, too large or isn't a preset of Vital.
         """
-        try:
-            with path.open("rb") as file:
-                data = file.read(_SIZE_LIMIT + 1)
-        except OSError as error:
-            raise PresetError(f"{path} can't be read ({error.strerror}).") from error
+        data = read_whole(path, _SIZE_LIMIT, "preset of Vital")
         folders = [parent.name for parent in path.resolve().parents]
         return [_preset(data, str(path), path, 0, path.stem, _bank(folders))], []
 
@@ -196,8 +193,6 @@ class _Damage(Exception):
 
 
 def _parse(data: bytes, source: str) -> dict[str, Any]:
-    if len(data) > _SIZE_LIMIT:
-        raise PresetError(f"{source} is larger than {_SIZE_LIMIT >> 20} MiB; no preset is.")
     if sum(map(data.count, (b",", b"[", b"{"))) > _VALUE_LIMIT:
         raise PresetError(f"{source} holds more than {_VALUE_LIMIT:,} values; no preset does.")
     try:

@@ -17,6 +17,7 @@ from synthmatch.presets import catalogue
 from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats import amsynth, zyn
 from synthmatch.presets.formats.fxp import SIZE_LIMIT, FxFile, FxProgram
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset, State
 
 
@@ -84,7 +85,7 @@ class Vst2File:
 
     def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
         """Read a program, or every program of a bank; see ``PresetFormat.read``."""
-        file = FxFile.decode(_read_bytes(path), str(path))
+        file = FxFile.decode(read_whole(path, SIZE_LIMIT, "plugin's preset"), str(path))
         synth = self._synth(file, path)
         if synth.id in CHUNKS:
             if file.chunk is None:
@@ -164,12 +165,3 @@ def _one(path: Path, presets: Sequence[Preset]) -> None:
     if len(presets) != 1:
         synth = presets[0].synth
         raise PresetError(f"{path} can hold one preset of {synth}, not {len(presets)}; write a file for each.")
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise PresetError(f"{path} is larger than {SIZE_LIMIT >> 20} MiB; no plugin's preset is.")
-        return path.read_bytes()
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}).") from error

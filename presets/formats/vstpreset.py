@@ -24,6 +24,7 @@ from synthmatch.files import write_bytes
 from synthmatch.presets import catalogue
 from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.safexml import parse_xml, unprintable
+from synthmatch.presets.formats.wholefile import read_whole
 from synthmatch.presets.preset import Preset, State
 
 _HEADER = struct.Struct("<4si32sq")  # magic, version, class, place of the list
@@ -122,7 +123,7 @@ class VstPreset:
 
     def read(self, path: Path) -> tuple[Sequence[Preset], Sequence[str]]:
         """Read the one preset; see ``PresetFormat.read``."""
-        file = Vst3Preset.decode(_read_bytes(path), str(path))
+        file = Vst3Preset.decode(read_whole(path, _SIZE_LIMIT, "plugin's preset"), str(path))
         synth = self._synth(file, path)
         state = State(synth.id, Vst3Preset(file.plugin, file.component, file.controller).encode())
         about = _attributes(file.info)
@@ -221,12 +222,3 @@ def _info(preset: Preset, row: Synth) -> bytes:
         if text:
             SubElement(root, "Attribute", id=key, value=text, type="string", flags="")
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode").encode()
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _SIZE_LIMIT:
-            raise PresetError(f"{path} is larger than {_SIZE_LIMIT >> 20} MiB; no plugin's preset is.")
-        return path.read_bytes()
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}).") from error

@@ -171,3 +171,11 @@ def test_the_program_holds_this_presets_values(tmp_path: Path) -> None:
     assert 'hslider("drive", 0.123456789, 0.0, 1.0, 0.001)' in text
     assert 'hslider("filter_mode", 3.0, 0.0, 3.0, 1.0)' in text
     assert 'hslider("freq", 261.63, 8, 13000, 0.001)' in text
+
+
+def test_a_text_that_no_file_can_hold_costs_one_preset(tmp_path: Path) -> None:
+    rows = [{"name": name, "parameters": {}} for name in ("Half \ud83d", "Whole")]
+    path = patch_file(tmp_path, *rows)
+    presets, broken = FaustPatch().read(path)
+    assert [preset.name for preset in presets] == ["Whole"]
+    assert broken == [f"{path}, preset 1: a text of it has half a character in it; write it again."]
