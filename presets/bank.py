@@ -53,6 +53,7 @@ class PresetBank:
         for path in map(Path, paths):
             for file in _files(path):
                 try:
+                    _check_name(file)
                     found, broken = format_of(file, known).read(file)
                 except PresetError as error:
                     faults.append(Fault(file, str(error)))
@@ -60,6 +61,16 @@ class PresetBank:
                 presets += [label(preset) for preset in found]
                 faults += [Fault(file, reason) for reason in broken]
         return cls(tuple(presets), tuple(faults))
+
+
+def _check_name(file: Path) -> None:
+    """Refuse a path that is no text, such as a name in the letters of an old system: no library could list it, and
+    no manifest."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError as error:
+        shown = str(file).encode(errors="replace").decode()
+        raise PresetError(f"{shown} has letters in its path that aren't Unicode; rename it.") from error
 
 
 def _files(path: Path) -> Iterable[Path]:

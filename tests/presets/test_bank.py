@@ -1,5 +1,6 @@
 """Reading files and folders together."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,16 @@ def test_a_link_to_a_file_of_the_same_folder_is_no_second_bank(tmp_path: Path) -
     (folder / "far.bank").symlink_to(tmp_path / "elsewhere.bank")
     assert sorted(preset.name for preset in PresetBank.read(folder)) == ["Far", "Near"]
     assert [preset.name for preset in PresetBank.read(folder / "again.bank")] == ["Near"]
+
+
+def test_a_file_whose_name_is_no_text_costs_one_line(tmp_path: Path) -> None:
+    """Names in the letters of an old system: neither a database nor a manifest takes them."""
+    fine, old = write(tmp_path / "fine.bank", "Near"), os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfc\xdfe.bank")
+    try:
+        Path(old).write_bytes(fine.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no names but Unicode ones, so there is nothing to test")
+    bank = PresetBank.read(tmp_path)
+    assert [preset.name for preset in bank] == ["Near"]
+    (fault,) = bank.faults
+    assert fault.reason == f"{tmp_path}/gr??e.bank has letters in its path that aren't Unicode; rename it."
