@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _vst3(plugin: Path) -> Identity:
         if file.is_file():
             try:
                 return module_identity(file.read_text("utf-8"))
-            except (OSError, UnicodeDecodeError, ValueError):
+            except (OSError, ValueError, RecursionError):
                 break
     return Identity()
 
@@ -125,9 +126,9 @@ def module_identity(text: str) -> Identity:
     if not isinstance(classes, list):
         raise ValueError("no classes")
     for each in classes:
-        if each.get("Category") == _AUDIO_CLASS:
+        if isinstance(each, dict) and each.get("Category") == _AUDIO_CLASS:
             kinds = each.get("Sub Categories", each.get("SubCategories"))
-            instrument = None if kinds is None else "Instrument" in kinds
+            instrument = "Instrument" in kinds if isinstance(kinds, list | str) else None
             return Identity(str(each.get("CID", "")).lower(), 1, str(each.get("Name", "")), instrument)
     return Identity()
 
@@ -149,10 +150,11 @@ def plain_json(text: str) -> str:
 def _audio_unit(plugin: Path) -> Identity:
     try:
         listed = plistlib.loads((plugin / "Contents" / "Info.plist").read_bytes())["AudioComponents"][0]
-    except (OSError, KeyError, IndexError, TypeError, ValueError, plistlib.InvalidFileException):
+        version = int(listed.get("version", 1))
+    except (OSError, LookupError, TypeError, AttributeError, ValueError, ExpatError):
         return Identity()
     name = str(listed.get("name", "")).rpartition(":")[2].strip()
-    return Identity(str(listed.get("subtype", "")), int(listed.get("version", 1)), name, listed.get("type") == "aumu")
+    return Identity(str(listed.get("subtype", "")), version, name, listed.get("type") == "aumu")
 
 
 _READERS: Mapping[str, Callable[[Path], Identity]] = {

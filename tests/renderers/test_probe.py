@@ -92,8 +92,10 @@ def test_a_vst3_bundle_says_who_it_is(tmp_path: Path) -> None:
     (resources / "moduleinfo.json").write_text(MODULE)
     found = identity(tmp_path / "Diva.vst3")
     assert (found.plugin_id, found.name, found.instrument) == (CLASS_ID, "Diva, the // synth", True)
-    (resources / "moduleinfo.json").write_text(MODULE[:200])
-    assert identity(tmp_path / "Diva.vst3").plugin_id == ""
+    wrong = (MODULE[:200], '{"Classes": [1, {"Category": "Audio Module Class", "SubCategories": 1}]}', "[" * 100_000)
+    for text in wrong:
+        (resources / "moduleinfo.json").write_text(text)
+        assert (identity(tmp_path / "Diva.vst3").plugin_id, identity(tmp_path / "Diva.vst3").instrument) == ("", None)
 
 
 def test_an_audio_unit_says_who_it_is(tmp_path: Path) -> None:
@@ -103,6 +105,10 @@ def test_an_audio_unit_says_who_it_is(tmp_path: Path) -> None:
     (contents / "Info.plist").write_bytes(plistlib.dumps({"AudioComponents": [unit]}))
     found = identity(tmp_path / "Diva.component")
     assert (found.plugin_id, found.name, found.version, found.instrument) == ("Diva", "Diva", 66560, True)
+    wrong = [plistlib.dumps({"AudioComponents": parts}) for parts in ([], ["Diva"], [{"version": "new"}])]
+    for data in (*wrong, b"<?xml version='1.0'?><plist><dict>", b"no plist"):
+        (contents / "Info.plist").write_bytes(data)
+        assert identity(tmp_path / "Diva.component").plugin_id == ""
 
 
 def test_a_module_without_classes_is_refused() -> None:
