@@ -84,16 +84,20 @@ class Host:
         self._synth = synth
         self._home = tempfile.mkdtemp(prefix=f"{_HOMES}{os.getpid()}-")
         environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
-        with (log or Path(os.devnull)).open("ab") as noise:
-            self._process = subprocess.Popen(
-                # -P: a file in the current folder must not stand in for a module.
-                [sys.executable, "-P", "-m", "synthmatch.renderers.worker", self._home],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=noise,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is the pool's to handle, and one signal ends its children too
-            )
+        try:
+            with (log or Path(os.devnull)).open("ab") as noise:
+                self._process = subprocess.Popen(
+                    # -P: a file in the current folder must not stand in for a module.
+                    [sys.executable, "-P", "-m", "synthmatch.renderers.worker", self._home],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=noise,
+                    env=environment,
+                    start_new_session=True,  # Ctrl-C is the pool's to handle, and one signal ends its children too
+                )
+        except BaseException:
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise
         self._keeps_time = False
         self._frames: queue.Queue[Frame | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, name="synthmatch-reader", daemon=True)

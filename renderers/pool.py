@@ -29,7 +29,9 @@ from synthmatch.renderers.soundcheck import same_sound
 
 _HOSTS = 3  # host processes that one thread keeps
 _ATTEMPTS = 2  # a job whose host dies is tried once more
-_STARTS = 4  # a synth whose host dies this often in a row before it is ready isn't started again
+_STARTS = 4  # a synth whose host dies or hangs this often in a row before it is ready isn't started again
+
+_LEFT = "The pool was closed, or its results were left, before the job was done; make another pool."
 
 _HostKey = tuple[str, int, int]  # synth, sample rate, block size
 
@@ -61,6 +63,14 @@ class Pool(Protocol):
 
 def _key(job: RenderJob) -> _HostKey:
     return job.state.synth, job.settings.sample_rate, job.settings.block_size
+
+
+class _NotReady(Exception):
+    """A host died or hung before it could take a job."""
+
+    def __init__(self, failure: Failure, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 @dataclass(eq=False)
@@ -179,6 +189,8 @@ class _Slot(threading.Thread):
         except HostRefused as error:
             answer = Answer(failure=Failure.REFUSED, reason=str(error))
             self._shared.refusals[row.id] = answer
+        except _NotReady as error:
+            answer = Answer(failure=error.failure, reason=str(error))
         except HostDied as error:
             answer = crashed(job, error.status)
         except HostSlow:
@@ -196,23 +208,27 @@ class _Slot(threading.Thread):
             with self._lock:
                 self._hosts[key] = host  # from here on, cancel finds it
             if not run.cancelled:
-                self._start(host, job)
+                self._start(host, job, run)
         if run.cancelled:
             self._drop(key)  # it may never have been started
-            raise RenderError("The pool was closed, or its results were left, before the job was done.")
+            raise RenderError(_LEFT)
         return host
 
-    def _start(self, host: Host, job: RenderJob) -> None:
+    def _start(self, host: Host, job: RenderJob, run: _Run) -> None:
         failed, synth = self._shared.failed_starts, job.state.synth
         try:
             host.start(job.settings)
-        except HostDied as error:
+        except (HostDied, HostSlow) as error:
+            if run.cancelled:  # ended by us, which says nothing about the plugin
+                raise
+            died = isinstance(error, HostDied)
+            failure = Failure.CRASH if died else Failure.TIMEOUT
+            how = f"died {describe_exit(error.status)}" if isinstance(error, HostDied) else "hung"
             failed[synth] += 1
             if failed[synth] >= _STARTS:
-                how = describe_exit(error.status)
-                reason = f"{synth} died {how} {_STARTS} times in a row before it was ready; install it again."
-                self._shared.refusals[synth] = Answer(failure=Failure.CRASH, reason=reason)
-            raise
+                reason = f"{synth} {how} {_STARTS} times in a row before it was ready; install it again."
+                self._shared.refusals[synth] = Answer(failure=failure, reason=reason)
+            raise _NotReady(failure, f"{synth} {how} before it was ready for state {job.state.id}.") from error
         failed[synth] = 0
 
     def _drop(self, key: _HostKey) -> None:
@@ -248,6 +264,7 @@ class RenderPool(Closing):
         self._slots = [_Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
         self._runs: set[_Run] = set()
         self._closed = False
+        self._lock = threading.Lock()  # nothing is put behind the end of the tasks, where nobody would take it
         for slot in self._slots:
             slot.start()
 
@@ -272,7 +289,7 @@ class RenderPool(Closing):
         try:
             while True:
                 while under_way < 2 * len(self._slots) and (job := next(source, None)) is not None:
-                    self._shared.tasks.put((run, job))
+                    self._put(run, job)
                     under_way += 1
                 if not under_way:
                     return
@@ -302,8 +319,15 @@ class RenderPool(Closing):
         for slot in self._slots:
             slot.join()
 
+    def _put(self, run: _Run, job: RenderJob) -> None:
+        with self._lock:
+            if run.cancelled:
+                raise RenderError(_LEFT)
+            self._shared.tasks.put((run, job))
+
     def _cancel(self, run: _Run) -> None:
-        run.cancelled = True
+        with self._lock:
+            run.cancelled = True
         for slot in self._slots:
             slot.cancel(run)
 

@@ -111,7 +111,7 @@ def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answe
 def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer frames until there are no more."""
     forks = renderer.isolation is Isolation.FORK and hasattr(os, "fork")
-    if forks and isinstance(renderer, Preparable):
+    if isinstance(renderer, Preparable):  # one that can't be loaded is found out here, once, not with every job
         renderer.prepare(settings)
     gc.freeze()  # a child that looked for garbage among its parent's things would copy all of them
     send(answers, Ready(keeps_time=forks))

@@ -17,6 +17,7 @@ from synthmatch.errors import RenderError
 from synthmatch.notes import Performance
 from synthmatch.presets.formats.amsynth import make_state
 from synthmatch.presets.preset import Preset, State
+from synthmatch.renderers import host
 from synthmatch.renderers.pool import RenderPool, render_one
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult, RenderSettings
 
@@ -54,6 +55,12 @@ def gone(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+def ends_early(results: Iterator[RenderResult]) -> None:
+    """Take results to the end, which comes before the last of them."""
+    with pytest.raises(RenderError, match="The pool was closed, or its results were left"):
+        list(results)
 
 
 @pytest.mark.plugin
@@ -138,10 +145,13 @@ def test_values_that_are_set_one_by_one_are_believed(wrong_plugin: Callable[...,
     assert render_one(job(GOOD)).ok
 
 
-def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(wrong_plugin: Callable[..., None]) -> None:
-    wrong_plugin("crash", at_entry=True)
+@pytest.mark.parametrize("synth", STATES)
+def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(
+    synth: str, wrong_plugin: Callable[..., None]
+) -> None:
+    wrong_plugin("crash", synth, at_entry=True)
     with RenderPool(1) as pool:
-        results = list(pool.render(job(pitch) for pitch in range(40, 60)))
+        results = list(pool.render(job(pitch, synth) for pitch in range(40, 60)))
     assert {result.failure for result in results} == {Failure.CRASH}
     assert "4 times in a row" in results[-1].reason
     assert "SIGSEGV" in results[-1].reason
@@ -244,3 +254,56 @@ def test_an_error_of_whoever_makes_the_jobs_comes_through(wrong_plugin: Callable
 
     with RenderPool(1) as pool, pytest.raises(ValueError, match="no more presets"):
         list(pool.render(jobs()))
+
+
+@pytest.mark.parametrize("synth", STATES)
+def test_a_plugin_that_hangs_when_loaded_is_not_waited_for_each_time(
+    synth: str, wrong_plugin: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_plugin("hang", synth, at_entry=True)
+    monkeypatch.setattr(host, "_START_TIMEOUT", 2.0)
+    with RenderPool(1) as pool:
+        results = list(pool.render(job(pitch, synth) for pitch in range(40, 60)))
+    assert {result.failure for result in results} == {Failure.TIMEOUT}
+    assert f"{synth} hung before it was ready" in results[0].reason
+    assert "hung 4 times in a row before it was ready" in results[-1].reason
+
+
+def test_hosts_that_were_ended_while_they_started_say_nothing_about_the_plugin(
+    wrong_plugin: Callable[..., None],
+) -> None:
+    wrong_plugin("hang", at_entry=True)
+    with RenderPool(5) as pool:
+        ended = threading.Thread(target=ends_early, args=(pool.render(job(pitch) for pitch in range(40, 60)),))
+        ended.start()
+        while len(pool.pids()) < 5:
+            time.sleep(0.01)
+        (run,) = pool._runs
+        pool._cancel(run)
+        ended.join()
+        wrong_plugin("noise")
+        assert next(pool.render([job(GOOD)])).reason == ""
+
+
+def test_a_loop_that_outlives_its_pool_ends(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("noise")
+    pool = RenderPool(1)
+    results = pool.render(job(pitch) for pitch in range(40, 60))
+    assert next(results).ok
+    (run,) = pool._runs
+    while run.results.empty():  # what is done when the pool is closed
+        time.sleep(0.01)
+    pool.close()
+    ended = threading.Thread(target=ends_early, args=(results,), daemon=True)
+    ended.start()
+    ended.join(60)
+    assert not ended.is_alive()
+
+
+def test_a_host_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with RenderPool(1, log=tmp_path) as pool, pytest.raises(IsADirectoryError):  # a log that is a folder
+        list(pool.render([RenderJob(State("faust", b""))]))
+    assert list(folder.iterdir()) == []
