@@ -120,6 +120,9 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
 
     Args:
         subtype: soundfile's name of a sample format; by default 24 bits for FLAC, 32-bit float for WAV.
+
+    Raises:
+        OSError: the file can't be written: the disk is full, say.
     """
     import soundfile
 
@@ -127,12 +130,15 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
 
     subtype = subtype or {".flac": "PCM_24", ".wav": "FLOAT"}.get(path.suffix.lower())
     channels, count = clip.samples.shape
-    with (
-        atomic_path(path) as temporary,
-        soundfile.SoundFile(temporary, "w", clip.sample_rate, channels, subtype=subtype) as file,
-    ):
-        for first in range(0, count, _PART):  # libsndfile's Vorbis overflows the stack on minutes at once
-            file.write(clip.samples[:, first : first + _PART].T)
+    try:
+        with (
+            atomic_path(path) as temporary,
+            soundfile.SoundFile(temporary, "w", clip.sample_rate, channels, subtype=subtype) as file,
+        ):
+            for first in range(0, count, _PART):  # libsndfile's Vorbis overflows the stack on minutes at once
+                file.write(clip.samples[:, first : first + _PART].T)
+    except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
+        raise OSError(f"{path} can't be written ({error}); see whether the disk is full.") from error
 
 
 def mp3(clip: Clip, kilobits: int = 96) -> bytes:

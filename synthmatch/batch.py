@@ -20,6 +20,7 @@ from synthmatch.mastering import Level
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import Pool
 from synthmatch.renderers.renderer import Failure, RenderResult
+from synthmatch.soundprint import DEPTH_DB
 from synthmatch.store import write_lock
 from synthmatch.trust import Census, TrustReport, spread
 
@@ -229,8 +230,10 @@ class _Batch:
         for result in pool.render(jobs):
             entry = self.lines.entries[self.listened[result.job.state.id].entry.file]
             made = self._made(entry, result)
-            if made.clip is not None and entry.sound is not None:
-                apart = spread([mastering.played(self.out / entry.file, entry.sound)], [made.clip])
+            if entry.sound is not None:
+                first = mastering.played(self.out / entry.file, entry.sound)
+                # One that makes no usable sound the second time is as far from the first as can be.
+                apart = DEPTH_DB if made.clip is None else spread([first], [made.clip])
                 self.lines.add(replace(entry, spread=apart))
                 self.census.heard_again(entry.preset, apart)
 
@@ -243,13 +246,13 @@ class _Batch:
     def _finish(self, target: Target, result: RenderResult) -> None:
         path = self.out / target.entry.file
         made = self._made(target.entry, result)
-        self.lines.add(made.entry)  # first: a file of ours is always one that the manifest names
+        if made.clip is None:
+            path.unlink(missing_ok=True)  # what another plan made isn't what the manifest will say
+        self.lines.add(made.entry)  # before there is a file: one of ours is always one that the manifest names
         if made.clip is not None:
             path.parent.mkdir(exist_ok=True)
             self.unfinished.replace(path)
             self.written += 1
-        else:
-            path.unlink(missing_ok=True)  # what another plan made isn't what the manifest says any more
         self._listen(target, made)
 
     def _made(self, planned: Entry, result: RenderResult) -> _Made:

@@ -92,7 +92,8 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         What is in the file, and what it plays with its gain undone, as :func:`played` reads it.
 
     Raises:
-        AudioError: the loudness can't be made or measured, or the file can't be written.
+        AudioError: the loudness can't be made or measured.
+        OSError: the file can't be written.
     """
     ceiling = _ceiling(form, normalise)
     gain, level = _first_gain(clip, ceiling, normalise)

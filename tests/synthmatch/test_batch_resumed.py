@@ -26,7 +26,8 @@ from synthmatch.presets.bank import Fault, PresetBank
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
-from synthmatch.renderers.renderer import RenderJob, RenderResult
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
+from synthmatch.soundprint import DEPTH_DB
 
 PLAN = RenderPlan(Performance.single(60, 100, 0.4, 0.2))
 
@@ -232,4 +233,48 @@ def test_a_preset_that_fails_now_leaves_no_sound_of_before(counting: Counting, t
         native_format("faust").write(source, [Preset("Lead", state)])
         report = render_bank(PresetBank.read(source), PLAN, tmp_path / "out", counting)
     assert report.sounds == 0
+    assert set(contents(tmp_path / "out")) == {NAME}
+
+
+class Unsteady(Counting):
+    """A real pool, but what a preset plays the second time it keeps to itself."""
+
+    def render(self, jobs: Iterable[RenderJob]) -> Iterator[RenderResult]:
+        before = {job.key for job in self.jobs}
+        for result in super().render(jobs):
+            again = result.job.key in before
+            yield replace(result, clips=(), failure=Failure.SILENT, reason="No sound.") if again else result
+
+
+def test_a_preset_that_fails_the_second_time_is_not_repeatable(
+    bank: PresetBank, pool: RenderPool, tmp_path: Path
+) -> None:
+    report = render_bank(few(bank), PLAN, tmp_path / "out", Unsteady(pool))
+    (repeats,) = report.trust.repeats
+    assert (repeats.tried, repeats.exact, repeats.spread) == (2, 0, DEPTH_DB)
+    assert sorted(filter(None, (entry.spread for entry in lines(tmp_path / "out")))) == [DEPTH_DB] * 2
+
+
+def test_a_run_that_stops_before_a_failure_is_noted_leaves_no_sound_of_before(
+    counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noted as failed with the file still there, it would be there for ever."""
+    source = tmp_path / "some.faustpatch"
+    native_format("faust").write(source, [Preset("Lead", faustsynth.make_state({}))])
+    render_bank(PresetBank.read(source), PLAN, tmp_path / "out", counting)
+    silent = faustsynth.make_state({"osc1_level": 0, "level": -48})
+    native_format("faust").write(source, [Preset("Lead", silent)])
+    unlink = Path.unlink
+
+    def stop(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "Lead.flac":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", stop)
+    with pytest.raises(KeyboardInterrupt):
+        render_bank(PresetBank.read(source), PLAN, tmp_path / "out", counting)
+    monkeypatch.undo()
+    report = render_bank(PresetBank.read(source), PLAN, tmp_path / "out", counting)
+    assert [entry.failure for entry in report.entries] == ["silent"]
     assert set(contents(tmp_path / "out")) == {NAME}

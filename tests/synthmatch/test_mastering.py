@@ -142,3 +142,17 @@ def test_a_vorbis_peak_that_hardly_follows_the_gain_gets_below_the_limit_all_the
         sound, _ = write(tmp_path / "square.ogg", Clip(np.stack([wave, wave]), 44_100), Format.OGG, -8.0)
         assert sound.level == Level.PEAK_LIMITED.value
         assert sound.peak_db <= NORMALISED_PEAK_DB
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_full_disk_is_no_fault_of_the_preset(form: Format, tmp_path: Path) -> None:
+    """A limit to what a file may hold stands for the disk: it ends a write in the middle as well."""
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files; nothing to do")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8_192, limits[1]))
+    try:
+        with pytest.raises(OSError, match="can't be written"):
+            write(tmp_path / f"hit{form.suffix}", hit(0.5), form)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
