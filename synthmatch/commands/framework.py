@@ -118,19 +118,23 @@ def open_pool(
         scheduler: the address of a cluster's scheduler, or None.
         timeout: seconds that one job may take.
         log: a file to which what plugins print is appended, ``plugins.log`` in synthmatch's home if None; on a
-            cluster, each machine keeps its own.
+            cluster, each machine keeps its own, and none can be named.
 
     Raises:
-        UsageError: a cluster's workers can't be counted from here.
+        UsageError: a cluster's workers can't be counted from here, nor its logs be named.
         RenderError: the cluster can't be reached.
     """
     if scheduler is None:
         from synthmatch.renderers.host import plugin_log
         from synthmatch.renderers.pool import RenderPool
 
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
         return RenderPool(workers, timeout, log or plugin_log())
     if workers is not None:
         raise click.UsageError("--workers is for this machine; with --scheduler the cluster's workers all take part.")
+    if log is not None:
+        raise click.UsageError("--log is for this machine; with --scheduler each machine has its own plugins.log.")
     from synthmatch.renderers.cluster import ClusterPool
 
     return ClusterPool(scheduler, timeout)

@@ -129,8 +129,6 @@ def render(
     plan.check()
     bank = read_sources(sources)
     say(f"{len(bank)} presets, {performance.seconds:g} s each.")
-    if log is not None:
-        log.parent.mkdir(parents=True, exist_ok=True)
     with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
     click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))

@@ -139,3 +139,9 @@ def test_the_plugins_noise_goes_where_it_is_told(bank: Path, run: Run) -> None:
     assert run("render", bank, "--out", "out", "--log", "logs/noise.log", *SHORT).status == 0
     assert Path("logs/noise.log").is_file()
     assert not Path("home/plugins.log").exists()
+
+
+def test_a_log_cannot_be_named_for_a_cluster(bank: Path, run: Run) -> None:
+    done = run("render", bank, "--out", "out", "--log", "a.log", "--scheduler", "tcp://127.0.0.1:1")
+    assert done.status == 2
+    assert "--log is for this machine" in done.err
