@@ -26,7 +26,6 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, remark: str = "") -> None: ...
 
 
-
 def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
     """Those listings of some states that can't be used."""
     rows = library.rows.states()
@@ -71,7 +70,8 @@ def _render_again(library: Library, states: Collection[str], pool: Pool, progres
     rows, spreads = library.rows.states(), library.rows.spreads()
     known = library.rows.all_heard()
     waiting = [
-        state for state in sorted(states)
+        state
+        for state in sorted(states)
         if state in known and state not in spreads and rows[state].status == RENDERED
     ]
     jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in waiting)
