@@ -205,38 +205,6 @@ def test_presets_that_fill_the_memory_are_left_out(tmp_path: Path, monkeypatch: 
     assert ["preset 2" in faults[0], "preset 3" in faults[1]] == [True, True]
 
 
-def test_a_span_that_many_samples_share_is_read_once(tmp_path: Path) -> None:
-    """Otherwise some kilobytes of headers make gigabytes of the same sound."""
-    data, count = bytes(2**20), 100
-    samples = tuple(replace(sample(data), rate=22_050 + number) for number in range(count))
-    instrument = tuple(Zone(((SAMPLE, number),)) for number in range(count))
-    path = tmp_path / "x.sf2"
-    path.write_bytes(encode([("Many", Patch((Zone(((INSTRUMENT, 0),)),), (instrument,), samples))]))
-    tracemalloc.start()
-    try:
-        (preset,) = listed(path)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(patch_of(preset.state).samples) == count
-    assert peak < 16 * 2**20
-
-
-def test_instruments_that_overlap_are_refused(tmp_path: Path) -> None:
-    """Otherwise each of 65,535 instruments may have every zone of the file."""
-    count, zones = 40, 10
-    played = tuple(Zone(((INSTRUMENT, number),)) for number in range(0, count, 2))
-    instruments = ((Zone(((SAMPLE, 0),)),) * zones,) * count
-    whole = bytearray(encode([("Tangle", Patch(played, instruments, (sample(points(1, 2)),)))]))
-    first = whole.index(b"inst") + 8 + 20  # the first zone of the first instrument
-    for number in range(count):
-        struct.pack_into("<H", whole, first + 22 * number, 0 if number % 2 == 0 else count * zones)
-    path = tmp_path / "x.sf2"
-    path.write_bytes(whole)
-    presets, faults = SoundFontFile().read(path)
-    assert (len(presets), [fault.rpartition(": ")[2] for fault in faults]) == (0, ["its instruments overlap."])
-
-
 @pytest.mark.parametrize("name", ["missing.sf2", "."])
 def test_what_cannot_be_opened_is_named(name: str, tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="can't be read"):

@@ -1,0 +1,43 @@
+"""Small SoundFonts that would fill the memory, were they believed."""
+
+from __future__ import annotations
+
+import struct
+import tracemalloc
+from pathlib import Path
+
+from synthmatch.presets.formats.sfbk import INSTRUMENT, SAMPLE, Patch, Sample, Zone, encode
+from synthmatch.presets.formats.soundfont import SoundFontFile, patch_of
+
+
+def test_a_span_that_many_samples_share_is_read_once(tmp_path: Path) -> None:
+    """Otherwise some kilobytes of headers make gigabytes of the same sound."""
+    data, count = bytes(2**20), 100
+    samples = tuple(Sample(data, 0, len(data) // 2, 0, 1, 22_050 + number, 60, 0, 0, 1) for number in range(count))
+    instrument = tuple(Zone(((SAMPLE, number),)) for number in range(count))
+    path = tmp_path / "x.sf2"
+    path.write_bytes(encode([("Many", Patch((Zone(((INSTRUMENT, 0),)),), (instrument,), samples))]))
+    tracemalloc.start()
+    try:
+        (preset,), _ = SoundFontFile().read(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(patch_of(preset.state).samples) == count
+    assert peak < 16 * 2**20
+
+
+def test_instruments_that_overlap_are_refused(tmp_path: Path) -> None:
+    """Otherwise each of 65,535 instruments may have every zone of the file."""
+    count, zones = 40, 10
+    played = tuple(Zone(((INSTRUMENT, number),)) for number in range(0, count, 2))
+    instruments = ((Zone(((SAMPLE, 0),)),) * zones,) * count
+    sample = Sample(bytes(4), 0, 2, 0, 1, 22_050, 60, 0, 0, 1)
+    whole = bytearray(encode([("Tangle", Patch(played, instruments, (sample,)))]))
+    first = whole.index(b"inst") + 8 + 20  # the first zone of the first instrument
+    for number in range(count):
+        struct.pack_into("<H", whole, first + 22 * number, 0 if number % 2 == 0 else count * zones)
+    path = tmp_path / "x.sf2"
+    path.write_bytes(whole)
+    presets, faults = SoundFontFile().read(path)
+    assert (len(presets), [fault.rpartition(": ")[2] for fault in faults]) == (0, ["its instruments overlap."])
