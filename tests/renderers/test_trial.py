@@ -74,7 +74,7 @@ def test_random_numbers_are_started_over(running_plugin: Compile) -> None:
 def test_what_is_never_the_same_twice_is_marked_with_its_spread(running_plugin: Compile) -> None:
     found = tried(running_plugin("NEVER_AGAIN"))
     assert not found.synth.repeatable
-    assert found.spread > 1
+    assert found.spread > 0.3  # white noise, in the mean over bands
     assert found.synth.random_state == ""
     assert not found.synth.one_processor
     for way in found.ways:
