@@ -32,6 +32,7 @@ from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
 from synthmatch.sounds import Sounds
 from synthmatch.store import FAILED, RENDERED, Rows, write_lock
+from synthmatch.trust import FailedPreset
 
 if TYPE_CHECKING:
     from synthmatch.checkup import Problem
@@ -148,7 +149,7 @@ class Library(Closing):
         """One row per bank, with counts."""
         return count_banks(self._listings)
 
-    def failures(self) -> tuple[intake.FailedPreset, ...]:
+    def failures(self) -> tuple[FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
         return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
 
