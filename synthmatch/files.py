@@ -14,6 +14,7 @@ from pathlib import Path
 import platformdirs
 
 HASH_LENGTH = 20  # hex digits: 80 bits, no collision to expect below 10^11 items
+_PART = 2**20  # bytes of a file hashed at a time
 
 
 def content_hash(*parts: bytes) -> str:
@@ -30,8 +31,16 @@ def content_hash(*parts: bytes) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """Hash a file's bytes; the same bytes under another name give the same hash."""
-    return content_hash(path.read_bytes())
+    """Hash a file's bytes, as ``content_hash`` does; the same bytes under another name give the same hash.
+
+    Files of any size: SoundFonts have gigabytes.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        digest.update(os.fstat(file.fileno()).st_size.to_bytes(8, "big"))
+        while part := file.read(_PART):
+            digest.update(part)
+    return digest.hexdigest()[:HASH_LENGTH]
 
 
 def safe_name(name: str, limit: int = 80) -> str:

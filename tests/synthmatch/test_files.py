@@ -1,4 +1,5 @@
 import os
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,20 @@ def test_a_files_hash_is_that_of_its_bytes(tmp_path):
     write_bytes(tmp_path / "a", b"one")
     write_bytes(tmp_path / "b", b"one")
     assert file_hash(tmp_path / "a") == file_hash(tmp_path / "b") == content_hash(b"one")
+
+
+def test_a_large_file_is_hashed_without_being_kept_in_memory(tmp_path):
+    size = 32 * 2**20
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(size)
+    tracemalloc.start()
+    try:
+        found = file_hash(tmp_path / "large")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == content_hash(bytes(size))
+    assert peak < size / 4
 
 
 @given(st.text())
