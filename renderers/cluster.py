@@ -57,6 +57,7 @@ class _Cluster(Closing):
         self.patience = patience
         self.known = known
         self._timeout = timeout
+        self._closed = False
         self._client = _connect(address, patience)
         self._threads: dict[str, int] = {}
         self._looked = -float("inf")
@@ -65,14 +66,14 @@ class _Cluster(Closing):
 
     def workers(self) -> dict[str, int]:
         """The threads of each worker by its address, as of a moment ago."""
-        if time.monotonic() - self._looked > _GLANCE:
-            try:
-                if self._client.status != "running":
-                    raise OSError(self._client.status)
+        try:
+            if self._client.status != "running":
+                raise OSError(self._client.status)
+            if time.monotonic() - self._looked > _GLANCE:
                 self._threads = dict(self._client.nthreads())
-            except (OSError, TimeoutError) as error:
-                raise self.lost() from error
-            self._looked = time.monotonic()
+                self._looked = time.monotonic()
+        except (OSError, TimeoutError) as error:
+            raise self.lost() from error
         return self._threads
 
     def fit(self, synth: str) -> frozenset[str]:
@@ -137,11 +138,14 @@ class _Cluster(Closing):
 
     def close(self) -> None:
         """Leave the cluster, which stays."""
+        self._closed = True
         with suppress(OSError, TimeoutError):
             self._client.close()
 
     def lost(self) -> RenderError:
-        """The error that says that the scheduler is gone."""
+        """The error that says that the scheduler is gone, or the pool was closed."""
+        if self._closed:
+            return RenderError("The pool was closed before all jobs were done; make another one.")
         return RenderError(
             f"The scheduler at {self.address} is gone; start the cluster again and repeat the command, "
             "which goes on from what is stored."

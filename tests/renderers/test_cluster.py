@@ -297,3 +297,12 @@ def test_commands_render_here_or_there(pair: Cluster) -> None:
         assert difference(sounds(here.render(jobs)), sounds(there.render(jobs))) == 0.0
     with pytest.raises(UsageError, match="--workers is for this machine"):
         open_pool(2, pair.address)
+
+
+def test_a_pool_that_is_closed_in_the_middle_says_so(pair: Cluster) -> None:
+    pool = ClusterPool(pair.address)
+    results = pool.render(faust_jobs(50))
+    next(results)
+    pool.close()
+    with pytest.raises(RenderError, match="was closed before all jobs were done"):
+        list(results)
