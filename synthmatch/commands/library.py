@@ -160,9 +160,8 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None) -
     """Mend what `verify` names: render, embed and index again what is missing or damaged."""
     from synthmatch.errors import LibraryError
     from synthmatch.library import Library
-    from synthmatch.renderers.pool import RenderPool
 
-    with Library.open(library_path) as opened, RenderPool(workers) as pool:
+    with Library.open(library_path) as opened, open_pool(workers, None) as pool:
         left = opened.repair(load_encoder(model), pool)
         for problem in left:
             click.echo(problem.sentence)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from synthmatch.files import home
 from synthmatch.library import Library
 from synthmatch.matcher import Matcher
 
@@ -199,5 +200,8 @@ def test_a_damaged_library_is_named_and_mended(place: Any, run: Callable[..., An
     assert damaged in done.out
     assert done.err.count("\n") == 1
     assert "synthmatch library repair" in done.err
+    log = home() / "plugins.log"
+    log.unlink(missing_ok=True)
     assert run("library", "repair", "--model", place.model, "--workers", 1).status == 0
+    assert log.is_file()  # where all commands keep what plugins print
     assert run("library", "verify").status == 0
