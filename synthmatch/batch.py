@@ -19,10 +19,10 @@ from synthmatch.manifest import FAILED, RENDERED, Entry, Manifest
 from synthmatch.mastering import Level
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import Pool
-from synthmatch.renderers.renderer import Failure, RenderResult
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.soundprint import DEPTH_DB
 from synthmatch.store import write_lock
-from synthmatch.trust import Census, TrustReport, spread
+from synthmatch.trust import Census, TrustReport, spread, untouched
 
 Progress = Callable[[int, int], None]
 
@@ -144,6 +144,7 @@ def render_bank(
         batch.take_stock()
         batch.render(pool)
         batch.render_again(pool)
+        batch.render_without_presets(pool)
         entries = tuple(lines.entries[target.entry.file] for target in made.targets)
         mine = {entry.file for entry in entries}
         others = [entry for file, entry in lines.entries.items() if file not in mine and (out / file).is_file()]
@@ -236,6 +237,15 @@ class _Batch:
                 apart = DEPTH_DB if made.clip is None else spread([first], [made.clip])
                 self.lines.add(replace(entry, spread=apart))
                 self.census.heard_again(entry.preset, apart)
+
+    def render_without_presets(self, pool: Pool) -> None:
+        """Hear what the synths sound like by themselves."""
+        settings = next((target.job.settings for target in self.listened.values()), None)
+        if settings is not None:
+            jobs = [RenderJob(state, (self.plan.performance,), settings) for state in untouched(self.bank)]
+            for result in pool.render(jobs):
+                if result.ok:
+                    self.census.hear_without(result.job.state.synth, result.clips)
 
     def _is_whole(self, known: Entry) -> bool:
         if known.sound is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
+_NAME_BYTES = 200
 HASH_LENGTH = 20  # hex digits: 80 bits, no collision to expect below 10^11 items
 _PART = 2**20  # bytes of a file hashed at a time
 
@@ -47,12 +48,14 @@ def safe_name(name: str, limit: int = 80) -> str:
     """Turn a preset's name into a file name that Linux, macOS and Windows all take.
 
     Returns:
-        1 to ``limit`` characters, without separators, control characters, leading or trailing dots and
-        spaces; ``"unnamed"`` when nothing is left.
+        1 to ``limit`` characters, at most 200 bytes, without separators, control characters, leading or trailing
+        dots and spaces; ``"unnamed"`` when nothing is left.
     """
     name = unicodedata.normalize("NFC", name)
     name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', "_", name)
-    name = re.sub(r"\s+", " ", name).strip(" .")[:limit].strip(" .")
+    name = re.sub(r"\s+", " ", name).strip(" .")[:limit]
+    # Most file systems count bytes, 255 of them, and a suffix is still to come.
+    name = name.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")
     if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name):
         name = f"_{name}"
     return name or "unnamed"

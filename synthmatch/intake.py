@@ -127,7 +127,7 @@ def add(
     return AddReport(
         rendered=len(new & rendered_ids(library)),
         known=len(synth_of) - len(new),
-        trust=scrutiny.report(library, bank),
+        trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
         seconds=time.monotonic() - begun,
     )
 

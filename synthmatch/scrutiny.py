@@ -11,7 +11,7 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
-from synthmatch.soundprint import DEPTH_DB
+from synthmatch.soundprint import DEPTH_DB, Print, sound_print
 from synthmatch.store import FAILED, RENDERED
 from synthmatch.trust import FailedPreset, Named, Repeats, TrustReport
 
@@ -50,10 +50,21 @@ def repeat(library: Library, bank: PresetBank, pool: Pool, progress: Progress | 
     _render_again(library, set().union(*unsteady), pool, progress)
 
 
-def report(library: Library, bank: PresetBank) -> TrustReport:
-    """What there is to say about a bank's sounds, among all of the library's."""
+def without_presets(bank: PresetBank, pool: Pool) -> dict[str, Print]:
+    """What each synth of a bank sounds like without any preset; those that make no sound then are left out."""
+    jobs = [RenderJob(state) for state in trust.untouched(bank)]
+    return {result.job.state.synth: sound_print(result.clips) for result in pool.render(jobs) if result.ok}
+
+
+def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> TrustReport:
+    """What there is to say about a bank's sounds, among all of the library's.
+
+    Args:
+        without: from :func:`without_presets`.
+    """
     states = {preset.id for preset in bank}
-    same, near = trust.group(library.rows.all_heard())
+    heard = library.rows.all_heard()
+    same, near = trust.group(heard)
     names = _names(library, bank)
     return TrustReport(
         len(bank),
@@ -62,6 +73,7 @@ def report(library: Library, bank: PresetBank) -> TrustReport:
         bank.faults,
         _named((group for group in same if states & set(group)), names),
         _named((group for group in near if states & set(group)), names),
+        trust.plain(bank, heard, without),
         _repeats(library, bank),
     )
 

@@ -18,7 +18,7 @@ from synthmatch.presets.bank import Fault
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.renderer import Failure
 from synthmatch.renderers.soundcheck import TOLERANCE, same_sound
-from synthmatch.soundprint import Print, near_pairs, sound_distance, sound_print
+from synthmatch.soundprint import STEP_DB, Print, distance, near_pairs, sound_distance, sound_print
 
 _SHOWN = 5  # groups, failures and faults that the text names; JSON has all
 
@@ -79,6 +79,8 @@ class TrustReport:
         faults: files and presets that couldn't be read.
         same: groups of presets with different parameters and the same sound.
         near: groups of presets that sound nearly like their first one, the groups above apart.
+        plain: presets that sound as their synth does without any preset: perhaps they were never loaded, perhaps
+            somebody saved it as it was.
         repeats: what rendering a sample a second time showed.
     """
 
@@ -88,6 +90,7 @@ class TrustReport:
     faults: tuple[Fault, ...] = ()
     same: tuple[tuple[Named, ...], ...] = ()
     near: tuple[tuple[Named, ...], ...] = ()
+    plain: tuple[Named, ...] = ()
     repeats: tuple[Repeats, ...] = ()
 
     def lines(self) -> list[str]:
@@ -103,6 +106,7 @@ class TrustReport:
             "unreadable": [{"file": str(each.file), "reason": each.reason} for each in self.faults],
             "same_sound": [[asdict(each) for each in group] for group in self.same],
             "nearly_the_same": [[asdict(each) for each in group] for group in self.near],
+            "as_without_preset": [asdict(each) for each in self.plain],
             "repeats": [asdict(each) for each in self.repeats],
         }
 
@@ -125,6 +129,9 @@ class TrustReport:
         listed = self.presets - self.sounds
         if listed:
             lines.append(f"Listed more than once, with the very same parameters: {_count(listed, 'preset')}.")
+        if self.plain:
+            lines.append(f"As the synth sounds without any preset ({_count(len(self.plain), 'preset')}):")
+            lines += _indented([f"{each.synth}, {each}" for each in self.plain])
         for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
                 lines.append(f"{words} ({_count(len(groups), 'group')} of presets):")
@@ -194,6 +201,27 @@ def sample(presets: Iterable[Preset], per_bank: int = 2) -> dict[tuple[str, str]
     return {bank: tuple(found[key] for key in sorted(found)[:per_bank]) for bank, found in sorted(states.items())}
 
 
+def untouched(presets: Iterable[Preset]) -> tuple[State, ...]:
+    """Each synth of a bank as it is before any preset is loaded."""
+    return tuple(State(synth, b"") for synth in sorted({preset.synth for preset in presets}))
+
+
+def plain(presets: Iterable[Preset], heard: dict[str, Heard], without: dict[str, Print]) -> tuple[Named, ...]:
+    """The presets, once each, that sound as their synth does without any.
+
+    Args:
+        heard: by state.
+        without: what each synth sounds like without a preset; those that make no sound then are missing.
+    """
+    found = {
+        preset.id: Named(preset.id, preset.name, preset.synth, preset.bank)
+        for preset in presets
+        if preset.id in heard and preset.synth in without
+        if distance(heard[preset.id].print, without[preset.synth]) <= STEP_DB
+    }
+    return tuple(found.values())
+
+
 def group(heard: dict[str, Heard]) -> tuple[list[list[str]], list[list[str]]]:
     """Group states by their sound.
 
@@ -233,6 +261,11 @@ class Census:
         self._first: dict[str, tuple[Clip, ...]] = {}
         self._failed: dict[str, tuple[str, str]] = {}
         self._spread: dict[str, float] = {}
+        self._without: dict[str, Print] = {}
+
+    def hear_without(self, synth: str, clips: Sequence[Clip]) -> None:
+        """Take what a synth sounds like without any preset."""
+        self._without[synth] = sound_print(clips)
 
     def hear(self, state: str, clips: Sequence[Clip]) -> None:
         """Take a state's sound."""
@@ -275,6 +308,7 @@ class Census:
             tuple(faults),
             self._named(same),
             self._named(near),
+            plain(self._presets, self._heard, self._without),
             tuple(
                 bank_repeats(*bank, [self._spread[state.id] for state in states if state.id in self._spread])
                 for bank, states in self._sample.items()

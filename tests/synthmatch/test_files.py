@@ -1,5 +1,6 @@
 import os
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -73,3 +74,10 @@ def test_home_is_where_the_variable_says(monkeypatch, tmp_path):
     assert home() == tmp_path / "here"
     monkeypatch.delenv("SYNTHMATCH_HOME")
     assert home().name == "synthmatch"
+
+
+def test_a_name_of_wide_letters_fits_into_a_file_name(tmp_path: Path) -> None:
+    name = safe_name("\N{GRINNING FACE}" * 80)
+    assert len(name) == 50
+    (tmp_path / f"{name}.faustpatch").write_text("")
+    assert safe_name("é" * 80) == "é" * 80

@@ -67,8 +67,9 @@ def test_twenty_kills_change_nothing(tmp_path: Path, encoder: Encoder) -> None:
     assert rows(first) == rows(second)
     assert sounds(first) == sounds(second)
     assert len(sounds(first)) == PRESETS
-    # Every state is rendered once and a sample of the bank a second time; a kill costs what was under way.
-    assert undisturbed.total() == PRESETS + 2
+    # Every state is rendered once, a sample of the bank a second time, and the synth without a preset; a kill costs
+    # what was under way.
+    assert undisturbed.total() == PRESETS + 2 + 1
     assert killed.keys() == undisturbed.keys()
     assert killed.total() <= undisturbed.total() + KILLS * IN_FLIGHT
     assert killed.total() > undisturbed.total()  # the kills did hit

@@ -91,6 +91,18 @@ def test_a_census_tells_what_happened() -> None:
     assert json.loads(json.dumps(report.as_json()))["failures"][0]["failure"] == "silent"
 
 
+def test_what_sounds_like_the_synth_by_itself_is_named() -> None:
+    presets = [listing("Init", "1"), listing("Lead", "2"), listing("Init again", "1")]
+    census = Census(presets)
+    census.hear(presets[0].id, [noise(1)])
+    census.hear(presets[1].id, [noise(2)])
+    assert census.report().plain == ()  # nobody knows yet
+    census.hear_without("tone", [noise(1, 0.5)])  # as loud as it likes
+    (init,) = census.report().plain
+    assert init.id == presets[0].id
+    assert any("without any preset (1 preset)" in line for line in census.report().lines())
+
+
 def test_a_clean_bank_is_told_in_one_line() -> None:
     census = Census([listing("Lead", "1")])
     (preset,) = [listing("Lead", "1")]
