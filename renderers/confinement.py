@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +56,28 @@ def confine(home: Path, one_processor: bool) -> None:
     online.write_text("0\n")
     if libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None) == 0:  # what follows stays in this process
         libc.mount(os.fsencode(online), _PROCESSORS, None, _BIND, None)
+
+
+def what_is_missing() -> str:
+    """What the system doesn't let ``confine`` do here, in a sentence; "" if it lets all of it. Starts a process."""
+    if sys.platform != "linux":
+        return "plugins can reach the network: only Linux can keep them from it"
+    code = "import sys; from synthmatch.renderers.confinement import show_confined; show_confined(sys.argv[1])"
+    with tempfile.TemporaryDirectory(prefix="synthmatch-") as folder:
+        done = subprocess.run([sys.executable, "-P", "-c", code, folder], capture_output=True, text=True, check=False)
+    if done.stdout.split() == ["1", "1"]:
+        return ""
+    return (
+        "plugins can reach the network, and ZynAddSubFX's PADsynth presets sound a little different each time:"
+        " this system lets no process have namespaces of its own; allow user namespaces, or run as root"
+    )
+
+
+def show_confined(home: str) -> None:
+    """Confine this process, and write down the network interfaces and processors that it sees then."""
+    confine(Path(home), one_processor=True)
+    interfaces = len(Path("/proc/net/dev").read_text().splitlines()) - 2  # below two lines of headings
+    os.write(1, f"{interfaces} {os.sysconf('SC_NPROCESSORS_ONLN')}\n".encode())
 
 
 def die_with_parent() -> None:

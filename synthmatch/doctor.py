@@ -14,6 +14,7 @@ from synthmatch.errors import PluginMissing, SynthmatchError
 from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.presets.formats import format_of, suffixes
 from synthmatch.presets.preset import Preset, State
+from synthmatch.renderers.confinement import what_is_missing
 from synthmatch.renderers.synths import bank_folders, find_plugin, played_by, require
 
 _NAME = "synthmatch"
@@ -26,6 +27,7 @@ class Topic(enum.Enum):
 
     SYNTHS = "Synths"
     BANKS = "Banks"
+    HOSTS = "Plugin hosts"
     MODEL = "Model"
     LIBRARY = "Library"
     PACKAGES = "Python"
@@ -66,6 +68,7 @@ def examine(library: Path | None = None, model: Path | None = None) -> tuple[Fin
     return (
         *map(_synth, synths().values()),
         *map(_banks, synths().values()),
+        _confinement(),
         _model(model),
         _library(library, model),
         *_packages(),
@@ -128,6 +131,13 @@ def _banks(row: Synth) -> Finding:
     places = ", ".join(str(place) for place in row.banks)
     remedy = f"{row.package}, or {advice}" if places and row.engine is Engine.PLUGIN else advice
     return Finding(Topic.BANKS, Mark.MISSING, row.id, f"{f'nothing in {places}' if places else 'none'}; {remedy}.")
+
+
+def _confinement() -> Finding:
+    missing = what_is_missing()
+    if missing:
+        return Finding(Topic.HOSTS, Mark.MISSING, "confinement", f"{missing}.")
+    return Finding(Topic.HOSTS, Mark.FOUND, "confinement", "no network, a home of their own, a limit to their memory")
 
 
 def _model(model: Path | None) -> Finding:

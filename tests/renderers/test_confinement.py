@@ -17,6 +17,7 @@ from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.zyn import ZynInstrument, uses_padsynth
 from synthmatch.presets.preset import Preset
+from synthmatch.renderers.confinement import what_is_missing
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
 from synthmatch.renderers.synths import bank_folders, is_installed
@@ -53,6 +54,31 @@ def test_one_processor_is_seen_where_asked(tmp_path: Path) -> None:
     count = "print(os.sysconf('SC_NPROCESSORS_ONLN'))"
     assert confined(tmp_path, count, one_processor=True) == "1"
     assert confined(tmp_path, count) == str(os.sysconf("SC_NPROCESSORS_ONLN"))
+
+
+def test_what_the_system_refuses_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _namespaces(tmp_path)
+    assert what_is_missing() == ""
+    monkeypatch.setattr(sys, "executable", str(_refusing(tmp_path)))
+    assert "user namespaces" in what_is_missing()
+
+
+def _refusing(folder: Path) -> Path:
+    """A Python whose C library refuses to make namespaces."""
+    path = folder / "python"
+    real = sys.executable
+    path.write_text(f"#!{real}\nimport os, sys\nos.execv({real!r}, [{real!r}, '-c', {_REFUSE!r}, *sys.argv[-1:]])\n")
+    path.chmod(0o755)
+    return path
+
+
+_REFUSE = (
+    "import ctypes, sys; from synthmatch.renderers import confinement as c\n"
+    "class Refusing(ctypes.CDLL):\n"
+    "    def unshare(self, flags): return -1\n"
+    "c.ctypes.CDLL = Refusing\n"
+    "c.show_confined(sys.argv[1])\n"
+)
 
 
 def test_memory_has_a_limit(tmp_path: Path) -> None:
