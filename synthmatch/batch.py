@@ -13,6 +13,7 @@ from pathlib import Path
 from synthmatch import manifest, mastering
 from synthmatch.audio import Clip
 from synthmatch.batchplan import Effects, Outline, RenderPlan, Target, outline
+from synthmatch.census import Census, spread, untouched
 from synthmatch.errors import AudioError, InputError, LibraryError
 from synthmatch.files import file_hash
 from synthmatch.manifest import FAILED, RENDERED, Entry, Manifest
@@ -22,7 +23,7 @@ from synthmatch.renderers.pool import Pool
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.soundprint import DEPTH_DB
 from synthmatch.store import write_lock
-from synthmatch.trust import Census, TrustReport, spread, untouched
+from synthmatch.trust import TrustReport
 
 Progress = Callable[[int, int], None]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synthmatch import scrutiny
+from synthmatch.census import Heard
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
 from synthmatch.presets.bank import PresetBank
@@ -17,7 +18,7 @@ from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.scrutiny import Progress
 from synthmatch.store import PENDING, RENDERED, StateRow
-from synthmatch.trust import Heard, TrustReport
+from synthmatch.trust import TrustReport
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder

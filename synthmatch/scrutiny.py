@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from synthmatch import trust
+from synthmatch import census
 from synthmatch.audio import Clip
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
@@ -43,7 +43,7 @@ def repeat(library: Library, bank: PresetBank, pool: Pool, progress: Progress | 
     by_bank: dict[tuple[str, str], set[str]] = {}
     for preset in bank:
         by_bank.setdefault((preset.synth, preset.bank), set()).add(preset.id)
-    sampled = {state.id for states in trust.sample(bank).values() for state in states}
+    sampled = {state.id for states in census.sample(bank).values() for state in states}
     _render_again(library, sampled, pool, progress)
     spreads = library.rows.spreads()
     unsteady = [states for states in by_bank.values() if any(spreads.get(state) for state in states & sampled)]
@@ -52,7 +52,7 @@ def repeat(library: Library, bank: PresetBank, pool: Pool, progress: Progress | 
 
 def without_presets(bank: PresetBank, pool: Pool) -> dict[str, Print]:
     """What each synth of a bank sounds like without any preset; those that make no sound then are left out."""
-    jobs = [RenderJob(state) for state in trust.untouched(bank)]
+    jobs = [RenderJob(state) for state in census.untouched(bank)]
     return {result.job.state.synth: sound_print(result.clips) for result in pool.render(jobs) if result.ok}
 
 
@@ -64,7 +64,7 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
     """
     states = {preset.id for preset in bank}
     heard = library.rows.all_heard()
-    same, near = trust.group(heard)
+    same, near = census.group(heard)
     names = _names(library, bank)
     return TrustReport(
         len(bank),
@@ -73,7 +73,7 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
         bank.faults,
         _named((group for group in same if states & set(group)), names),
         _named((group for group in near if states & set(group)), names),
-        trust.plain(bank, heard, without),
+        census.plain(bank, heard, without),
         _repeats(library, bank),
     )
 
@@ -91,7 +91,7 @@ def _render_again(library: Library, states: Collection[str], pool: Pool, progres
         state = result.job.state.id
         first = library.sound(state)
         # A state that makes no usable sound the second time is as far from the first as can be.
-        apart = trust.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
+        apart = census.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
         library.rows.repeated(state, apart)
         if progress is not None:
             progress(done, len(waiting), "a second time")
@@ -108,7 +108,7 @@ def _repeats(library: Library, bank: PresetBank) -> tuple[Repeats, ...]:
     for preset in bank:
         if preset.id in spreads:
             found.setdefault((preset.synth, preset.bank), {})[preset.id] = spreads[preset.id]
-    return tuple(trust.bank_repeats(*key, list(each.values())) for key, each in sorted(found.items()))
+    return tuple(census.bank_repeats(*key, list(each.values())) for key, each in sorted(found.items()))
 
 
 def _names(library: Library, bank: Iterable[Preset]) -> dict[str, Named]:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from synthmatch.census import Heard
 from synthmatch.errors import LibraryError
 from synthmatch.presets.preset import Preset
-from synthmatch.trust import Heard
 
 PENDING = "pending"
 """Status of a state that is listed but not rendered yet."""
