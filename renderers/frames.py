@@ -9,7 +9,7 @@ import pickle
 import signal
 import struct
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from synthmatch.audio import Clip
 from synthmatch.presets.catalogue import Synth
@@ -60,7 +60,7 @@ class Answer:
     reason: str = ""
 
 
-def send(stream: BinaryIO, message: object) -> None:
+def send(stream: IO[bytes], message: object) -> None:
     """Write one frame: how many parts, the length of each in 8 bytes, the parts.
 
     The first part is the pickled message; the others are its arrays, written from where they lie.
@@ -74,7 +74,7 @@ def send(stream: BinaryIO, message: object) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> Frame:
+def receive(stream: IO[bytes]) -> Frame:
     """Read one frame.
 
     Raises:
@@ -90,7 +90,7 @@ def unpack(frame: Frame) -> Any:
     return pickle.loads(frame[0], buffers=frame[1:])
 
 
-def _exactly(stream: BinaryIO, length: int) -> bytearray:
+def _exactly(stream: IO[bytes], length: int) -> bytearray:
     data = bytearray(length)
     if stream.readinto(data) < length:  # type: ignore[attr-defined]
         raise EOFError
