@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, json_option, model_option, say, workers_option
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    json_option,
+    library_option,
+    model_option,
+    say,
+    workers_option,
+)
 
 if TYPE_CHECKING:
+    from synthmatch.training import finetune
     from synthmatch.training.objective import Losses
 
 _data_option = click.option(
@@ -22,16 +31,21 @@ _data_option = click.option(
 
 
 @click.command(cls=Command)
+@click.option("--recipe", metavar="NAME", help="A recipe of the package, or a TOML file; `released` if not given.")
 @click.option(
-    "--recipe", default="released", show_default=True, metavar="NAME", help="A recipe of the package, or a TOML file."
+    "--from",
+    "base",
+    metavar="FILE",
+    help="Fine-tune this encoder (`released` is the one that comes with synthmatch) on the presets of your library.",
 )
+@library_option
 @_data_option
 @click.option(
     "--run",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The run's checkpoint and log; `training/runs/NAME` in synthmatch's home if not given.",
+    help="The run's checkpoint and log; a folder in `training/runs` in synthmatch's home if not given.",
 )
 @click.option(
     "--out",
@@ -40,22 +54,39 @@ _data_option = click.option(
     help="The encoder to write; `encoder.safetensors` in the run's folder if not given.",
 )
 @click.option("--stop-at", type=click.IntRange(min=1), metavar="N", help="Stop after this step; a later call goes on.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Begin no step after so many minutes; a later call goes on.",
+)
 @workers_option
 def train(
-    recipe: str,
+    recipe: str | None,
+    base: str | None,
+    library_path: Path | None,
     data: Path | None,
     folder: Path | None,
     out: Path | None,
     stop_at: int | None,
+    minutes: float | None,
     workers: int | None,
 ) -> None:
-    """Train an encoder on the installed synths' banks.
+    """Train an encoder on the installed synths' banks, or fine-tune one on your library.
 
     What was recorded or trained before goes on where it was.
     """
     from synthmatch.files import home
     from synthmatch.training import run
 
+    if base is not None:
+        if recipe is not None:
+            raise click.UsageError("--from fine-tunes and follows no recipe; leave out --recipe.")
+        _finetune(base, library_path, data, folder, out, stop_at, minutes, workers)
+        return
+    if library_path is not None or minutes is not None:
+        raise click.UsageError("--library and --minutes are for fine-tuning; name the encoder with --from.")
+    recipe = recipe or "released"
     folder = folder or home() / "training" / "runs" / Path(recipe).stem
     out = out or folder / "encoder.safetensors"
     with Progress("recording", "preset") as recorded, Progress("training", "step") as trained:
@@ -67,6 +98,41 @@ def train(
             recipe, data or _notes(), folder, out, workers=workers, stop_at=stop_at, recorded=recorded, stepped=stepped
         )
     click.echo(f"{out}: an encoder after {steps} steps.")
+
+
+def _finetune(
+    base: str,
+    library_path: Path | None,
+    data: Path | None,
+    folder: Path | None,
+    out: Path | None,
+    stop_at: int | None,
+    minutes: float | None,
+    workers: int | None,
+) -> None:
+    from synthmatch.encoder import RELEASED
+    from synthmatch.files import home
+    from synthmatch.training import finetune
+
+    with Progress("recording", "preset") as recorded, Progress("fine-tuning", "step") as trained:
+
+        def stepped(step: int, steps: int, losses: finetune.Losses) -> None:
+            trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
+
+        done = finetune.finetune(
+            RELEASED if base == "released" else Path(base),
+            library_path,
+            (data or _notes()) / "own",
+            home() / "training" / "runs",
+            folder=folder,
+            out=out,
+            minutes=minutes,
+            stop_at=stop_at,
+            workers=workers,
+            recorded=recorded,
+            stepped=stepped,
+        )
+    click.echo("\n".join(done.lines()))
 
 
 @click.command(cls=Command)
