@@ -35,6 +35,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--variant-phrases", type=int, default=0, help="phrases per variant")
     parser.add_argument("--synths", default=",".join(FROZEN), help=f"commas between; of {', '.join(SYNTHS)}; or all")
     parser.add_argument("--bank", type=Path, action="append", default=[], help="a further file or folder of presets")
+    parser.add_argument("--own-only", action="store_true", help="no banks but those")
     parser.add_argument("--seed", type=int, default=plan.seed, help="of the variants")
     parser.add_argument("--workers", type=int, default=None, help="processes that render; one per processor")
     parser.add_argument("--minutes", type=float, default=None, help="after which it stops, to go on another time")
@@ -53,6 +54,7 @@ def plan_of(given: argparse.Namespace) -> DataPlan:
         variant_phrases=given.variant_phrases,
         synths=SYNTHS if given.synths == "all" else tuple(given.synths.split(",")),
         banks=tuple(given.bank),
+        own_only=given.own_only,
         seed=given.seed,
     )
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +13,7 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.synths import is_installed
+from synthmatch.training import record
 from synthmatch.training.dataplan import NOTE, DataPlan, estimate
 from synthmatch.training.recording import Recording, gather, open_corpus
 from synthmatch.training.split import frozen, hash_side
@@ -94,6 +98,42 @@ def test_a_recording_that_is_stopped_again_and_again_is_the_same(folder, wanted,
         if not Recording(tmp_path, wanted).estimate(1):
             break
     assert corpus is not None
+    same(contents(corpus), contents(gather(folder, wanted, 1, for_benchmark=False)))
+
+
+def words(wanted, folder):
+    """The command line of the plan."""
+    counts = ["--notes", "1", "--phrases", "1", "--variant-phrases", "1", "--variants", "1", "--seed", "5"]
+    where = ["--data", str(folder), "--bank", str(wanted.banks[0]), "--own-only", "--synths", "faust"]
+    return [*where, *counts, "--workers", "1"]
+
+
+def test_the_command_records_the_plan_within_its_time(wanted, tmp_path):
+    said = []
+    assert record.main([*words(wanted, tmp_path), "--estimate"], said.append) == 0
+    assert "notes of presets: 5, about" in said[0]
+    assert not list(tmp_path.iterdir())
+    assert record.main([*words(wanted, tmp_path), "--minutes", "0.000001"], said.append) == record.UNFINISHED
+    assert any(line.startswith("left: notes of presets: 5") for line in said)
+
+
+def test_a_recording_that_was_killed_goes_on(folder, wanted, tmp_path):
+    """The process is killed, hosts and all, while phrases are recorded; notes are there by then."""
+    command = [sys.executable, "-m", "synthmatch.training.record", *words(wanted, tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        while not any(tmp_path.rglob("presets.tsv")):
+            assert running.poll() is None
+            time.sleep(0.05)
+    finally:
+        running.kill()
+        running.communicate()
+    cut = tmp_path / "notes-1" / "notes.jsonl"
+    cut.write_bytes(cut.read_bytes()[:-10])  # as if the kill had come a moment earlier
+    assert record.main(words(wanted, tmp_path), lambda _: None) == 0
+    dry = [key for key, label in open_corpus(tmp_path, 1).labels.items() if label.source == "dry"]
+    corpus = gather(tmp_path, wanted, 1, for_benchmark=False)
+    assert set(dry).isdisjoint(corpus.labels)  # the plan at hand doesn't ask for them
     same(contents(corpus), contents(gather(folder, wanted, 1, for_benchmark=False)))
 
 
