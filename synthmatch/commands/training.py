@@ -141,12 +141,20 @@ def _finetune(
     "suites",
     multiple=True,
     metavar="NAME",
-    help="single, mixture or mixture-full; repeatable. All of them if not given.",
+    help="single, mixture, mixture-full, song, degraded or unseen-synth; repeatable. All but the last if not given.",
 )
 @json_option
-@click.option("--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures are asked for.")
+@click.option(
+    "--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures or songs each suite asks about."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the table, and JSON beside it.")
 @model_option
+@click.option(
+    "--rival",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An encoder by the paper's recipe, for a row of its own.",
+)
 @_data_option
 @workers_option
 def evaluate(
@@ -155,6 +163,7 @@ def evaluate(
     mixtures: int | None,
     out: Path | None,
     model: Path | None,
+    rival: Path | None,
     data: Path | None,
     workers: int | None,
 ) -> None:
@@ -163,23 +172,38 @@ def evaluate(
     from synthmatch.files import write_text
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
-    from synthmatch.training.recording import gather
+    from synthmatch.training.recording import gather, installed_presets
 
-    suites = suites or benchmark.SUITES
-    mixtures = mixtures or benchmark.MIXTURES
+    suites = suites or benchmark.USUAL
     unknown = set(suites) - set(benchmark.SUITES)
     if unknown:
         raise click.BadParameter(f"no suite {', '.join(sorted(unknown))}; choose of {', '.join(benchmark.SUITES)}.")
-    Encoder.load(model or RELEASED)  # said now, not after minutes of recording
+    for path in filter(None, (model or RELEASED, rival)):
+        Encoder.load(path)  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:
         corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
-    command = " ".join(["synthmatch evaluate", *(f"--suite {name}" for name in suites), f"--mixtures {mixtures}"])
-    report = benchmark.evaluate(corpus, model or RELEASED, suites, mixtures, command, say)
+    report = benchmark.evaluate(
+        corpus,
+        model or RELEASED,
+        suites,
+        mixtures,
+        _typed(suites, mixtures, model, rival),
+        say,
+        rival,
+        benchmark.banks_of(installed_presets()),
+    )
     document = json.dumps(report.to_json(), indent=1)
     if out is not None:
         write_text(out, report.to_markdown())
         write_text(out.with_suffix(".json"), document + "\n")
     click.echo(document if as_json else report.to_markdown())
+
+
+def _typed(suites: tuple[str, ...], mixtures: int | None, model: Path | None, rival: Path | None) -> str:
+    """The command line that makes the same table again."""
+    words = ["synthmatch evaluate", *(f"--suite {name}" for name in suites)]
+    given = (("mixtures", mixtures), ("model", model), ("rival", rival))
+    return " ".join([*words, *(f"--{name} {value}" for name, value in given if value is not None)])
 
 
 def _notes() -> Path:
