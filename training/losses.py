@@ -54,7 +54,7 @@ def full_triplet(queries: Tensor, keys: Tensor, positive: Tensor, allowed: Tenso
     # One positive column at a time: (Q, K, K) at once would fill a GPU at a few hundred mixtures.
     found = positive.sum(dim=1)
     order = scores.masked_fill(~positive, torch.inf).argsort(dim=1)
-    total = scores.new_zeros(len(queries))
+    total = scores.sum(dim=1) * 0.0
     for turn in range(_most(positive)):
         chosen = order[:, turn : turn + 1]
         gaps = functional.relu(margin - scores.gather(1, chosen) + scores).masked_fill(~against, 0.0).sum(dim=1)

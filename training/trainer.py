@@ -93,6 +93,7 @@ class Trainer:
         else:
             self._steps(last, until, planners, None, None)
         self.checkpoint()
+        self.processes.wait()  # whoever goes on from the checkpoint finds it
         return self.result()
 
     def _steps(
@@ -100,8 +101,8 @@ class Trainer:
     ) -> None:
         saved = shown = logged = time.monotonic()
         with closing(plans(self.mixer.planner, self.step, last, planners)) as coming:
-            # Asking the others costs a wait, so several processes ask each other now and then only.
-            while self.step < last and not self._stop(until):
+            begun = self.step
+            while self.step < last and not self._stop(until, self.step - begun):
                 plan = next(coming).share(self.processes.rank, self.processes.world)
                 losses = self.take_step(self.mixer.play(plan))
                 now = time.monotonic()
@@ -116,8 +117,9 @@ class Trainer:
                     self.checkpoint()
                     saved = now
 
-    def _stop(self, until: float) -> bool:
-        if self.processes.world > 1 and self.step % LOGGED:
+    def _stop(self, until: float, taken: int) -> bool:
+        # Asking the others costs a wait, so several processes ask each other now and then only.
+        if self.processes.world > 1 and taken % LOGGED:
             return False
         return self.processes.agree(time.monotonic() >= until)
 
