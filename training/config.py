@@ -73,6 +73,9 @@ class Recipe:
         memory_from: the step from which they count.
         presence_weight, timbre_weight: of these losses beside the mixture's.
         synths: the synths whose presets are trained on; all of them if empty.
+        phrases: passages of each preset that are recorded as the synth plays them.
+        everything: whether to train on all that was ever recorded in the folder of recordings, whatever is installed
+            here, and to record nothing.
         live: the share of the stems that are passages played live, where some were recorded of the preset.
         references: which of the reference notes a part is compared with; one of them is drawn.
         distractors: probability that a mixture holds a sound that is nobody's part.
@@ -109,6 +112,8 @@ class Recipe:
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
     synths: tuple[str, ...] = ()
+    phrases: int = 0
+    everything: bool = False
     live: float = 0.5
     references: tuple[int, ...] = (0, 1, 2, 3, 4)
     distractors: float = 0.0

@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -16,14 +16,32 @@ from synthmatch.encoder import Encoder
 from synthmatch.training.batches import Mixer
 from synthmatch.training.classifier import fit_families
 from synthmatch.training.config import Recipe, read_recipe
+from synthmatch.training.dataplan import DataPlan
 from synthmatch.training.distributed import Processes
 from synthmatch.training.plans import NOBODY
-from synthmatch.training.recording import Corpus, Progress, gather
+from synthmatch.training.recording import Corpus, Progress, gather, open_corpus
 from synthmatch.training.trainer import Progress as StepProgress
 from synthmatch.training.trainer import Trainer
 
 MEMORY_GB = 14.0
 PLANNERS = 4  # processes that write plans for a GPU, where there are processors for them
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How far a run is.
+
+    Args:
+        taken: steps so far.
+        of: all that the recipe asks for.
+        written: whether this process has written an encoder; none does if the time was over before.
+        first: whether this is the only process, or the one that writes.
+    """
+
+    taken: int
+    of: int
+    written: bool
+    first: bool
 
 
 def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None, memory_gb: float = MEMORY_GB) -> Mixer:
@@ -41,7 +59,7 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
         for family in wanted
     }
     clusters = {key: label.cluster for key, label in corpus.labels.items()}
-    return Mixer(corpus.notes, presets, clusters, recipe, None, device, memory_gb)
+    return Mixer(corpus.notes, presets, clusters, recipe, corpus.phrases, device, memory_gb)
 
 
 def train(
@@ -56,7 +74,7 @@ def train(
     recorded: Progress | None = None,
     stepped: StepProgress | None = None,
     said: Callable[[str], None] | None = None,
-) -> int:
+) -> Trained:
     """Train by a recipe; what was recorded or trained before goes on where it was.
 
     Started by `torchrun`, each process trains on its share of every step, and the first one records and writes.
@@ -76,7 +94,7 @@ def train(
         said: called with a sentence that a user may want to read.
 
     Returns:
-        The number of steps taken so far.
+        How far it is.
 
     Raises:
         TrainingError: no banks, or a recipe that doesn't fit.
@@ -86,20 +104,28 @@ def train(
     with Processes.join() as processes:
         if not processes.first:
             processes.wait()
-        corpus = gather(data, recipe.extra_notes, workers, recorded if processes.first else None, for_benchmark=False)
+        corpus = _corpus(recipe, data, workers, recorded if processes.first else None)
         if processes.first:
             processes.wait()
         mixer = mixer_of(corpus, recipe, processes.device, memory_gb)
         if said and processes.first:
             said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
         trainer = Trainer(mixer, recipe, folder, processes)
-        encoder = trainer.run(stepped, stop_at, until, _planners(processes), said)
-    if processes.first and trainer.step >= min(recipe.steps, stop_at or recipe.steps):
+        encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
+    written = processes.first and trainer.step >= min(recipe.steps, stop_at or recipe.steps)
+    if written:
         _write(encoder, corpus, mixer, recipe_name, trainer.step, out)
-    return trainer.step
+    return Trained(trainer.step, recipe.steps, written, processes.first)
 
 
-def _planners(processes: Processes) -> int:
+def _corpus(recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None) -> Corpus:
+    if recipe.everything:
+        return open_corpus(data, recipe.extra_notes, recipe.phrases)
+    wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases)
+    return gather(data, wanted, workers, recorded, for_benchmark=False)
+
+
+def planners(processes: Processes) -> int:
     """How many processes write plans: a GPU takes a step in the time of a few plans, a CPU in that of many."""
     if processes.device.type == "cpu":
         return 0
@@ -111,11 +137,13 @@ def _write(encoder: Encoder, corpus: Corpus, mixer: Mixer, recipe_name: str, ste
     agreement = fit_families(encoder, corpus)
     if mixer.recipe.half:
         encoder.half().float()  # what is in memory is what will be read
+    heard = {key for ids in mixer.presets.values() for key in ids}
     facts = {
         "recipe": recipe_name,
         "settings": asdict(mixer.recipe),
         "steps": steps,
         "family_agreement": agreement,
-        "trained_on": sorted({key for ids in mixer.presets.values() for key in ids}),
+        "trained_on": sorted(heard - corpus.parents.keys()),
+        "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
     checkpoint.save(out, encoder, facts, half=mixer.recipe.half)

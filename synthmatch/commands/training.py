@@ -60,6 +60,14 @@ _data_option = click.option(
     metavar="N",
     help="Begin no step after so many minutes; a later call goes on.",
 )
+@click.option(
+    "--memory-gb",
+    type=click.FloatRange(0),
+    default=14.0,
+    show_default=True,
+    metavar="N",
+    help="What recordings may take of memory, or of the GPU's; if there are more, they stay on disk.",
+)
 @workers_option
 def train(
     recipe: str | None,
@@ -70,6 +78,7 @@ def train(
     out: Path | None,
     stop_at: int | None,
     minutes: float | None,
+    memory_gb: float,
     workers: int | None,
 ) -> None:
     """Train an encoder on the installed synths' banks, or fine-tune one on your library.
@@ -84,8 +93,8 @@ def train(
             raise click.UsageError("--from fine-tunes and follows no recipe; leave out --recipe.")
         _finetune(base, library_path, data, folder, out, stop_at, minutes, workers)
         return
-    if library_path is not None or minutes is not None:
-        raise click.UsageError("--library and --minutes are for fine-tuning; name the encoder with --from.")
+    if library_path is not None:
+        raise click.UsageError("--library is what an encoder is fine-tuned on; name the encoder with --from.")
     recipe = recipe or "released"
     folder = folder or home() / "training" / "runs" / Path(recipe).stem
     out = out or folder / "encoder.safetensors"
@@ -94,10 +103,23 @@ def train(
         def stepped(step: int, steps: int, losses: Losses) -> None:
             trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
 
-        steps = run.train(
-            recipe, data or _notes(), folder, out, workers=workers, stop_at=stop_at, recorded=recorded, stepped=stepped
+        done = run.train(
+            recipe,
+            data or _notes(),
+            folder,
+            out,
+            workers=workers,
+            stop_at=stop_at,
+            minutes=minutes,
+            memory_gb=memory_gb,
+            recorded=recorded,
+            stepped=stepped,
+            said=say,
         )
-    click.echo(f"{out}: an encoder after {steps} steps.")
+    if done.written:
+        click.echo(f"{out}: an encoder after {done.taken} steps.")
+    elif done.first:
+        click.echo(f"{folder}: {done.taken} of {done.of} steps; the same command goes on.")
 
 
 def _finetune(
@@ -168,18 +190,19 @@ def evaluate(
     workers: int | None,
 ) -> None:
     """Measure how often the right preset is found."""
-    from synthmatch.encoder import RELEASED, Encoder
+    from synthmatch.encoder import RELEASED
     from synthmatch.files import write_text
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
     from synthmatch.training.recording import gather, installed_presets
+    from synthmatch.training.split import frozen
 
     suites = suites or benchmark.USUAL
     unknown = set(suites) - set(benchmark.SUITES)
     if unknown:
         raise click.BadParameter(f"no suite {', '.join(sorted(unknown))}; choose of {', '.join(benchmark.SUITES)}.")
     for path in filter(None, (model or RELEASED, rival)):
-        Encoder.load(path)  # said now, not after minutes of recording
+        benchmark.require_fair(path, suites, frozen())  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:
         corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
     report = benchmark.evaluate(

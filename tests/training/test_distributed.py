@@ -31,9 +31,10 @@ from synthmatch.training.trainer import Trainer
 
 torch.set_num_threads(1)
 told = json.loads(Path(sys.argv[1]).read_text())
+frozen = lambda values: {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 recipe = Recipe(**{
-    **{key: tuple(value) if isinstance(value, list) else value for key, value in told["recipe"].items()},
-    "encoder": EncoderConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in told["recipe"]["encoder"].items()}),
+    **frozen(told["recipe"]),
+    "encoder": EncoderConfig(**frozen(told["recipe"]["encoder"])),
     "degradations": Degradations(**told["recipe"]["degradations"]),
 })
 with Processes.join() as processes:
