@@ -20,6 +20,7 @@ from synthmatch.training.drums import Kit, installed_kits
 from synthmatch.training.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
 from synthmatch.training.queries import Queries
 from synthmatch.training.recording import Corpus
+from synthmatch.training.split import Label
 from synthmatch.training.suites import SUITE, Ask, Found, Listener, Suite, hear_references
 from synthmatch.training.summary import presence_row, row_of
 from synthmatch.training.tables import Report, Row, SuiteResult
@@ -37,6 +38,7 @@ _TOGETHER = 40  # sounds that are made and heard at a time
 
 Say = Callable[[str], None]
 Banks = Mapping[str, frozenset[str]]
+Labels = Mapping[str, Label]
 
 
 def banks_of(presets: Sequence[Preset]) -> dict[str, frozenset[str]]:
@@ -75,7 +77,7 @@ def evaluate(
     if unknown:
         raise TrainingError(f"There's no suite called {', '.join(sorted(unknown))}; choose of {', '.join(SUITES)}.")
     wanted = {name: SUITE[name] for name in SUITE if name in suites}
-    encoder, facts = _open(model, corpus, wanted)
+    encoder, facts = require_fair(model, suites, corpus.labels)
     notes = []
     if kits is None and any(suite.presence for suite in wanted.values()):
         kits, reason = _kits()
@@ -83,7 +85,7 @@ def evaluate(
     hearings: list[Hearing] = [EncoderHearing(encoder, OURS), LogMelHearing(), MfccHearing(), Chance()]
     other = None
     if rival is not None:
-        other, recipe = _open(rival, corpus, wanted)
+        other, recipe = require_fair(rival, suites, corpus.labels)
         hearings.insert(1, rival_hearing(other, recipe))
     else:
         notes.append(f"The row `{RIVAL}` is left out: name a model by the paper's recipe with `--rival`.")
@@ -110,7 +112,28 @@ def rival_hearing(encoder: Encoder, facts: Mapping[str, Any]) -> EncoderHearing:
     return EncoderHearing(encoder, RIVAL, notes)
 
 
-def refuse_seen(facts: Mapping[str, Any], corpus: Corpus, model: Path) -> None:
+def require_fair(model: Path, suites: Sequence[str], labels: Labels) -> tuple[Encoder, dict[str, Any]]:
+    """Read an encoder that may be asked: one that has heard neither a test preset nor what a suite keeps from it.
+
+    Args:
+        labels: of the presets that are asked for and searched.
+
+    Returns:
+        The encoder, and what its file says of it.
+
+    Raises:
+        CheckpointError: the file can't be read.
+        TrainingError: it has heard such a thing, or doesn't say what it heard.
+    """
+    encoder, facts = checkpoint.load(model)
+    refuse_seen(facts, labels, model)
+    for name in suites:
+        if SUITE[name].unheard:
+            refuse_heard(facts, labels, SUITE[name].unheard, model)
+    return encoder, facts
+
+
+def refuse_seen(facts: Mapping[str, Any], labels: Labels, model: Path) -> None:
     """Refuse an encoder that has heard a test preset.
 
     Raises:
@@ -119,32 +142,23 @@ def refuse_seen(facts: Mapping[str, Any], corpus: Corpus, model: Path) -> None:
     heard = facts.get("trained_on")
     if heard is None:
         raise TrainingError(f"{model} doesn't say which presets it was trained on; evaluate one of `synthmatch train`.")
-    seen = set(heard) & {key for key, label in corpus.labels.items() if label.side == "test"}
+    seen = set(heard) & {key for key, label in labels.items() if label.side == "test"}
     if seen:
         raise TrainingError(f"{model} was trained on {len(seen)} test presets; its figures would mean nothing.")
 
 
-def refuse_heard(facts: Mapping[str, Any], corpus: Corpus, synth: str, model: Path) -> None:
+def refuse_heard(facts: Mapping[str, Any], labels: Labels, synth: str, model: Path) -> None:
     """Refuse an encoder that has heard anything of a synth.
 
     Raises:
         TrainingError: it has.
     """
-    heard = set(facts.get("trained_on", ())) & {key for key, label in corpus.labels.items() if label.synth == synth}
+    heard = set(facts.get("trained_on", ())) & {key for key, label in labels.items() if label.synth == synth}
     if heard or synth in facts.get("settings", {}).get("synths", ()):
         raise TrainingError(
             f"{model} was trained on {len(heard) or 'some'} presets of {synth}, of which it must have heard nothing; "
-            "train one by the recipe `unseen`."
+            "name one by the recipe `unseen` with `--model`."
         )
-
-
-def _open(model: Path, corpus: Corpus, suites: Mapping[str, Suite]) -> tuple[Encoder, dict[str, Any]]:
-    encoder, facts = checkpoint.load(model)
-    refuse_seen(facts, corpus, model)
-    for suite in suites.values():
-        if suite.unheard:
-            refuse_heard(facts, corpus, suite.unheard, model)
-    return encoder, facts
 
 
 def _kits() -> tuple[Sequence[Kit], str]:

@@ -188,12 +188,12 @@ def test_a_model_that_heard_what_it_must_not_is_refused(corpus, tiny, tmp_path):
     with pytest.raises(TrainingError, match="trained on 2 test presets"):
         evaluate(corpus, path, ["single"])
     with pytest.raises(TrainingError, match="doesn't say"):
-        refuse_seen({}, corpus, path)
+        refuse_seen({}, corpus.labels, path)
     with pytest.raises(TrainingError, match="trained on 2 presets of faust"):
-        refuse_heard({"trained_on": corpus.ids("test")[:2]}, corpus, "faust", path)
+        refuse_heard({"trained_on": corpus.ids("test")[:2]}, corpus.labels, "faust", path)
     with pytest.raises(TrainingError, match="some presets of amsynth"):
-        refuse_heard({"trained_on": [], "settings": {"synths": ["amsynth"]}}, corpus, "amsynth", path)
-    refuse_heard({"trained_on": corpus.ids("test")}, corpus, "amsynth", path)
+        refuse_heard({"trained_on": [], "settings": {"synths": ["amsynth"]}}, corpus.labels, "amsynth", path)
+    refuse_heard({"trained_on": corpus.ids("test")}, corpus.labels, "amsynth", path)
 
 
 def test_the_report_holds_every_row_of_every_usual_suite(wide, model):
