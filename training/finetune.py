@@ -1,9 +1,9 @@
 """Fine-tuning: an encoder learns the presets of a library in minutes, and keeps what it knew.
 
-Half of what it hears in a step is its own lesson: mixtures in which one part is a preset of the library, to be told
-from the others (InfoNCE). The other half is rehearsal: sounds that the frozen encoder it started from, its teacher,
-hears as well, where its vectors are to stay as they are. Of presence, which a library's labels can't teach, all of
-it is the teacher's.
+What a step hears is its own lesson, mixtures in which one part is a preset of the library, to be told from the others
+(InfoNCE); and rehearsal, sounds that it knows. The frozen encoder it started from, its teacher, hears both: every
+vector that isn't one by which a preset of the library is found is to stay where the teacher's is. So is presence, which
+a library's labels can't teach.
 """
 
 from __future__ import annotations
@@ -93,8 +93,7 @@ class FineTuner:
             self.encoder.parameters(), lr=self.settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
         )
         self.step = 0
-        what = json.dumps(asdict(self.settings), sort_keys=True).encode()
-        self._run = content_hash(what, base.fingerprint.encode(), lessons.material.fingerprint.encode())
+        self._run = run_id(base, lessons)
         self._resume()
 
     def run(self, progress: StepProgress | None = None, stop_at: int | None = None, until: float = math.inf) -> Encoder:
@@ -140,15 +139,13 @@ class FineTuner:
         """The losses of a lesson on the run's device."""
         settings = self.settings
         heard = [self.encoder.hear(each) for each in (lesson.mixtures, lesson.references)]
-        count = len(lesson.taught)
         with torch.no_grad():
             taught = [self.teacher.embed(each) for each in heard]
         (mixed, mixed_presence), (single, single_presence) = (self.encoder.embed(each) for each in heard)
         own = _parts(mixed, single, lesson, settings.temperature)
         timbre = _timbre(mixed, single, lesson, settings.temperature)
-        # Rehearsed mixtures and references stand behind those of the lesson.
-        rehearsed = ((mixed[lesson.lessons :], taught[0][0][lesson.lessons :]), (single[count:], taught[1][0][count:]))
-        drift = torch.stack([(1 - (mine * theirs).sum(-1)).mean() for mine, theirs in rehearsed]).mean()
+        kept = zip((mixed, single), taught, kept_vectors(lesson, mixed.shape[1]), strict=True)
+        drift = torch.stack([(1 - (mine * theirs).sum(-1))[same].mean() for mine, (theirs, _), same in kept]).mean()
         pairs = ((mixed_presence, taught[0][1]), (single_presence, taught[1][1]))
         presence = torch.stack([_divergence(mine, theirs) for mine, theirs in pairs]).mean()
         total = own + settings.timbre_weight * timbre + settings.drift_weight * (drift + presence)
@@ -188,6 +185,12 @@ class FineTuner:
         self.step = int(facts["step"])
 
 
+def run_id(base: Encoder, lessons: Lessons) -> str:
+    """Hash of everything that decides what comes of a run."""
+    settings = json.dumps(asdict(lessons.settings), sort_keys=True).encode()
+    return content_hash(settings, base.fingerprint.encode(), lessons.material.fingerprint.encode())
+
+
 def learning_rate(settings: FineTuning, step: int) -> float:
     """A linear rise over the warm-up, then half a cosine down to zero at the last step."""
     if step < settings.warmup:
@@ -196,13 +199,40 @@ def learning_rate(settings: FineTuning, step: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
+def kept_vectors(lesson: Lesson, slots: int) -> tuple[Tensor, Tensor]:
+    """Which vectors are to stay where the teacher's are: all of them but those by which presets of one's own are found.
+
+    Args:
+        slots: F + 1, one space per family and one of timbre.
+
+    Returns:
+        (B, F + 1) of the mixtures and (K, F + 1) of the references, True where they stay.
+    """
+    own = lesson.preset < lesson.own
+    mixed = torch.ones(len(lesson.mixtures), slots, dtype=torch.bool, device=lesson.taught.device)
+    mixed[lesson.mixture[own], lesson.family[own]] = False
+    mixed[_alone(lesson, own), -1] = False
+    single = torch.ones(len(lesson.references), slots, dtype=torch.bool, device=lesson.taught.device)
+    learnt = (lesson.taught < lesson.own)[:, None]
+    single[: len(lesson.taught), :-1] = ~(lesson.found & learnt)
+    single[: len(lesson.taught), -1:] = ~learnt
+    return mixed, single
+
+
+def _alone(lesson: Lesson, own: Tensor) -> Tensor:
+    """The mixtures in which a preset of one's own plays alone."""
+    counts = lesson.mixture.bincount(minlength=lesson.lessons)
+    return lesson.mixture[own & (counts[lesson.mixture] == 1)]
+
+
 def _parts(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -> Tensor:
-    """Each part of a mixture against every reference of the lesson that is found under the part's family, and each
-    part's reference against the mixtures that hold the family."""
+    """Each part that is one's own against every reference of the lesson that is found under the part's family, and
+    its reference against the mixtures in which one's own play in the family."""
     terms: list[Tensor] = []
     keys = single[: len(lesson.taught)]
-    for family in torch.unique(lesson.family).tolist():
-        rows = (lesson.family == family).nonzero()[:, 0]
+    own = lesson.preset < lesson.own
+    for family in torch.unique(lesson.family[own]).tolist():
+        rows = (own & (lesson.family == family)).nonzero()[:, 0]
         found = lesson.found[:, family].nonzero()[:, 0]
         queries, references = mixed[lesson.mixture[rows], family], keys[found, family]
         same = lesson.preset[rows, None] == lesson.taught[None, found]
@@ -211,15 +241,16 @@ def _parts(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) ->
         parts = keys[lesson.place[rows], family]
         same, apart = (each[:, torch.searchsorted(found, lesson.place[rows])] for each in (same, apart))
         terms.append(0.5 * len(rows) * info_nce(parts, queries, same.T, apart.T, temperature))
-    return torch.stack(terms).sum() / len(lesson.family)
+    return torch.stack(terms).sum() / own.sum()
 
 
 def _timbre(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -> Tensor:
-    """Mixtures of one part alone against every reference of the lesson, in the space without families."""
-    alone = (lesson.mixture.bincount(minlength=lesson.lessons)[lesson.mixture] == 1).nonzero()[:, 0]
-    same = lesson.preset[alone, None] == lesson.taught[None]
-    apart = lesson.cluster[lesson.preset[alone], None] != lesson.cluster[lesson.taught[None]]
-    queries, keys = mixed[lesson.mixture[alone], -1], single[: len(lesson.taught), -1]
+    """Presets of one's own that play alone against every reference of the lesson, in the space without families."""
+    own = lesson.preset < lesson.own
+    rows = (own & (lesson.mixture.bincount(minlength=lesson.lessons)[lesson.mixture] == 1)).nonzero()[:, 0]
+    same = lesson.preset[rows, None] == lesson.taught[None]
+    apart = lesson.cluster[lesson.preset[rows], None] != lesson.cluster[lesson.taught[None]]
+    queries, keys = mixed[lesson.mixture[rows], -1], single[: len(lesson.taught), -1]
     return info_nce(queries, keys, same, apart, temperature)
 
 
@@ -270,7 +301,7 @@ def finetune(
     with Library.open(library) as opened:
         material = gather_material(opened, encoder, heard, data, workers, recorded, settings.built_in)
     lessons = Lessons(material, encoder.config.families, settings)
-    folder = folder or runs / f"own-{content_hash(encoder.fingerprint.encode(), material.fingerprint.encode())[:8]}"
+    folder = folder or runs / f"own-{run_id(encoder, lessons)[:8]}"
     tuner = FineTuner(encoder, lessons, folder)
     tuned = tuner.run(stepped, stop_at, until)
     before, after = (examine(each, material, settings) for each in (encoder, tuned))

@@ -36,20 +36,20 @@ class FineTuning:
     """
 
     seed: int = 1
-    steps: int = 200
+    steps: int = 100
     mixtures: int = 16
-    others: int = 16
-    rehearsed: int = 12
+    others: int = 32
+    rehearsed: int = 8
     built_in: int = BUILT_IN
-    seconds: float = 5.0
+    seconds: float = 4.0
     company: tuple[float, float, float] = (0.3, 0.3, 0.4)
     gain_db: float = 3.0
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     warmup: int = 20
     temperature: float = 0.07
     timbre_weight: float = 0.5
-    drift_weight: float = 10.0
-    examined: int = 300
+    drift_weight: float = 20.0
+    examined: int = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ class Lesson:
             ``taught`` it stands.
         cluster: by preset, number of its near-duplicates' cluster.
         lessons: how many mixtures are lessons.
+        own: presets below this number are to be learnt, the others are known.
     """
 
     mixtures: Tensor
@@ -77,11 +78,12 @@ class Lesson:
     place: Tensor
     cluster: Tensor
     lessons: int
+    own: int
 
     def to(self, device: torch.device) -> Lesson:
         """The same lesson on another device."""
         moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return Lesson(**moved, lessons=self.lessons)
+        return Lesson(**moved, lessons=self.lessons, own=self.own)
 
 
 class Lessons:
@@ -130,6 +132,7 @@ class Lessons:
             place,
             self._cluster,
             len(casts),
+            len(material.own),
         )
 
     def cast(self, rng: np.random.Generator, lead: Instrument, known_only: bool = False) -> dict[str, Instrument]:

@@ -160,8 +160,8 @@ def gather_material(
     alike = _clusters(library)
     learnt = (_of_library(library, bank, listing, alike) for listing in own.values())
     rest = (_of_library(library, bank, listing, alike) for key, listing in known.items() if key not in factory)
-    built_in = (_recorded(bank, key, families, key) for key, (_, families) in factory.items() if key in bank)
-    return Material(tuple(filter(None, learnt)), (*filter(None, rest), *built_in))
+    rehearsed = (_recorded(bank, key, families, key) for key, (_, families) in factory.items() if key in bank)
+    return Material(tuple(filter(None, learnt)), (*filter(None, rest), *rehearsed))
 
 
 def _renderable(library: Library, listings: Mapping[str, Listing]) -> dict[str, tuple[State, tuple[str, ...]]]:

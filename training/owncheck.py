@@ -67,8 +67,8 @@ def examine(encoder: Encoder, material: Material, settings: FineTuning) -> Found
         candidates = [presets[place] for place in places]
         strict[row] = ranks(scores, np.array([[each is preset for each in candidates]]))[0]
         near[row] = ranks(scores, np.array([[each.cluster == preset.cluster for each in candidates]]))[0]
-    shares = [100 * float((found <= k).mean()) for found in (strict, near) for k in (1, 5)]
-    return Found(*shares, len(asked), len(presets), taught=not examined)
+    (top1, top5), (near1, near5) = ([100 * float((found <= k).mean()) for k in (1, 5)] for found in (strict, near))
+    return Found(top1, top5, near1, near5, len(asked), len(presets), taught=not examined)
 
 
 def _hear(encoder: Encoder, sounds: Samples) -> npt.NDArray[np.float32]:

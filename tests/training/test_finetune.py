@@ -17,7 +17,7 @@ from synthmatch.notes import Note
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.training.finetune import FineTuned, FineTuner, finetune, learning_rate
+from synthmatch.training.finetune import FineTuned, FineTuner, finetune, kept_vectors, learning_rate
 from synthmatch.training.lessons import FineTuning, Lessons
 from synthmatch.training.material import HELD_OUT, Material, gather_material
 from synthmatch.training.owncheck import examine
@@ -134,8 +134,9 @@ def test_the_losses_in_mixtures_are_those_of_a_slow_loop(tuner: FineTuner) -> No
     with torch.no_grad():
         mixed = tuner.encoder.embed(tuner.encoder.hear(lesson.mixtures))[0]
         single = tuner.encoder.embed(tuner.encoder.hear(lesson.references))[0]
-    total, parts = 0.0, len(lesson.family)
-    for query in range(parts):
+    total = 0.0
+    parts = [part for part, number in enumerate(lesson.preset.tolist()) if number < PRESETS]
+    for query in parts:
         family, preset = int(lesson.family[query]), int(lesson.preset[query])
         vector = mixed[lesson.mixture[query], family]
         own, others, asking = 0.0, [], []
@@ -145,13 +146,33 @@ def test_the_losses_in_mixtures_are_those_of_a_slow_loop(tuner: FineTuner) -> No
                 own = score
             elif bool(lesson.found[row, family]) and lesson.cluster[number] != lesson.cluster[preset]:
                 others.append(score)
-        for other in range(parts):
+        for other in parts:
             if int(lesson.family[other]) == family and lesson.cluster[lesson.preset[other]] != lesson.cluster[preset]:
                 key = single[lesson.place[query], family]
                 asking.append(float(key @ mixed[lesson.mixture[other], family]) / SETTINGS.temperature)
         for against in (others, asking):
             total += 0.5 * (float(np.logaddexp.reduce([own, *against])) - own)
-    assert float(tuner.losses(lesson).own) == pytest.approx(total / parts, rel=1e-4)
+    assert float(tuner.losses(lesson).own) == pytest.approx(total / len(parts), rel=1e-4)
+
+
+def test_what_finds_ones_own_presets_may_move_and_nothing_else(tuner: FineTuner) -> None:
+    lesson = tuner.lessons.lesson(2)
+    slots = len(SMALL.families) + 1
+    mixed, single = kept_vectors(lesson, slots)
+    free = set()
+    for part, (row, family, number) in enumerate(
+        zip(lesson.mixture.tolist(), lesson.family.tolist(), lesson.preset.tolist(), strict=True)
+    ):
+        if number < PRESETS:
+            free.add((row, family))
+            if lesson.mixture.tolist().count(row) == 1:
+                free.add((row, slots - 1))
+        assert bool(single[lesson.place[part], family]) == (number >= PRESETS)
+    assert {(row, slot) for row, slot in (~mixed).nonzero().tolist()} == free
+    assert single[len(lesson.taught) :].all()
+    assert single[:, -1].tolist() == [number >= PRESETS for number in lesson.taught.tolist()] + [True] * (
+        len(lesson.references) - len(lesson.taught)
+    )
 
 
 def test_presets_are_learnt_and_little_else_changes(place: Place, material: Material, tmp_path: Path) -> None:
