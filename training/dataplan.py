@@ -34,6 +34,7 @@ class DataPlan:
         variant_phrases: played live on each variant that is kept; at most ``phrases``.
         synths: whose presets; those that aren't installed are passed over.
         banks: further preset files and folders, of these synths.
+        frozen_only: whether presets that the frozen labels don't know are left out, as the benchmark wants it.
         own_only: whether the banks that come with synths are left out.
         made_up: random patches of each synth that has no bank and can do but one thing (Nekobi, Kars).
         seed: of the variants and random patches.
@@ -46,6 +47,7 @@ class DataPlan:
     variant_phrases: int = 0
     synths: tuple[str, ...] = FROZEN
     banks: tuple[Path, ...] = ()
+    frozen_only: bool = False
     own_only: bool = False
     made_up: int = MADE_UP
     seed: int = 0
@@ -67,7 +69,7 @@ class Kind:
 NOTE = Kind(NOTE_SECONDS + SETTLE, 2 * LENGTH)
 PHRASE = Kind(PHRASE_SECONDS + 2.0, 2 * PHRASE_LENGTH)
 
-_SPEED = {"amsynth": 150.0, "zynaddsubfx": 80.0}
+_SPEED = {"amsynth": 150.0, "zynaddsubfx": 55.0, "faust": 50.0, "soundfont": 500.0}
 """Seconds of sound that one processor renders in a second."""
 _OTHER_SPEED = 60.0
 

@@ -93,7 +93,8 @@ def gather(
 
     Args:
         folder: where recordings are kept; a stopped one goes on there.
-        extra: what to record; a number means the notes of each preset beside the reference notes, and nothing else.
+        extra: what to record; a number means the notes of each preset beside the reference notes, of presets with
+            frozen labels, and nothing else.
         workers: host processes; one per processor if None.
         progress: called with (done, all) of notes, of phrases, of variants, one after the other.
         for_benchmark: whether the presets that the benchmark asks for are recorded on every pitch, too.
@@ -103,7 +104,7 @@ def gather(
     Raises:
         TrainingError: no synth of the plan is installed, or a journal is damaged.
     """
-    wanted = extra if isinstance(extra, DataPlan) else DataPlan(extra)
+    wanted = extra if isinstance(extra, DataPlan) else DataPlan(extra, frozen_only=True)
     with RenderPool(workers) as pool:
         return Recording(folder, wanted).record(Session(pool, progress, stop), for_benchmark)
 

@@ -36,7 +36,7 @@ def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
         key = preset.id
         if key in known:
             labels[key] = known[key]
-        elif key not in labels and preset.family:
+        elif key not in labels and preset.family and not plan.frozen_only:
             labels[key] = Label(key, preset.synth, preset.family, preset.label_source, key, side_of(key))
         else:
             continue

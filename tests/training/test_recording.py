@@ -167,6 +167,11 @@ def test_stock_leaves_out_presets_without_a_family_and_outside_checks(tmp_path):
     assert labels[states[0].id].side == hash_side(states[0].id)
 
 
+def test_the_benchmark_knows_presets_with_frozen_labels_alone(wanted):
+    with pytest.raises(TrainingError, match="no presets of faust"):
+        stock(replace(wanted, frozen_only=True))
+
+
 def test_a_plan_without_presets_says_what_to_install():
     with pytest.raises(TrainingError, match="no presets of dx7 here"):
         stock(DataPlan(synths=("dx7",), own_only=True))
