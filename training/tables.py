@@ -60,6 +60,11 @@ class SuiteResult:
     candidates: dict[str, int]
     rows: tuple[Row, ...]
 
+    @property
+    def presets(self) -> int:
+        """How many different presets are asked for."""
+        return max(row.presets for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -120,51 +125,54 @@ def _table(*headings: str) -> list[str]:
     return [_line(*headings), f"|{'---|' * len(headings)}"]
 
 
-def _rows(suites: tuple[SuiteResult, ...]) -> Iterator[tuple[str, Row]]:
-    return ((f"`{suite.name}`", row) for suite in suites for row in suite.rows)
+def _rows(suites: tuple[SuiteResult, ...]) -> Iterator[tuple[str, str, Row]]:
+    """Every row, below its suite's name and its own; a row that was asked for fewer presets says for how many."""
+    for suite in suites:
+        for row in suite.rows:
+            fewer = f" ({row.presets} of {suite.presets} presets)" if row.presets < suite.presets else ""
+            yield f"`{suite.name}`", row.name + fewer, row
 
 
 def _figures(suites: tuple[SuiteResult, ...]) -> list[str]:
     lines = _table("suite", "row", "top-1", "top-1 near", "top-5", "top-5 near")
-    for name, row in _rows(suites):
-        lines.append(_line(name, row.name, *(each[k] for k in KS for each in (row.figures.strict, row.figures.near))))
+    for suite, name, row in _rows(suites):
+        lines.append(_line(suite, name, *(each[k] for k in KS for each in (row.figures.strict, row.figures.near))))
     return lines
 
 
 def _families(suites: tuple[SuiteResult, ...]) -> list[str]:
     lines = _table("top-1 / top-5 by family", "row", *FAMILY_KEYS)
-    for name, row in _rows(suites):
+    for suite, name, row in _rows(suites):
         cells = (
             " / ".join(f"{row.families[key].strict[k].value:.0f}" for k in KS) if key in row.families else ""
             for key in FAMILY_KEYS
         )
-        lines.append(_line(name, row.name, *cells))
+        lines.append(_line(suite, name, *cells))
     return lines
 
 
 def _presence(suites: tuple[SuiteResult, ...]) -> list[str]:
     lines = _table("presence: average precision", "row", "mean", "calibration error", *FAMILY_KEYS)
-    for name, row in _rows(suites):
+    for suite, name, row in _rows(suites):
         if row.presence:
             each = (f"{row.presence.families[key]:.0f}" if key in row.presence.families else "" for key in FAMILY_KEYS)
-            lines.append(_line(name, row.name, row.presence.macro, f"{row.presence.calibration:.1f}", *each))
+            lines.append(_line(suite, name, row.presence.macro, f"{row.presence.calibration:.1f}", *each))
     return lines
 
 
 def _losses(suites: tuple[SuiteResult, ...]) -> list[str]:
     sides = (f"top-{k} {side}" for k in KS for side in ("before", "after", "points lost"))
     lines = _table("degradation", "row", *sides)
-    for _, row in _rows(suites):
+    for _, name, row in _rows(suites):
         for kind, loss in (row.losses or {}).items():
             cells = ((f"{loss.clean[k]:.1f}", f"{loss.spoilt[k]:.1f}", loss.lost[k]) for k in KS)
-            lines.append(_line(kind, row.name, *(cell for each in cells for cell in each)))
+            lines.append(_line(kind, name, *(cell for each in cells for cell in each)))
     return lines
 
 
 def _size(suite: SuiteResult) -> str:
     sizes = ", ".join(f"{count} {family or 'of any family'}" for family, count in suite.candidates.items())
-    presets = max(row.presets for row in suite.rows)
-    asked = f"{suite.queries} sounds, {suite.questions} questions about {presets} test presets"
+    asked = f"{suite.queries} sounds, {suite.questions} questions about {suite.presets} test presets"
     return f"- `{suite.name}`: {asked}; candidates: {sizes}."
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from synthmatch.training.evaluate import RIVAL, SUITES, USUAL, banks_of, evaluat
 from synthmatch.training.hearing import Chance, EncoderHearing, Heard, LogMelHearing, MfccHearing
 from synthmatch.training.queries import ANY, Asked, degradation, degraded_queries, mixture_queries, single_queries
 from synthmatch.training.recording import Corpus
+from synthmatch.training.songs import song_queries
 from synthmatch.training.suites import SUITE, UNSEEN, Listener, candidates, hear_references
 from synthmatch.training.summary import family_truth, presence_row
 
@@ -51,18 +53,9 @@ def model(teller, tmp_path):
 
 
 @pytest.fixture
-def wide(corpus, monkeypatch):
-    """The corpus with songs of its three families alone."""
-    monkeypatch.setitem(
-        SUITE, "song", replace(SUITE["song"], ask=lambda corpus, count, kits: songs(corpus, count, kits))
-    )
-    return corpus
-
-
-def songs(corpus, count, kits):
-    from synthmatch.training.songs import song_queries
-
-    return song_queries(corpus, count, kits, CORE)
+def core_songs(monkeypatch):
+    """Songs of the three families that the small corpus has."""
+    monkeypatch.setitem(SUITE, "song", replace(SUITE["song"], ask=partial(song_queries, families=CORE)))
 
 
 def test_mixtures_are_the_same_however_many_there_are(corpus):
@@ -196,8 +189,9 @@ def test_a_model_that_heard_what_it_must_not_is_refused(corpus, tiny, tmp_path):
     refuse_heard({"trained_on": corpus.ids("test")}, corpus.labels, "amsynth", path)
 
 
-def test_the_report_holds_every_row_of_every_usual_suite(wide, model):
-    report = evaluate(wide, model, mixtures=4, rival=model, kits=())
+@pytest.mark.usefixtures("core_songs")
+def test_the_report_holds_every_row_of_every_usual_suite(corpus, model):
+    report = evaluate(corpus, model, mixtures=4, rival=model, kits=())
     shown = report.to_json()
     assert tuple(shown["suites"]) == USUAL == SUITES[:-1]
     for suite in shown["suites"].values():
@@ -217,8 +211,9 @@ def test_the_report_holds_every_row_of_every_usual_suite(wide, model):
     assert report.to_markdown().count("| `mixture` |") == 2 * 5
 
 
-def test_two_runs_say_the_same_to_the_last_byte(wide, model):
-    first, second = (evaluate(wide, model, ["single", "song", "degraded"], 4, kits=()) for _ in range(2))
+@pytest.mark.usefixtures("core_songs")
+def test_two_runs_say_the_same_to_the_last_byte(corpus, model):
+    first, second = (evaluate(corpus, model, ["single", "song", "degraded"], 4, kits=()) for _ in range(2))
     assert json.dumps(first.to_json()) == json.dumps(second.to_json())
     assert first.to_markdown() == second.to_markdown()
     assert any("CIR's recipe" in note for note in first.notes)
@@ -244,10 +239,11 @@ def test_presets_of_banks_that_were_never_heard_have_a_row_of_their_own(corpus, 
     banks[train] = frozenset({"faust/heard", "faust/copy"})
     banks[test[0]] = frozenset({"faust/new"})
     banks[test[1]] = frozenset({"faust/new", "faust/copy"})
-    (suite,) = evaluate(some, path, ["single"], banks=banks).suites
-    row = suite.rows[1]
+    report = evaluate(some, path, ["single"], banks=banks)
+    row = report.suites[0].rows[1]
     assert row.name == "synthmatch, banks never heard"
     assert row.presets == 1
+    assert "| `single` | synthmatch, banks never heard (1 of 11 presets) |" in report.to_markdown()
     banks[test[0]] = frozenset({"faust/heard"})
     report = evaluate(some, path, ["single"], banks=banks)
     assert [row.name for row in report.suites[0].rows] == ["synthmatch", "log-mel", "MFCC", "chance"]
