@@ -137,7 +137,7 @@ class Mixer:
             length = int(events.length[0])
             sound = self.residence.pieces(events.source, length).float() * SCALE
             _add(stems, events, sound * self._envelope(events, length))
-        peak = stems.abs().amax(dim=1, keepdim=True)
+        peak = _peaks(stems)
         level = torch.from_numpy(plan.level).to(self.device, non_blocking=True)[:, None]
         return stems.mul_(torch.where(peak > 0, level / peak, 0.0))
 
@@ -165,8 +165,14 @@ def mix(stems: Tensor, mixture: Tensor, count: int) -> Tensor:
         mixture: (S,), number of each stem's mixture.
     """
     total = stems.new_zeros(count, stems.shape[1]).index_add_(0, mixture, stems)
-    peak = total.abs().amax(dim=1, keepdim=True)
+    peak = _peaks(total)
     return total.mul_(torch.where(peak > 0, 1 / peak, 0.0))
+
+
+def _peaks(audio: Tensor) -> Tensor:
+    """(B, T) -> (B, 1), in one pass and without a copy."""
+    low, high = audio.aminmax(dim=1, keepdim=True)
+    return torch.maximum(-low, high)
 
 
 def len_of(edges: Ints, rank: int) -> int:

@@ -58,6 +58,7 @@ class Recipe:
         seed: every random choice is keyed by (seed, step), so a resumed run is the same run.
         steps: optimiser steps.
         mixtures: mixtures a step.
+        repeats: how often a step's mixtures may hold one preset; families too small for that are never mixed.
         seconds: length of a training mixture.
         extra_notes: notes recorded of each preset beside the reference notes.
         core_share: share of the steps that mix ``core`` families; the others draw as many at random.
@@ -94,6 +95,7 @@ class Recipe:
     seed: int = 1
     steps: int = 5000
     mixtures: int = 48
+    repeats: int = 1
     seconds: float = 5.0
     extra_notes: int = 6
     core_share: float = 0.7
@@ -127,8 +129,8 @@ class Recipe:
     half: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.mixtures < 2:
-            raise TrainingError("A recipe needs at least 1 step and 2 mixtures a step.")
+        if self.steps < 1 or self.mixtures < 2 or self.repeats < 1:
+            raise TrainingError("A recipe needs at least 1 step, 2 mixtures a step and 1 repeat.")
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")

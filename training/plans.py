@@ -152,7 +152,7 @@ class Planner:
         """
         self.layout, self.recipe = layout, recipe
         row = {key: number for number, key in enumerate(layout.ids)}
-        # Negatives are other presets of the batch: a family must fill a column of it without repeats.
+        # Negatives are other presets of the batch: a family needs enough of them to fill a column of it.
         kept = mixable(presets, recipe)
         self.families = tuple(kept)
         self._pools = [np.array([row[key] for key in ids], np.int64) for ids in kept.values()]
@@ -170,7 +170,7 @@ class Planner:
         recipe = self.recipe
         rng = np.random.default_rng((recipe.seed, step))
         families = self._families(rng)
-        columns = np.stack([rng.choice(self._pools[key], recipe.mixtures, replace=False) for key in families], axis=1)
+        columns = np.stack([_column(rng, self._pools[key], recipe.mixtures) for key in families], axis=1)
         mixture, column = np.nonzero(self._kept(rng, len(families), step))
         family, state = families[column], columns[mixture, column]
         labels = self._labels(rng, mixture, family, state)
@@ -262,6 +262,13 @@ class Planner:
         )
 
 
+def _column(rng: np.random.Generator, pool: Ints, count: int) -> Ints:
+    """One preset for each mixture: none twice before all have had their turn."""
+    turns = [rng.permutation(pool) for _ in range(-(-count // len(pool)))]
+    column: Ints = np.concatenate(turns)[:count]
+    return column
+
+
 def _whole(count: int) -> Ints:
     """Up to where the only process goes."""
     return np.array([0, count], np.int64)
@@ -271,14 +278,15 @@ def mixable(presets: Mapping[str, Sequence[str]], recipe: Recipe) -> dict[str, l
     """The families that can be mixed, and their presets.
 
     Raises:
-        TrainingError: a core family has fewer presets than a step has mixtures.
+        TrainingError: a core family has too few presets to fill a step's mixtures.
     """
-    kept = {key: list(ids) for key, ids in presets.items() if key != NOBODY and len(ids) >= recipe.mixtures}
+    needed = -(-recipe.mixtures // recipe.repeats)
+    kept = {key: list(ids) for key, ids in presets.items() if key != NOBODY and len(ids) >= needed}
     for family in recipe.core:
         if family not in kept:
             raise TrainingError(
                 f"Only {len(presets.get(family, ()))} presets of the family {family} can be trained on; "
-                f"at least {recipe.mixtures} (a recipe's mixtures) are needed: add banks or lower it."
+                f"at least {needed} (a recipe's mixtures / repeats) are needed: add banks, or change these."
             )
     return kept
 

@@ -24,7 +24,7 @@ from synthmatch.training.trainer import Progress as StepProgress
 from synthmatch.training.trainer import Trainer
 
 MEMORY_GB = 14.0
-PLANNERS = 4  # processes that write plans for a GPU, where there are processors for them
+PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures takes about 10 ms
 
 
 @dataclass(frozen=True)
