@@ -40,7 +40,7 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.value:z.1f} [{self.low:z.1f}, {self.high:z.1f}]"  # z: no minus before 0.0
 
 
 def stratified(values: npt.ArrayLike, groups: npt.ArrayLike, strata: npt.ArrayLike, seed: int = 0) -> Interval:

@@ -171,7 +171,9 @@ def _losses(suites: tuple[SuiteResult, ...]) -> list[str]:
 
 
 def _size(suite: SuiteResult) -> str:
-    sizes = ", ".join(f"{count} {family or 'of any family'}" for family, count in suite.candidates.items())
+    counts = set(suite.candidates.values())
+    each = ", ".join(f"{count} {family or 'of any family'}" for family, count in suite.candidates.items())
+    sizes = f"{counts.pop()} for each family" if len(counts) == 1 < len(suite.candidates) else each
     asked = f"{suite.queries} sounds, {suite.questions} questions about {suite.presets} test presets"
     return f"- `{suite.name}`: {asked}; candidates: {sizes}."
 

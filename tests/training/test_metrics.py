@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthmatch.training.metrics import average_precision, calibration_error, presence_of, ranks, top_k
+from synthmatch.training.metrics import Interval, average_precision, calibration_error, presence_of, ranks, top_k
 
 
 def test_ranks_equal_sorting():
@@ -110,3 +110,7 @@ def test_presence_leaves_out_families_that_are_always_or_never_there():
     assert found.macro.value == pytest.approx((100 + found.families["d"]) / 2)
     assert found.macro.low <= found.macro.value <= found.macro.high
     assert found == presence_of(logits, truth, ("a", "b", "c", "d"))
+
+
+def test_an_interval_shows_no_minus_before_nothing():
+    assert str(Interval(-0.04, -0.06, 1.0)) == "0.0 [-0.1, 1.0]"

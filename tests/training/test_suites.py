@@ -209,6 +209,7 @@ def test_the_report_holds_every_row_of_every_usual_suite(corpus, model):
     assert before == shown["suites"]["mixture"]["rows"]["MFCC"]["strict"]["top5"]["value"]
     assert shown["rival"] == shown["model"]
     assert report.to_markdown().count("| `mixture` |") == 2 * 5
+    assert "candidates: 12 for each family." in report.to_markdown()
 
 
 @pytest.mark.usefixtures("core_songs")
