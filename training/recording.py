@@ -139,6 +139,7 @@ class Recording:
         self.scales = NoteBank(folder / "scales")
         self.phrases = PhraseBank(folder / f"phrases-{wanted.phrases}") if wanted.phrases else None
         self._variants: dict[str, Variant] | None = None
+        self._settle(read_presets(self.notes.folder))
 
     @property
     def variants(self) -> dict[str, Variant]:
@@ -164,7 +165,7 @@ class Recording:
             asked = [key for key in self.states if self.labels[key].side == "test" and self.labels[key].stated]
             self._record_notes(self.scales, asked, None, session)
         self._play(self._players(), self.plan.phrases, session)
-        if self.variants and not session.stop():  # each is compared with all presets, so those come first
+        if not session.stop() and self.variants:  # each is compared with all presets, so those come first
             self._try_variants(session)
         self._play([key for key in self.variants if key in self.notes], self.plan.variant_phrases, session)
         return self.corpus()
@@ -247,7 +248,13 @@ class Recording:
             known |= {key: self.labels[key] for key in new}
             known = {key: replace(known[key], cluster=of, side=hash_side(of)) for key, of in clusters.items()}
             write_labels(self.notes.folder / PRESETS, list(known.values()))
-        self.labels |= {key: known[key] for key in new}
+        self._settle(known)
+
+    def _settle(self, known: Mapping[str, Label]) -> None:
+        """Take labels over; where that changes one, forget the variants that were thought of before."""
+        settled = self.labels | {key: known[key] for key in self.labels if key in known}
+        if settled != self.labels:
+            self.labels, self._variants = settled, None
 
 
 def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:

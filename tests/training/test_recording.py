@@ -12,10 +12,11 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.preset import Preset
+from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import record
 from synthmatch.training.dataplan import NOTE, DataPlan, estimate
-from synthmatch.training.recording import Recording, gather, open_corpus
+from synthmatch.training.recording import Recording, Session, gather, open_corpus
 from synthmatch.training.split import frozen, hash_side
 from synthmatch.training.stock import stock
 from synthmatch.training.variants import Counts
@@ -145,6 +146,24 @@ def test_another_plan_sees_what_it_asks_for_alone(folder, wanted):
     plain = gather(folder, replace(wanted, variants=Counts(), variant_phrases=0), 1, for_benchmark=False)
     assert len(plain.labels) == 5
     assert plain.parents == {}
+
+
+def test_no_variant_has_a_parent_whose_twin_is_on_the_test_side(tmp_path):
+    """Which side a preset stands on is known when its near-duplicates are; an estimate is made before that."""
+    cutoffs = {each: faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)}
+    sides = {each: hash_side(state.id) for each, state in cutoffs.items()}
+    small = min((each for each in cutoffs if sides[each] == "test"), key=lambda each: cutoffs[each].id)
+    twin = next(each for each in cutoffs if sides[each] == "train")
+    bank = [Preset(f"Bass {each}", cutoffs[each]) for each in (small, twin)]
+    FaustPatch().write(tmp_path / "twins.faustpatch", bank)
+    plan = DataPlan(1, variants=Counts(perturbed=2), synths=("faust",), banks=(tmp_path,), own_only=True)
+    recording = Recording(tmp_path / "data", plan)
+    assert {each.parents for each in recording.variants.values()} == {(cutoffs[twin].id,)}
+    with RenderPool(1) as pool:
+        corpus = recording.record(Session(pool))
+    assert {label.side for label in corpus.labels.values()} == {"test"}
+    assert recording.variants == {}
+    assert corpus.parents == {}
 
 
 def test_estimates_add_up():
