@@ -1,6 +1,7 @@
 """What is done to a mixture is what its name says, and nothing is late."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -139,3 +140,9 @@ def test_a_room_has_its_energy_and_falls_by_60_db_in_its_time(decay, wet):
     first = round(0.01 * ENCODER_RATE)
     later = first + round(decay / 3 * ENCODER_RATE)
     assert 10 * math.log10(left[first] / left[later]) == pytest.approx(20, abs=1.0)
+
+
+def test_the_page_tells_of_every_degradation():
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    told = page.partition("| degradation | what is done |\n|---|---|\n")[2].partition("\n\n")[0]
+    assert [line.split("|")[1].strip(" `") for line in told.splitlines()] == list(DEGRADATIONS)
