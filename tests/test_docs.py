@@ -37,7 +37,7 @@ SOURCES = ("synthmatch", "presets", "renderers", "training")
 REFERENCE = REFERENCE_NOTES[0]
 
 # Programs that our pages may tell a reader to run, beside those that are checked here.
-OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip"}
+OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip", "torchrun"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
