@@ -120,7 +120,7 @@ def _now(trainer: Trainer) -> float:
 
 def _table(name: str, mixer: Mixer, sound: str, real: list[float], cached: list[float], made: list[float]) -> str:
     device = mixer.device
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU with {torch.get_num_threads()} threads"
     whole, bare, mixing = (statistics.median(each) for each in (real, cached, made))
     recipe = mixer.recipe
     load = (

@@ -215,4 +215,4 @@ def _place(size: int, device: torch.device, memory_gb: float) -> Place:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return Place.DEVICE if size <= ROOM * free else Place.MEMORY
-    return Place.DEVICE if device.type == "cpu" else Place.MEMORY
+    return Place.MEMORY

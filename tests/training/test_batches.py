@@ -53,7 +53,7 @@ def test_mixtures_are_those_of_the_slow_loop(notes, recipe, memory_gb, monkeypat
 
     monkeypatch.setattr("synthmatch.training.plans.compose_parts", keep)
     mixer = Mixer(notes.bank, notes.presets, {}, recipe, memory_gb=memory_gb)
-    assert mixer.residence.place is (Place.DEVICE if memory_gb else Place.DISK)
+    assert mixer.residence.place is (Place.MEMORY if memory_gb else Place.DISK)
     for step in range(5):
         plan = mixer.planner.plan(step)
         fast = mixer.play(plan).mixtures.numpy()
