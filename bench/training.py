@@ -99,7 +99,7 @@ def _measure(trainer: Trainer, steps: int, writers: int) -> tuple[list[float], l
         for turn in range(ready + TURN):
             began = _now(trainer)
             trainer.take_step(mixer.play(next(coming)))
-            if turn >= ready or (writers == 0 and turn >= AHEAD):
+            if turn >= ready:
                 real.append(_now(trainer) - began)
         for _ in range(TURN):
             began = _now(trainer)
@@ -120,11 +120,12 @@ def _now(trainer: Trainer) -> float:
 
 def _table(name: str, mixer: Mixer, sound: str, real: list[float], cached: list[float], made: list[float]) -> str:
     device = mixer.device
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU with {torch.get_num_threads()} threads"
+    gpu = device.type == "cuda"
+    where = torch.cuda.get_device_name(device) if gpu else f"a CPU with {torch.get_num_threads()} thread(s)"
     whole, bare, mixing = (statistics.median(each) for each in (real, cached, made))
     recipe = mixer.recipe
     load = (
-        f"; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
+        f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
     )
     return "\n".join(
         [
