@@ -106,8 +106,14 @@ def installed(known: Mapping[str, Synth] | None = None) -> tuple[Synth, ...]:
 
 
 def bank_folders(row: Synth) -> tuple[Path, ...]:
-    """The folders, or single files, of banks that come with the synth and are there."""
-    return tuple(path for path in row.banks if path.exists())
+    """The folders, or single files, of banks that come with the synth and are there.
+
+    A folder called like the synth in one of those of ``$SYNTHMATCH_BANKS`` stands for them, for whoever can't put
+    banks where the system has them.
+    """
+    chosen = filter(None, os.environ.get("SYNTHMATCH_BANKS", "").split(os.pathsep))
+    named = (Path(folder).expanduser().absolute() / row.id for folder in chosen)
+    return tuple(filter(Path.exists, named)) or tuple(filter(Path.exists, row.banks))
 
 
 def played_by(row: Synth) -> str:

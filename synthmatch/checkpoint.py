@@ -22,16 +22,19 @@ VERSION = 1
 
 def fingerprint(encoder: Encoder) -> str:
     """Hash of an encoder's shape and of every weight."""
-    shape = json.dumps(asdict(encoder.config), sort_keys=True).encode()
+    # What the first encoders didn't have is left out where it isn't used: theirs stays the same.
+    described = {key: value for key, value in asdict(encoder.config).items() if key != "shared" or value}
+    shape = json.dumps(described, sort_keys=True).encode()
     weights = sorted(encoder.state_dict().items())
     return content_hash(shape, *(_bytes(tensor) for _, tensor in weights))
 
 
-def save(path: Path, encoder: Encoder, facts: Mapping[str, object]) -> None:
+def save(path: Path, encoder: Encoder, facts: Mapping[str, object], half: bool = False) -> None:
     """Write an encoder, wholly or not at all.
 
     Args:
         facts: what else a reader may want to know (recipe, steps, the presets trained on); JSON values.
+        half: whether weights are written in 16-bit numbers, which takes half the space.
     """
     header = {
         "format": "synthmatch encoder",
@@ -39,7 +42,8 @@ def save(path: Path, encoder: Encoder, facts: Mapping[str, object]) -> None:
         "config": json.dumps(asdict(encoder.config)),
         "facts": json.dumps(dict(facts), sort_keys=True),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    kind = torch.float16 if half else torch.float32
+    tensors = {name: tensor.detach().to("cpu", kind).contiguous() for name, tensor in encoder.state_dict().items()}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=header)
 

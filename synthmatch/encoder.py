@@ -32,6 +32,7 @@ class EncoderConfig:
         layers: residual blocks over time after the trunk.
         heads: attention heads per family; divides ``width``.
         dimension: length of the vectors that come out.
+        shared: whether one head serves all families and timbre: then their vectors are the same.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -42,6 +43,12 @@ class EncoderConfig:
     layers: int = 2
     heads: int = 4
     dimension: int = 128
+    shared: bool = False
+
+    @property
+    def slots(self) -> int:
+        """How many heads there are: one per family, and the last for timbre; or one for everything."""
+        return 1 if self.shared else len(self.families) + 1
 
 
 class _ChannelNorm(nn.Module):
@@ -129,19 +136,20 @@ class Encoder(nn.Module):
         self.low_precision = False
         """Whether the trunk computes in bfloat16, for training; the heads never do, since cosines of good
         matches differ by less than it can tell."""
-        slots = len(self.config.families) + 1  # one per family, and the last for timbre
+        families = len(self.config.families)
+        slots = self.config.slots
         width, heads = self.config.width, self.config.heads
         self.trunk = _Trunk(self.config)
         self.attention = nn.Conv1d(width, slots * heads, 1)
         shape = (slots, 2 * width, self.config.dimension)
         self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
-        self.presence_weight = nn.Parameter(torch.zeros(slots - 1, 2 * width))
-        self.presence_bias = nn.Parameter(torch.full((slots - 1,), -1.0))
+        self.presence_weight = nn.Parameter(torch.zeros(families, 2 * width))
+        self.presence_bias = nn.Parameter(torch.full((families,), -1.0))
         # Buffers: fitted once the rest is trained, and left alone by the optimiser.
         self.family_weight: Tensor
         self.family_bias: Tensor
-        self.register_buffer("family_weight", torch.zeros(slots - 1, self.config.dimension))
-        self.register_buffer("family_bias", torch.zeros(slots - 1))
+        self.register_buffer("family_weight", torch.zeros(families, self.config.dimension))
+        self.register_buffer("family_bias", torch.zeros(families))
 
     def hear(self, audio: Tensor) -> Tensor:
         """The input of the trunk: log-mel relative to the clip's loudest band.
@@ -168,13 +176,16 @@ class Encoder(nn.Module):
         with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
             features = self.trunk(heard[:, None]).float()  # (B, C, N)
         batch, width, frames = features.shape
-        heads, slots = self.config.heads, len(self.config.families) + 1
+        heads, slots = self.config.heads, self.config.slots
         weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
         parts = features.view(batch, heads, width // heads, frames)
         pooled = torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
         overall = features.mean(dim=-1)[:, None].expand(-1, slots, -1)
         pooled = torch.cat([pooled, overall], dim=-1)  # (B, slots, 2C)
         vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
+        families = len(self.config.families)
+        # A shared head's vector stands in every slot.
+        vectors, pooled = (each.expand(-1, families + 1, -1) for each in (vectors, pooled))
         presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
         return vectors, presence
 

@@ -11,7 +11,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +24,7 @@ from synthmatch import index, listing, matcher
 from synthmatch.cli import cli
 from synthmatch.encoder import EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES
-from synthmatch.training.config import Recipe
+from synthmatch.training.config import Degradations, Recipe
 from synthmatch.training.evaluate import SUITES
 from synthmatch.training.split import LABELS, frozen
 from synthmatch.training.suites import CANDIDATES, CORE
@@ -37,7 +37,7 @@ SOURCES = ("synthmatch", "presets", "renderers", "training")
 REFERENCE = REFERENCE_NOTES[0]
 
 # Programs that our pages may tell a reader to run, beside those that are checked here.
-OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip"}
+OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip", "torchrun"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -233,12 +233,15 @@ def table_of(page: str, *headings: str) -> list[list[str]]:
     return next(table[1:] for table in tables(ROOT / "docs" / page) if tuple(table[0]) == headings)
 
 
-@pytest.mark.parametrize(("kind", "number"), [(Recipe, 0), (EncoderConfig, 1)])
-def test_every_setting_is_explained_with_its_default(kind: type[Recipe | EncoderConfig], number: int) -> None:
+@pytest.mark.parametrize(("kind", "number"), [(Recipe, 0), (EncoderConfig, 1), (Degradations, 2)])
+def test_every_setting_is_explained_with_its_default(
+    kind: type[Recipe | EncoderConfig | Degradations], number: int
+) -> None:
     page = ROOT / "docs" / "training.md"
     rows = [table[1:] for table in tables(page) if table[0][0] == "setting"][number]
     documented = {row[0].strip("`"): row[1] for row in rows}
-    values = {each.name: getattr(kind(), each.name) for each in fields(kind) if each.name != "encoder"}
+    values = {each.name: getattr(kind(), each.name) for each in fields(kind)}
+    values = {name: value for name, value in values.items() if not is_dataclass(value)}  # those have their own table
     assert documented.keys() == values.keys()
     for name, value in values.items():
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -45,7 +45,7 @@ ONLY: dict[str, set[str]] = {
     "soxr": {"synthmatch.audio"},
     "annoy": {"synthmatch.index"},
     "platformdirs": {"synthmatch.files"},
-    "safetensors": {"synthmatch.checkpoint", "synthmatch.training.trainer"},
+    "safetensors": {"synthmatch.checkpoint", "synthmatch.training.finetune", "synthmatch.training.trainer"},
     "sqlite3": {"synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},

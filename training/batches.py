@@ -1,144 +1,211 @@
-"""Batches for contrastive training: mixtures of recorded notes, and one reference note per part."""
+"""Batches for contrastive training: plans become sound on the training device."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synthmatch.audio import Samples
-from synthmatch.errors import TrainingError
+from synthmatch.audio import ENCODER_RATE
+from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.training.augment import treat
+from synthmatch.training.composer import Ints
 from synthmatch.training.config import Recipe
-from synthmatch.training.mixtures import compose, mix_stems, stem
-from synthmatch.training.notebank import REFERENCES, NoteBank
+from synthmatch.training.mixtures import FADE
+from synthmatch.training.plans import NOBODY, Events, Plan, Planner, mixable
+from synthmatch.training.residence import Notes, Passages, settle
+
+REFERENCE = round(REFERENCE_NOTES[0].seconds * ENCODER_RATE)  # samples of a reference note
+FADES = round(FADE * ENCODER_RATE)
+BLOCK = {"cpu": 2**20, "cuda": 2**26}  # samples of events that are worked on at once
+SCALE = 1 / 32767
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Mixtures and the references of their parts (P parts in all, in any number a mixture).
 
+    The sound is that of one process; what is said about it is about the whole step. With one process b is B, p
+    is P and h is H.
+
     Args:
-        mixtures: (B, T), 16 kHz.
-        references: (P, T'), one reference note of each part's preset.
+        mixtures: (b, T), 16 kHz.
+        references: (p, T'), one reference note of each part's preset.
+        partners: (p, T'), another one; none (0, T') where the recipe doesn't compare them.
+        stems: (h, T), some of the parts, each alone.
         mixture: (P,), which mixture holds the part.
         family: (P,), index of the part's family.
         state: (P,), number of the part's preset.
         cluster: (P,), number of its near-duplicates' cluster.
         presence: (B, F), True where a mixture holds a part of the family.
+        heard: (H,), the parts of which ``stems`` are.
+        columns: for each family of the step, its index and the numbers of its parts, (K,).
+        alone: (A,), the parts that are their mixture's only one.
+        mixtures_of, parts_of, stems_of: (W,), how many mixtures, parts and stems each process has.
     """
 
     mixtures: Tensor
     references: Tensor
+    partners: Tensor
+    stems: Tensor
     mixture: Tensor
     family: Tensor
     state: Tensor
     cluster: Tensor
     presence: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch on another device."""
-        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+    heard: Tensor
+    columns: tuple[tuple[int, Tensor], ...]
+    alone: Tensor
+    mixtures_of: tuple[int, ...]
+    parts_of: tuple[int, ...]
+    stems_of: tuple[int, ...]
 
 
 class Mixer:
-    """Composes the batch of any step, by (seed, step) alone."""
+    """Makes the batch of any step, by (seed, step) alone."""
 
     def __init__(
         self,
-        bank: NoteBank,
+        bank: Notes,
         presets: Mapping[str, Sequence[str]],
         clusters: Mapping[str, str],
         recipe: Recipe,
+        passages: Passages | None = None,
+        device: torch.device | None = None,
+        memory_gb: float = 14.0,
     ) -> None:
-        """
+        """Bring the notes of every preset to where they are needed.
+
         Args:
             bank: holds the notes of every preset.
-            presets: state ids by family; families without presets are never mixed.
+            presets: state ids by family, those of distractors under ``NOBODY``; families with fewer presets than
+                a step has mixtures are never mixed.
             clusters: the near-duplicates' cluster of a state; its own id where it isn't named.
             recipe: see :class:`Recipe`.
+            passages: what was recorded live, of any of them.
+            device: where mixtures are made; the CPU if None.
+            memory_gb: what sound may take, in 10^9 bytes, on the device or in memory; if there is more of it, it
+                stays on disk.
 
         Raises:
             TrainingError: a core family has fewer presets than a step has mixtures.
         """
-        self.bank = bank
         self.recipe = recipe
-        # Negatives are other presets of the batch: a family must fill a column of it without repeats.
-        self.presets = {key: list(ids) for key, ids in presets.items() if len(ids) >= recipe.mixtures}
-        for family in recipe.core:
-            if family not in self.presets:
-                raise TrainingError(
-                    f"Only {len(presets.get(family, ()))} presets of the family {family} can be trained on; "
-                    f"at least {recipe.mixtures} (a recipe's mixtures) are needed: add banks or lower it."
-                )
-        states = sorted({each for ids in self.presets.values() for each in ids})
-        self._state = {key: number for number, key in enumerate(states)}
-        names = sorted({clusters.get(key, key) for key in states})
-        order = {name: number for number, name in enumerate(names)}
-        self._cluster = {key: order[clusters.get(key, key)] for key in states}
+        self.device = device or torch.device("cpu")
+        self.presets = mixable(presets, recipe)
+        others = presets.get(NOBODY, ()) if recipe.distractors else ()
+        ids = sorted({key for group in (*self.presets.values(), others) for key in group})
+        layout, self.residence = settle(ids, bank, passages if recipe.live else None, self.device, memory_gb)
+        self.planner = Planner(layout, {**self.presets, NOBODY: others}, clusters, recipe)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step: always the same for the same recipe and bank."""
-        recipe = self.recipe
-        rng = np.random.default_rng((recipe.seed, step))
-        families = self._families(rng)
-        columns = {
-            key: rng.choice(len(self.presets[key]), recipe.mixtures, replace=False) for key in families
-        }
-        mixtures: list[Samples] = []
-        references: list[Samples] = []
-        parts: list[tuple[int, int, int, int]] = []
-        presence = torch.zeros(recipe.mixtures, len(recipe.encoder.families), dtype=torch.bool)
-        for row in range(recipe.mixtures):
-            chosen = {key: self.presets[key][columns[key][row]] for key in self._kept(rng, families, step)}
-            mixtures.append(self.mixture(rng, chosen))
-            for family, state in chosen.items():
-                number = recipe.encoder.families.index(family)
-                presence[row, number] = True
-                parts.append((row, number, self._state[state], self._cluster[state]))
-                references.append(self.bank.references(state)[rng.integers(REFERENCES)])
-        mixture, family_of, state_of, cluster = torch.tensor(parts).unbind(dim=1)
+        """The batch of a step: always the same for the same recipe and sound."""
+        return self.play(self.planner.plan(step))
+
+    def play(self, plan: Plan) -> Batch:
+        """Make sound of a plan."""
+        labels, recipe = plan.labels, self.recipe
+        stems = self.stems(plan)
+        mixtures = mix(stems, self._sent(plan.mixture_of), len_of(plan.mixtures, plan.rank))
+        if plan.treatment is not None:
+            mixtures = treat(mixtures, plan.treatment)
+        partners = plan.partners if recipe.note_note_weight else plan.partners[:0]
+        alone = np.nonzero(np.bincount(labels.mixture)[labels.mixture] == 1)[0]
         return Batch(
-            torch.from_numpy(np.stack(mixtures)),
-            torch.from_numpy(np.stack(references)),
-            mixture,
-            family_of,
-            state_of,
-            cluster,
-            presence,
+            mixtures,
+            self._notes(plan.references),
+            self._notes(partners),
+            stems[self._sent(plan.heard)],
+            self._sent(labels.mixture),
+            self._sent(labels.family),
+            self._sent(labels.state),
+            self._sent(labels.cluster),
+            torch.from_numpy(labels.presence).to(self.device, non_blocking=True),
+            self._sent(labels.heard),
+            tuple((int(key), self._sent(np.nonzero(labels.family == key)[0])) for key in np.unique(labels.family)),
+            self._sent(alone),
+            *(tuple(np.diff(edges).tolist()) for edges in (plan.mixtures, plan.parts, plan.stems)),
         )
 
-    def mixture(self, rng: np.random.Generator, chosen: Mapping[str, str]) -> Samples:
-        """One mixture of a preset per family, shape (n,)."""
-        recipe = self.recipe
-        parts = compose(rng, list(chosen), recipe.seconds)
-        stems = {
-            family: stem(part, partial(self.bank.nearest, chosen[family]), recipe.seconds)
-            for family, part in parts.items()
-        }
-        gains = {key: 10 ** (rng.uniform(-recipe.gain_db, recipe.gain_db) / 20) for key in chosen}
-        return mix_stems(stems, gains)
+    def stems(self, plan: Plan) -> Tensor:
+        """Every stem of a plan at its level, (S, T)."""
+        stems = torch.zeros(len(plan.level), plan.samples, device=self.device)
+        for events in _blocks(plan.events, BLOCK.get(self.device.type, BLOCK["cpu"])):
+            length = int(events.length[0])
+            sound = self.residence.pieces(events.source, length).float() * SCALE
+            _add(stems, events, sound * self._envelope(events, length))
+        peak = _peaks(stems)
+        level = torch.from_numpy(plan.level).to(self.device, non_blocking=True)[:, None]
+        return stems.mul_(torch.where(peak > 0, level / peak, 0.0))
 
-    def _families(self, rng: np.random.Generator) -> list[str]:
-        if rng.random() < self.recipe.core_share:
-            return list(self.recipe.core)
-        names = list(self.presets)
-        picked = rng.choice(len(names), min(len(self.recipe.core), len(names)), replace=False)
-        return [names[place] for place in picked]
+    def _envelope(self, events: Events, length: int) -> Tensor:
+        """(E, length): 1, a fade to 0 at the end of each piece, 0 beyond; a fade from 0 where it opens."""
+        left = self._sent(events.length)[:, None] - 1 - torch.arange(length, device=self.device)
+        fade = self._sent(np.maximum(np.minimum(FADES, events.length) - 1, 1))[:, None]
+        out = (left / fade).clamp(0, 1)
+        if events.opens.any():
+            rise = torch.arange(length, device=self.device) / FADES
+            out = torch.where(self._sent(events.opens.astype(np.int64))[:, None] > 0, out * rise.clamp(max=1), out)
+        return out
 
-    def _kept(self, rng: np.random.Generator, families: Sequence[str], step: int) -> list[str]:
-        if rng.random() < solo_share(self.recipe, step):
-            return [families[int(rng.integers(len(families)))]]
-        kept: npt.NDArray[np.bool_] = rng.random(len(families)) >= self.recipe.drop
-        kept[rng.integers(len(families))] = True
-        return [family for family, keep in zip(families, kept, strict=True) if keep]
+    def _notes(self, positions: Ints) -> Tensor:
+        return self.residence.pieces(positions, REFERENCE).float() * SCALE
+
+    def _sent(self, numbers: Ints) -> Tensor:
+        return torch.from_numpy(numbers).to(self.device, non_blocking=True)
 
 
-def solo_share(recipe: Recipe, step: int) -> float:
-    """The share of mixtures of one part alone at a step."""
-    left = max(0.0, 1 - step / max(1, recipe.solo_until))
-    return recipe.solo + (recipe.solo_start - recipe.solo) * left
+def mix(stems: Tensor, mixture: Tensor, count: int) -> Tensor:
+    """Add up stems (S, T) that are at their levels to mixtures (count, T), each at its peak of 1.
+
+    Args:
+        mixture: (S,), number of each stem's mixture.
+    """
+    total = stems.new_zeros(count, stems.shape[1]).index_add_(0, mixture, stems)
+    peak = _peaks(total)
+    return total.mul_(torch.where(peak > 0, 1 / peak, 0.0))
+
+
+def _peaks(audio: Tensor) -> Tensor:
+    """(B, T) -> (B, 1), in one pass and without a copy."""
+    low, high = audio.aminmax(dim=1, keepdim=True)
+    return torch.maximum(-low, high)
+
+
+def len_of(edges: Ints, rank: int) -> int:
+    """How many of something a process has, from up to where each goes."""
+    return int(edges[rank + 1] - edges[rank])
+
+
+def _blocks(events: Events, size: int) -> list[Events]:
+    """Events that are worked on at once: of about one length, since the shorter ones are padded."""
+    out, first, count = [], 0, len(events.stem)
+    while first < count:
+        last = min(count, first + max(1, size // max(1, int(events.length[first]))))
+        out.append(Events(**{name: value[first:last] for name, value in vars(events).items()}))
+        first = last
+    return out
+
+
+def _add(stems: Tensor, events: Events, sound: Tensor) -> None:
+    """Add pieces (E, L) to where they sound in stems (S, T)."""
+    adder = _add_in_turn if stems.device.type == "cpu" else _add_at_once
+    adder(stems, events, sound)
+
+
+def _add_in_turn(stems: Tensor, events: Events, sound: Tensor) -> None:
+    """One by one: on a CPU much faster than working out where each sample goes."""
+    rows, pieces = stems.numpy(), sound.numpy()
+    places = zip(events.stem.tolist(), events.onset.tolist(), events.length.tolist(), pieces, strict=True)
+    for stem, onset, length, piece in places:
+        rows[stem, onset : onset + length] += piece[:length]
+
+
+def _add_at_once(stems: Tensor, events: Events, sound: Tensor) -> None:
+    """All samples at once, as a GPU likes it; what lies beyond a piece's end is 0 and may go anywhere."""
+    start = torch.from_numpy(events.stem * stems.shape[1] + events.onset).to(stems.device, non_blocking=True)
+    places = start[:, None] + torch.arange(sound.shape[1], device=stems.device)
+    stems.view(-1).index_add_(0, places.clamp(max=stems.numel() - 1).flatten(), sound.flatten())

@@ -9,10 +9,44 @@ from typing import Any, TypeVar
 
 from synthmatch.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
+from synthmatch.notes import REFERENCE_NOTES
 
-_Kind = TypeVar("_Kind", EncoderConfig, "Recipe")
+_Kind = TypeVar("_Kind", EncoderConfig, "Degradations", "Recipe")
 
 RECIPES = Path(__file__).parent / "recipes"
+
+
+LOSSES = ("infonce", "triplet")
+
+
+@dataclass(frozen=True)
+class Degradations:
+    """What is done to training mixtures so that they sound like records; all of it off by default.
+
+    Args:
+        share: of the mixtures to which each of the following is done, each drawn by itself.
+        tilt_db: a tilt of the spectrum by up to this many dB, either way, from 60 Hz to 8 kHz.
+        shelf_db: a low and a high shelf of up to this many dB, either way.
+        drive_db: gain of up to this many dB into a soft limiter.
+        reverb: how loud a short reverb is at most, against the dry sound.
+        lowpass: the lowest frequency, in Hz, from which on nothing is left, as MP3 does it; 0 for never.
+        noise_db: how far below the mixture noise lies at least; 0 for none.
+        cents: the whole mixture is played slower or faster by up to this many cents.
+    """
+
+    share: float = 0.5
+    tilt_db: float = 0.0
+    shelf_db: float = 0.0
+    drive_db: float = 0.0
+    reverb: float = 0.0
+    lowpass: float = 0.0
+    noise_db: float = 0.0
+    cents: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is done at all."""
+        return self.share > 0 and any(getattr(self, each.name) > 0 for each in fields(self) if each.name != "share")
 
 
 @dataclass(frozen=True)
@@ -24,6 +58,7 @@ class Recipe:
         seed: every random choice is keyed by (seed, step), so a resumed run is the same run.
         steps: optimiser steps.
         mixtures: mixtures a step.
+        repeats: how often a step's mixtures may hold one preset; families too small for that are never mixed.
         seconds: length of a training mixture.
         extra_notes: notes recorded of each preset beside the reference notes.
         core_share: share of the steps that mix ``core`` families; the others draw as many at random.
@@ -38,12 +73,29 @@ class Recipe:
         memory: reference vectors of earlier steps kept per family as further negatives; 0 for none.
         memory_from: the step from which they count.
         presence_weight, timbre_weight: of these losses beside the mixture's.
+        synths: the synths whose presets are trained on; all of them if empty.
+        phrases: passages of each preset that are recorded as the synth plays them.
+        everything: whether to train on all that was ever recorded in the folder of recordings, whatever is installed
+            here, and to record nothing.
+        live: the share of the stems that are passages played live, where some were recorded of the preset.
+        references: which of the reference notes a part is compared with; one of them is drawn.
+        distractors: probability that a mixture holds a sound that is nobody's part.
+        loss: of ``LOSSES``, for everything that is compared.
+        margin: of the triplet loss.
+        stem_share: the share of the parts whose stem is heard alone, too.
+        mixture_stem_weight, stem_note_weight: of the losses between those stems, their mixtures and references.
+        note_note_weight: of the loss between two reference notes of one preset.
+        ema: how much of their moving average the weights keep each step, which is what is saved; 0 for none.
+        half: whether the encoder is saved in 16-bit numbers.
+        degradations: see :class:`Degradations`.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    degradations: Degradations = field(default_factory=Degradations)
     seed: int = 1
     steps: int = 5000
     mixtures: int = 48
+    repeats: int = 1
     seconds: float = 5.0
     extra_notes: int = 6
     core_share: float = 0.7
@@ -61,13 +113,33 @@ class Recipe:
     memory_from: int = 2000
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
+    synths: tuple[str, ...] = ()
+    phrases: int = 0
+    everything: bool = False
+    live: float = 0.5
+    references: tuple[int, ...] = (0, 1, 2, 3, 4)
+    distractors: float = 0.0
+    loss: str = "infonce"
+    margin: float = 1.0
+    stem_share: float = 0.0
+    mixture_stem_weight: float = 0.0
+    stem_note_weight: float = 0.0
+    note_note_weight: float = 0.0
+    ema: float = 0.0
+    half: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.mixtures < 2:
-            raise TrainingError("A recipe needs at least 1 step and 2 mixtures a step.")
+        if self.steps < 1 or self.mixtures < 2 or self.repeats < 1:
+            raise TrainingError("A recipe needs at least 1 step, 2 mixtures a step and 1 repeat.")
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")
+        if self.loss not in LOSSES:
+            raise TrainingError(f"A recipe's loss is {self.loss}; choose one of {', '.join(LOSSES)}.")
+        if not self.references or not set(self.references) <= set(range(len(REFERENCE_NOTES))):
+            raise TrainingError(f"A recipe's references are numbers up to {len(REFERENCE_NOTES) - 1}, at least one.")
+        if not 0 <= self.ema < 1:
+            raise TrainingError(f"A recipe's ema is {self.ema}; it must be at least 0 and below 1.")
 
 
 def read_recipe(name: str) -> Recipe:
@@ -85,7 +157,8 @@ def read_recipe(name: str) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"{path} isn't TOML ({error}); mend it.") from error
     encoder = _build(EncoderConfig, values.pop("encoder", {}), path)
-    return _build(Recipe, {**values, "encoder": encoder}, path)
+    degradations = _build(Degradations, values.pop("degradations", {}), path)
+    return _build(Recipe, {**values, "encoder": encoder, "degradations": degradations}, path)
 
 
 def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:

@@ -1,134 +1,139 @@
-"""The benchmark: suites, rows that stand beside them, and their tables."""
+"""The benchmark: who listens, to what, and what comes of it."""
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthmatch import checkpoint
-from synthmatch.errors import TrainingError
-from synthmatch.files import content_hash
-from synthmatch.training.hearing import Chance, EncoderHearing, Hearing, LogMelHearing, MfccHearing
-from synthmatch.training.metrics import Interval, top_k
-from synthmatch.training.recording import Corpus
-from synthmatch.training.suites import Found, Listener, mixture_queries, run_mixture, run_single, single_queries
+import numpy as np
 
-SUITES = ("single", "mixture", "mixture-full")
-MIXTURES = 5000
-KS = (1, 5)
+from synthmatch import checkpoint
+from synthmatch.encoder import Encoder
+from synthmatch.errors import SynthmatchError, TrainingError
+from synthmatch.files import content_hash
+from synthmatch.presets.preset import Preset
+from synthmatch.training.drums import Kit, installed_kits
+from synthmatch.training.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
+from synthmatch.training.queries import Queries
+from synthmatch.training.recording import Corpus
+from synthmatch.training.split import Label
+from synthmatch.training.suites import SUITE, Ask, Found, Listener, Suite, hear_references
+from synthmatch.training.summary import presence_row, row_of
+from synthmatch.training.tables import Report, Row, SuiteResult
+
+SUITES = tuple(SUITE)
+USUAL = tuple(name for name, suite in SUITE.items() if not suite.unheard)
+"""The suites that any model can be asked; the others want one that has never heard a synth."""
+
+OURS = "synthmatch"
+RIVAL = "CIR's recipe"
+RIVAL_NOTES = (2,)
+"""The reference note that a model by the paper's recipe is scored with: pitch 60 at velocity 100."""
+
+_TOGETHER = 40  # sounds that are made and heard at a time
 
 Say = Callable[[str], None]
+Banks = Mapping[str, frozenset[str]]
+Labels = Mapping[str, Label]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One hearing's figures on one suite: top-k in per cent, strict and with near-duplicates counted."""
-
-    name: str
-    strict: dict[int, Interval]
-    lenient: dict[int, Interval]
-    families: dict[str, dict[int, float]]
-
-
-@dataclass(frozen=True)
-class SuiteResult:
-    """One suite: how many queries and candidates, and a row per hearing."""
-
-    name: str
-    queries: int
-    presets: int
-    candidates: dict[str, int]
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """The whole benchmark, and what it was measured on."""
-
-    commit: str
-    model: str
-    library: str
-    command: str
-    suites: tuple[SuiteResult, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "commit": self.commit,
-            "model": self.model,
-            "library": self.library,
-            "command": self.command,
-            "suites": {suite.name: _suite_json(suite) for suite in self.suites},
-        }
-
-    def to_markdown(self) -> str:
-        """One table; intervals are 95 % bootstraps over presets."""
-        lines = [
-            f"Commit `{self.commit}`, model `{self.model}`, library `{self.library}`, made by `{self.command}`.",
-            "Per cent, with 95 % bootstrap intervals over presets; *near* counts a preset of the same",
-            "near-duplicate cluster as found.",
-            "",
-            "| suite | row | top-1 | top-1 near | top-5 | top-5 near |",
-            "|---|---|---|---|---|---|",
-        ]
-        for suite in self.suites:
-            for row in suite.rows:
-                figures = (row.strict[1], row.lenient[1], row.strict[5], row.lenient[5])
-                cells = " | ".join(str(figure) for figure in figures)
-                lines.append(f"| `{suite.name}` | {row.name} | {cells} |")
-        lines.append("")
-        for suite in self.suites:
-            sizes = ", ".join(f"{count} {family or 'of any family'}" for family, count in suite.candidates.items())
-            asked = f"{suite.queries} queries of {suite.presets} test presets"
-            lines.append(f"- `{suite.name}`: {asked}; candidates: {sizes}.")
-        return "\n".join(lines) + "\n"
+def banks_of(presets: Sequence[Preset]) -> dict[str, frozenset[str]]:
+    """In which banks each state is listed, by id; banks of two synths are never the same."""
+    listed: dict[str, set[str]] = {}
+    for preset in presets:
+        listed.setdefault(preset.id, set()).add(f"{preset.synth}/{preset.bank}")
+    return {key: frozenset(names) for key, names in listed.items()}
 
 
 def evaluate(
     corpus: Corpus,
     model: Path,
-    suites: Sequence[str] = SUITES,
-    mixtures: int = MIXTURES,
+    suites: Sequence[str] = USUAL,
+    mixtures: int | None = None,
     command: str = "synthmatch evaluate",
     say: Say = lambda _: None,
+    rival: Path | None = None,
+    banks: Banks | None = None,
+    kits: Sequence[Kit] | None = None,
 ) -> Report:
     """Run suites with the encoder and with every row that stands beside it.
 
     Args:
         model: the encoder's file; the presets that it was trained on are in it.
-        mixtures: how many mixtures are asked for.
+        mixtures: how many sounds each suite has that is made of mixtures; as many as it says itself if None.
+        rival: the file of an encoder by the paper's recipe, for a row of its own.
+        banks: from :func:`banks_of`, for a row of those banks of which the encoder has heard nothing.
+        kits: the drum kits of songs; those of the installed SoundFont if None.
 
     Raises:
-        TrainingError: the model has heard a test preset, or a suite isn't known.
+        TrainingError: a model has heard a test preset, or the synth that it must not have heard; or a suite
+            isn't known.
     """
-    unknown = set(suites) - set(SUITES)
+    unknown = set(suites) - set(SUITE)
     if unknown:
         raise TrainingError(f"There's no suite called {', '.join(sorted(unknown))}; choose of {', '.join(SUITES)}.")
-    encoder, facts = checkpoint.load(model)
-    refuse_seen(facts, corpus, model)
-    hearings: list[Hearing] = [EncoderHearing(encoder), LogMelHearing(), MfccHearing(), Chance()]
-    singles = single_queries(corpus) if "single" in suites else None
-    mixed = mixture_queries(corpus, mixtures) if set(suites) - {"single"} else None
-    runs: dict[str, list[tuple[str, Found]]] = {name: [] for name in suites}
-    for hearing in hearings:
-        say(f"{hearing.name} listens")
-        listener = Listener(corpus, hearing)
-        if singles:
-            runs["single"].append((hearing.name, run_single(listener, hearing.hear(singles[0]), singles[1])))
-        if mixed:
-            heard = hearing.hear(mixed[0])
-            for name in runs.keys() - {"single"}:
-                found = run_mixture(listener, heard, mixed[1], full=name == "mixture-full")
-                runs[name].append((hearing.name, found))
-    results = [_summary(name, rows) for name, rows in runs.items()]
+    wanted = {name: SUITE[name] for name in SUITE if name in suites}
+    encoder, facts = require_fair(model, suites, corpus.labels)
+    notes = []
+    if kits is None and any(suite.presence for suite in wanted.values()):
+        kits, reason = _kits()
+        notes += [reason] if reason else []
+    hearings: list[Hearing] = [EncoderHearing(encoder, OURS), LogMelHearing(), MfccHearing(), Chance()]
+    other = None
+    if rival is not None:
+        other, recipe = require_fair(rival, suites, corpus.labels)
+        hearings.insert(1, rival_hearing(other, recipe))
+    else:
+        notes.append(f"The row `{RIVAL}` is left out: name a model by the paper's recipe with `--rival`.")
+    sounds = _listen(corpus, wanted, mixtures, kits or (), hearings, say)
+    say(f"{len(corpus.labels)} presets' reference notes")
+    listeners = [Listener(corpus, *each) for each in zip(hearings, hear_references(corpus, hearings), strict=True)]
+    new = _unheard_banks(corpus, facts, banks) if banks is not None else set()
+    results = []
+    for name, suite in wanted.items():
+        count = min(_count(suite, mixtures), sounds.asked[suite.ask].count)
+        found, rows = _rows(corpus, suite, count, sounds, listeners, new)
+        results.append(SuiteResult(name, count, len(found.strict), found.candidates, tuple(rows)))
+        if banks is not None and not new & set(found.presets.tolist()):
+            notes.append(f"`{name}` asks for no preset of a bank of which the model has heard nothing.")
     library = content_hash(*(key.encode() for key in corpus.labels))
-    return Report(_commit(), encoder.fingerprint, library, command, tuple(results))
+    fingerprint = other.fingerprint if other else ""
+    return Report(_commit(), encoder.fingerprint, fingerprint, library, command, tuple(notes), tuple(results))
 
 
-def refuse_seen(facts: dict[str, Any], corpus: Corpus, model: Path) -> None:
+def rival_hearing(encoder: Encoder, facts: Mapping[str, Any]) -> EncoderHearing:
+    """A model by the paper's recipe, which is scored by the one reference note that it was taught."""
+    taught = facts.get("settings", {}).get("references", ())
+    notes = tuple(taught) if len(taught) == 1 else RIVAL_NOTES
+    return EncoderHearing(encoder, RIVAL, notes)
+
+
+def require_fair(model: Path, suites: Sequence[str], labels: Labels) -> tuple[Encoder, dict[str, Any]]:
+    """Read an encoder that may be asked: one that has heard neither a test preset nor what a suite keeps from it.
+
+    Args:
+        labels: of the presets that are asked for and searched.
+
+    Returns:
+        The encoder, and what its file says of it.
+
+    Raises:
+        CheckpointError: the file can't be read.
+        TrainingError: it has heard such a thing, or doesn't say what it heard.
+    """
+    encoder, facts = checkpoint.load(model)
+    refuse_seen(facts, labels, model)
+    for name in suites:
+        if SUITE[name].unheard:
+            refuse_heard(facts, labels, SUITE[name].unheard, model)
+    return encoder, facts
+
+
+def refuse_seen(facts: Mapping[str, Any], labels: Labels, model: Path) -> None:
     """Refuse an encoder that has heard a test preset.
 
     Raises:
@@ -137,48 +142,99 @@ def refuse_seen(facts: dict[str, Any], corpus: Corpus, model: Path) -> None:
     heard = facts.get("trained_on")
     if heard is None:
         raise TrainingError(f"{model} doesn't say which presets it was trained on; evaluate one of `synthmatch train`.")
-    seen = set(heard) & {key for key, label in corpus.labels.items() if label.side == "test"}
+    seen = set(heard) & {key for key, label in labels.items() if label.side == "test"}
     if seen:
         raise TrainingError(f"{model} was trained on {len(seen)} test presets; its figures would mean nothing.")
 
 
-def _summary(name: str, runs: list[tuple[str, Found]]) -> SuiteResult:
-    rows = []
-    for title, found in runs:
-        strict = {k: top_k(found.strict, found.asked, found.strata, k) for k in KS}
-        lenient = {k: top_k(found.lenient, found.asked, found.strata, k) for k in KS}
-        families = {
-            family: {k: 100 * float((found.strict[found.strata == place] <= k).mean()) for k in KS}
-            for place, family in enumerate(found.candidates)
-        }
-        rows.append(Row(title, strict, lenient, families))
-    found = runs[0][1]
-    return SuiteResult(name, len(found.strict), len(set(found.asked.tolist())), found.candidates, tuple(rows))
+def refuse_heard(facts: Mapping[str, Any], labels: Labels, synth: str, model: Path) -> None:
+    """Refuse an encoder that has heard anything of a synth.
+
+    Raises:
+        TrainingError: it has.
+    """
+    heard = set(facts.get("trained_on", ())) & {key for key, label in labels.items() if label.synth == synth}
+    if heard or synth in facts.get("settings", {}).get("synths", ()):
+        raise TrainingError(
+            f"{model} was trained on {len(heard) or 'some'} presets of {synth}, of which it must have heard nothing; "
+            "name one by the recipe `unseen` with `--model`."
+        )
 
 
-def _suite_json(suite: SuiteResult) -> dict[str, Any]:
-    def figures(values: dict[int, Interval]) -> dict[str, Any]:
-        return {
-            f"top{k}": {"value": round(v.value, 2), "low": round(v.low, 2), "high": round(v.high, 2)}
-            for k, v in values.items()
-        }
+def _kits() -> tuple[Sequence[Kit], str]:
+    """The installed drum kits, or none and why."""
+    try:
+        return installed_kits(), ""
+    except SynthmatchError as error:
+        return (), f"The songs are without drum kits: {error}"
 
-    return {
-        "queries": suite.queries,
-        "presets": suite.presets,
-        "candidates": {family or "any": count for family, count in suite.candidates.items()},
-        "rows": {
-            row.name: {
-                "strict": figures(row.strict),
-                "near": figures(row.lenient),
-                "families": {
-                    family or "any": {f"top{k}": round(share, 2) for k, share in values.items()}
-                    for family, values in row.families.items()
-                },
-            }
-            for row in suite.rows
-        },
-    }
+
+def _unheard_banks(corpus: Corpus, facts: Mapping[str, Any], banks: Banks) -> set[str]:
+    """The presets all of whose banks the model has heard nothing of."""
+    heard = {name for key in facts["trained_on"] for name in banks.get(key, ())}
+    return {key for key in corpus.labels if key in banks and not banks[key] & heard}
+
+
+def _count(suite: Suite, mixtures: int | None) -> int:
+    return (mixtures or suite.count) if suite.count else sys.maxsize
+
+
+@dataclass(frozen=True, eq=False)
+class _Sounds:
+    """What is asked, and what each hearing heard, by what made the sounds."""
+
+    asked: dict[Ask, Queries]
+    heard: dict[Ask, list[Heard]]
+
+
+def _listen(
+    corpus: Corpus,
+    suites: Mapping[str, Suite],
+    mixtures: int | None,
+    kits: Sequence[Kit],
+    hearings: Sequence[Hearing],
+    say: Say,
+) -> _Sounds:
+    """Let everybody hear every sound once, however many suites ask about it."""
+    needed: dict[Ask, int] = {}
+    for suite in suites.values():
+        for each in (suite, SUITE[suite.clean]) if suite.clean else (suite,):
+            needed[each.ask] = max(needed.get(each.ask, 0), _count(suite, mixtures))
+    sounds = _Sounds({ask: ask(corpus, count, kits) for ask, count in needed.items()}, {})
+    for ask, queries in sounds.asked.items():
+        names = ", ".join(name for name, suite in SUITE.items() if suite.ask is ask)
+        say(f"{queries.count} sounds ({names})")
+        parts: list[list[Heard]] = [[] for _ in hearings]
+        for audio in queries.batches(_TOGETHER):
+            for part, hearing in zip(parts, hearings, strict=True):
+                part.append(hearing.hear(audio))
+        sounds.heard[ask] = [Heard.joined(part) for part in parts]
+    return sounds
+
+
+def _rows(
+    corpus: Corpus,
+    suite: Suite,
+    count: int,
+    sounds: _Sounds,
+    listeners: Sequence[Listener],
+    new: set[str],
+) -> tuple[Found, list[Row]]:
+    """What the encoder found, and everybody's rows."""
+    asked = sounds.asked[suite.ask].first(count).asked
+    rows, ours = [], []
+    for place, listener in enumerate(listeners):
+        heard = sounds.heard[suite.ask][place]
+        found = listener.find(heard.vectors, asked, suite.candidates)
+        before = sounds.heard[SUITE[suite.clean].ask][place] if suite.clean else None
+        clean = listener.find(before.vectors, asked, suite.candidates) if before else None
+        presence = presence_row(heard, asked, count) if suite.presence else None
+        rows.append(row_of(listener.hearing.name, found, corpus.labels, presence, clean))
+        ours.append(found)
+    inside = np.isin(ours[0].presets, sorted(new))
+    if inside.any():
+        rows.insert(1, row_of(f"{OURS}, banks never heard", ours[0].only(inside), corpus.labels))
+    return ours[0], rows
 
 
 def _commit() -> str:

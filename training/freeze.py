@@ -19,23 +19,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmatch.features import sound_print, sounding_distance
+from synthmatch.features import sound_print
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.training.nearness import near_clusters
 from synthmatch.training.notebank import NoteBank
 from synthmatch.training.recording import installed_presets
 from synthmatch.training.split import LABELS, Label, hash_side, write_labels
-
-NEAR_DB = 1.5
-"""Log-mel distance, where either sounds, below which two presets count as the same sound."""
 
 SURE = 0.3
 """The least probability at which the classifier is believed."""
 
 TRUST = ("field", "name", "folder")
-_POOL = (4, 10)  # bands and frames averaged for the first, coarse comparison
 
 
 def choose_labels(presets: Iterable[Preset]) -> dict[str, tuple[str, str]]:
@@ -53,43 +50,6 @@ def prints(bank: NoteBank, ids: Sequence[str]) -> Tensor:
     """Sound prints of presets: (K, notes, bands, N), float16."""
     rows = [sound_print(torch.from_numpy(bank.references(key))).half() for key in ids]
     return torch.stack(rows)
-
-
-def near_clusters(ids: Sequence[str], shapes: Tensor, near: float = NEAR_DB) -> dict[str, str]:
-    """Clusters of presets that are linked by distances below ``near`` dB.
-
-    Args:
-        shapes: (K, notes, bands, N) sound prints.
-
-    Returns:
-        For each id the smallest id of its cluster.
-    """
-    parent = list(range(len(ids)))
-
-    def root(place: int) -> int:
-        while parent[place] != place:
-            parent[place] = parent[parent[place]]
-            place = parent[place]
-        return place
-
-    # Averages differ by no more than what they average, and no more cells sound in a pair than in both of it
-    # together: this bound rules most pairs out.
-    notes, bands, frames = shapes.shape[1:]
-    whole = shapes[..., : bands // _POOL[0] * _POOL[0], : frames // _POOL[1] * _POOL[1]].flatten(0, 1)
-    coarse = functional.avg_pool2d(whole.float(), _POOL).view(len(ids), -1) * (_POOL[0] * _POOL[1])
-    sounding = (shapes > -60).flatten(1).sum(1).float()
-    for first in range(0, len(ids), 256):
-        summed = torch.cdist(coarse[first : first + 256], coarse[first:], p=1)
-        most = (sounding[first : first + 256, None] + sounding[None, first:]).clamp(1, notes * bands * frames)
-        for row, column in (summed / most < near).nonzero().tolist():
-            one, other = root(first + row), root(first + column)
-            pair = shapes[first + row].float(), shapes[first + column].float()
-            if one != other and sounding_distance(*pair) < near:
-                parent[max(one, other)] = min(one, other)
-    members: dict[int, list[int]] = {}
-    for place in range(len(ids)):
-        members.setdefault(root(place), []).append(place)
-    return {ids[place]: min(ids[each] for each in group) for group in members.values() for place in group}
 
 
 def timbre_statistics(shapes: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""What hears sounds in the benchmark: the encoder, and the features that it has to beat."""
+"""What hears sounds in the benchmark: the encoder, and what it has to beat."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,22 +14,48 @@ from torch.nn import functional
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.encoder import Encoder
+from synthmatch.errors import TrainingError
 from synthmatch.features import log_mel
+from synthmatch.presets.families import FAMILY_KEYS
 
 Vectors = npt.NDArray[np.float32]
 
 BATCH_SECONDS = 400.0
-ANY = ""
-"""The family of a query that names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """What was heard of B sounds.
+
+    Args:
+        vectors: (B, S, D), one in each of S spaces.
+        presence: (B, F), the log-odds that a family is there; None from who can't tell.
+    """
+
+    vectors: Vectors
+    presence: Vectors | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Heard]) -> Heard:
+        """Several as one, in order; at least one."""
+        presence = [part.presence for part in parts if part.presence is not None]
+        return cls(np.concatenate([part.vectors for part in parts]), np.concatenate(presence) if presence else None)
+
+    def first(self, count: int) -> Heard:
+        """What was heard of the first sounds."""
+        return Heard(self.vectors[:count], None if self.presence is None else self.presence[:count])
 
 
 class Hearing(Protocol):
-    """Turns sounds into vectors, and vectors into how close two sounds are."""
+    """Turns sounds into vectors, and vectors into how close two sounds are.
+
+    The families of presence are those of ``FAMILY_KEYS``, in their order.
+    """
 
     name: str
 
-    def hear(self, audio: Tensor) -> Vectors:
-        """Mixtures or notes (B, T) at 16 kHz as vectors (B, S, D), one in each of S spaces."""
+    def hear(self, audio: Tensor) -> Heard:
+        """Hear mixtures or notes (B, T) at 16 kHz."""
         ...
 
     def space(self, family: str) -> int:
@@ -47,24 +74,41 @@ def batches(audio: Tensor) -> Iterator[Tensor]:
 
 
 class EncoderHearing:
-    """The encoder: a space per family and one of timbre; cosine, the maximum over the reference notes."""
+    """The encoder: a space per family and one of timbre; cosine, the maximum over the reference notes.
 
-    def __init__(self, encoder: Encoder, name: str = "synthmatch") -> None:
+    Args:
+        notes: the numbers of the reference notes that count; all of them if None.
+
+    Raises:
+        TrainingError: it lacks one of the families.
+    """
+
+    def __init__(self, encoder: Encoder, name: str = "synthmatch", notes: Sequence[int] | None = None) -> None:
+        missing = set(FAMILY_KEYS) - set(encoder.config.families)
+        if missing:
+            raise TrainingError(
+                f"{name} knows nothing of {', '.join(sorted(missing))}; evaluate an encoder with all families."
+            )
         self.name = name
         self.encoder = encoder.eval()
+        self._families = [encoder.config.families.index(key) for key in FAMILY_KEYS]
+        self._notes = notes
+        self._tells = bool(encoder.presence_weight.any())  # a recipe may teach no presence
 
-    def hear(self, audio: Tensor) -> Vectors:
+    def hear(self, audio: Tensor) -> Heard:
         with torch.inference_mode():
-            parts = [self.encoder.embed(self.encoder.hear(part))[0] for part in batches(audio)]
-        return torch.cat(parts).numpy()
+            parts = [self.encoder.embed(self.encoder.hear(part)) for part in batches(audio)]
+        vectors, presence = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
+        return Heard(vectors, presence[:, self._families] if self._tells else None)
 
     def space(self, family: str) -> int:
         families = self.encoder.config.families
         return families.index(family) if family else len(families)
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
-        count, notes, size = references.shape
-        flat = queries @ references.reshape(-1, size).T
+        chosen = references if self._notes is None else references[:, list(self._notes)]
+        count, notes, size = chosen.shape
+        flat = queries @ chosen.reshape(-1, size).T
         best: Vectors = flat.reshape(len(queries), count, notes).max(axis=2)
         return best
 
@@ -79,12 +123,12 @@ class _Statistics:
         """(B, T) -> (B, features, N)."""
         raise NotImplementedError
 
-    def hear(self, audio: Tensor) -> Vectors:
+    def hear(self, audio: Tensor) -> Heard:
         vectors = []
         for part in batches(audio):
             features = self._features(part / part.abs().amax(dim=1, keepdim=True).clamp(min=1e-6))
             vectors.append(torch.cat([features.mean(-1), features.std(-1)], dim=1))
-        return torch.cat(vectors)[:, None].numpy()
+        return Heard(torch.cat(vectors)[:, None].numpy())
 
     def space(self, family: str) -> int:  # noqa: ARG002 (part of the protocol)
         return 0
@@ -120,19 +164,20 @@ class MfccHearing(_Statistics):
 
 
 class Chance:
-    """Scores drawn by lot, the same for the same seed."""
+    """Scores drawn by lot, the same whenever as many are drawn; of presence, the same for everything."""
 
     name = "chance"
 
     def __init__(self, seed: int = 0) -> None:
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
 
-    def hear(self, audio: Tensor) -> Vectors:
-        return np.zeros((len(audio), 1, 1), np.float32)
+    def hear(self, audio: Tensor) -> Heard:
+        return Heard(np.zeros((len(audio), 1, 1), np.float32), np.zeros((len(audio), len(FAMILY_KEYS)), np.float32))
 
     def space(self, family: str) -> int:  # noqa: ARG002 (part of the protocol)
         return 0
 
     def scores(self, queries: Vectors, references: Vectors) -> Vectors:
-        drawn: Vectors = self._rng.random((len(queries), len(references)), dtype=np.float32)
+        shape = len(queries), len(references)
+        drawn: Vectors = np.random.default_rng((self._seed, *shape)).random(shape, dtype=np.float32)
         return drawn

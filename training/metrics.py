@@ -1,4 +1,4 @@
-"""Ranks, top-k and their intervals. Pure functions of arrays."""
+"""Ranks, top-k, presence, and their intervals. Pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 RESAMPLES = 1000
+CALIBRATION_BINS = 15
 
 
 def ranks(scores: npt.NDArray[np.floating], right: Bools) -> Ints:
@@ -32,39 +33,134 @@ def ranks(scores: npt.NDArray[np.floating], right: Bools) -> Ints:
 
 @dataclass(frozen=True)
 class Interval:
-    """A share in per cent with its 95 % interval."""
+    """A figure in per cent with its 95 % interval."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.1f} [{self.low:.1f}, {self.high:.1f}]"
+        return f"{self.value:z.1f} [{self.low:z.1f}, {self.high:z.1f}]"  # z: no minus before 0.0
 
 
-def top_k(found: Ints, groups: Ints, strata: Ints, k: int, seed: int = 0) -> Interval:
-    """How often the rank is at most ``k``: the mean over strata, and a bootstrap over groups within each.
+def stratified(values: npt.ArrayLike, groups: npt.ArrayLike, strata: npt.ArrayLike, seed: int = 0) -> Interval:
+    """The mean over strata, and a bootstrap over groups within each.
 
     Mixtures share presets, so they aren't independent: presets are what is drawn again.
 
     Args:
-        found: (Q,), ranks.
-        groups: (Q,), the preset that each query asks for.
+        values: (Q,), a figure of each question, such as whether it was answered; Q at least 1.
+        groups: (Q,), the preset that each asks for: numbers or ids.
         strata: (Q,), its family; each counts the same.
 
     Returns:
-        Per cent, with a 95 % percentile interval over ``RESAMPLES`` draws.
+        Values times 100, with a 95 % percentile interval over ``RESAMPLES`` draws.
     """
-    hits = (found <= k).astype(np.float64)
+    each = np.asarray(values, dtype=np.float64)
+    preset, family = np.asarray(groups), np.asarray(strata)
     rng = np.random.default_rng(seed)
     means, draws = [], []
-    for stratum in np.unique(strata):
-        inside = strata == stratum
-        _, member = np.unique(groups[inside], return_inverse=True)
-        sums = np.bincount(member, weights=hits[inside])
+    for stratum in np.unique(family):
+        inside = family == stratum
+        _, member = np.unique(preset[inside], return_inverse=True)
+        sums = np.bincount(member, weights=each[inside])
         counts = np.bincount(member).astype(np.float64)
         picked = rng.integers(len(sums), size=(RESAMPLES, len(sums)))
         draws.append(sums[picked].sum(axis=1) / counts[picked].sum(axis=1))
-        means.append(hits[inside].mean())
-    low, high = np.percentile(np.mean(draws, axis=0), [2.5, 97.5])
-    return Interval(100 * float(np.mean(means)), 100 * float(low), 100 * float(high))
+        means.append(each[inside].mean())
+    return _interval(float(np.mean(means)), np.mean(draws, axis=0))
+
+
+def top_k(found: Ints, groups: npt.ArrayLike, strata: npt.ArrayLike, k: int, seed: int = 0) -> Interval:
+    """How often the rank is at most ``k``, in per cent: see :func:`stratified`.
+
+    Args:
+        found: (Q,), ranks from 1.
+        groups, strata: (Q,), preset and family of each question.
+    """
+    return stratified(found <= k, groups, strata, seed)
+
+
+def average_precision(scores: npt.ArrayLike, truth: npt.ArrayLike, counts: npt.ArrayLike | None = None) -> Floats:
+    """Average precision: the precision at each threshold, weighted by the recall that it adds.
+
+    What has the same score stands or falls together, so whoever says the same of everything has the share of
+    what is true.
+
+    Args:
+        scores: (N,), higher is surer.
+        truth: (N,), bool.
+        counts: (R, N), how often each counts, once in each of R draws; each once if None.
+
+    Returns:
+        (R,), from 0 to 1; (1,) without ``counts``. NaN where nothing is true.
+    """
+    sure, true = np.asarray(scores, dtype=np.float64), np.asarray(truth, dtype=np.bool_)
+    times = np.ones((1, len(sure))) if counts is None else np.asarray(counts, dtype=np.float64)
+    order = np.argsort(-sure, kind="stable")
+    sure, times = sure[order], times[:, order]
+    hits = times * true[order]
+    last = np.searchsorted(-sure, -sure, side="right") - 1  # the end of each run of equal scores
+    every = np.cumsum(times, axis=1)[:, last]
+    precision = np.divide(np.cumsum(hits, axis=1)[:, last], every, out=np.zeros_like(every), where=every > 0)
+    total = hits.sum(axis=1)
+    out: Floats = np.divide((hits * precision).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+    return out
+
+
+def calibration_error(probabilities: npt.ArrayLike, truth: npt.ArrayLike, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error: how far what is said lies from what is so, over equal bins of what is said.
+
+    Args:
+        probabilities: any shape, from 0 to 1.
+        truth: the same shape, bool.
+
+    Returns:
+        From 0 to 1: the mean over all, of the distance between the mean probability of a bin and the share in
+        it that is true.
+    """
+    said = np.asarray(probabilities, dtype=np.float64).ravel()
+    true = np.asarray(truth, dtype=np.float64).ravel()
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    gaps = np.abs(np.bincount(place, weights=said - true, minlength=bins))
+    return float(gaps.sum() / len(said))
+
+
+@dataclass(frozen=True)
+class Presence:
+    """How well someone says which families a song holds.
+
+    Args:
+        families: average precision of each family that some song holds and some doesn't, in per cent.
+        macro: their mean, with a 95 % bootstrap interval over songs.
+        calibration: expected calibration error over all songs and families, in per cent.
+    """
+
+    families: dict[str, float]
+    macro: Interval
+    calibration: float
+
+
+def presence_of(logits: npt.NDArray[np.floating], truth: Bools, names: tuple[str, ...], seed: int = 0) -> Presence:
+    """Measure presence.
+
+    Args:
+        logits: (Q, F), the log-odds that a family is there.
+        truth: (Q, F), whether it is; at least one family is there in some songs and not in others.
+        names: of the F families.
+    """
+    rng = np.random.default_rng(seed)
+    count = len(truth)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
+    told = [place for place in range(len(names)) if 0 < truth[:, place].sum() < count]
+    values = {names[place]: float(average_precision(logits[:, place], truth[:, place])[0]) for place in told}
+    draws = [average_precision(logits[:, place], truth[:, place], drawn) for place in told]
+    macro = _interval(float(np.mean(list(values.values()))), np.nanmean(draws, axis=0))
+    said = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    families = {name: 100 * value for name, value in values.items()}
+    return Presence(families, macro, 100 * calibration_error(said, truth))
+
+
+def _interval(value: float, draws: Floats) -> Interval:
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return Interval(100 * value, 100 * float(low), 100 * float(high))

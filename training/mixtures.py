@@ -31,7 +31,11 @@ TEMPO = (60.0, 140.0)
 
 
 def compose(
-    rng: np.random.Generator, families: Sequence[str], seconds: float = 10.0, velocity: int = 100
+    rng: np.random.Generator,
+    families: Sequence[str],
+    seconds: float = 10.0,
+    velocity: int = 100,
+    tempo: float | None = None,
 ) -> dict[str, Performance]:
     """Write one part per family, all in one key and tempo.
 
@@ -39,11 +43,12 @@ def compose(
         rng: where every choice comes from; the same state gives the same parts.
         families: keys of ``FAMILIES``, each once.
         seconds: no note sounds beyond this.
+        tempo: beats a minute; drawn from ``TEMPO`` if None.
 
     Returns:
         For each family at least one note within its typical pitches.
     """
-    beat = 60 / rng.uniform(*TEMPO)
+    beat = 60 / (rng.uniform(*TEMPO) if tempo is None else tempo)
     scale = SCALES[rng.integers(len(SCALES))]
     root = int(rng.integers(12))
     return {

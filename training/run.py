@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
+from synthmatch import checkpoint
+from synthmatch.encoder import Encoder
 from synthmatch.training.batches import Mixer
 from synthmatch.training.classifier import fit_families
 from synthmatch.training.config import Recipe, read_recipe
-from synthmatch.training.recording import Corpus, Progress, gather
+from synthmatch.training.dataplan import DataPlan
+from synthmatch.training.distributed import Processes
+from synthmatch.training.plans import NOBODY
+from synthmatch.training.recording import Corpus, Progress, gather, open_corpus
 from synthmatch.training.trainer import Progress as StepProgress
 from synthmatch.training.trainer import Trainer
 
+MEMORY_GB = 14.0
+PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures takes about 10 ms
 
-def mixer_of(corpus: Corpus, recipe: Recipe) -> Mixer:
-    """Mixtures of the presets on the training side, labelled ones and heard ones alike."""
-    presets = {family: corpus.ids("train", family) for family in recipe.encoder.families}
+
+@dataclass(frozen=True)
+class Trained:
+    """How far a run is.
+
+    Args:
+        taken: steps so far.
+        of: all that the recipe asks for.
+        written: whether this process has written an encoder; none does if the time was over before.
+        first: whether this is the only process, or the one that writes.
+    """
+
+    taken: int
+    of: int
+    written: bool
+    first: bool
+
+
+def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None, memory_gb: float = MEMORY_GB) -> Mixer:
+    """Mixtures of the presets on the training side, labelled ones and heard ones alike.
+
+    Args:
+        device: where mixtures are made; the CPU if None.
+        memory_gb: see :class:`Mixer`.
+    """
+    wanted = (*recipe.encoder.families, NOBODY)
+    presets = {
+        family: [
+            key for key in corpus.ids("train", family) if not recipe.synths or corpus.labels[key].synth in recipe.synths
+        ]
+        for family in wanted
+    }
     clusters = {key: label.cluster for key, label in corpus.labels.items()}
-    return Mixer(corpus.notes, presets, clusters, recipe)
+    return Mixer(corpus.notes, presets, clusters, recipe, corpus.phrases, device, memory_gb)
 
 
 def train(
@@ -27,10 +69,15 @@ def train(
     out: Path,
     workers: int | None = None,
     stop_at: int | None = None,
+    minutes: float | None = None,
+    memory_gb: float = MEMORY_GB,
     recorded: Progress | None = None,
     stepped: StepProgress | None = None,
-) -> int:
+    said: Callable[[str], None] | None = None,
+) -> Trained:
     """Train by a recipe; what was recorded or trained before goes on where it was.
+
+    Started by `torchrun`, each process trains on its share of every step, and the first one records and writes.
 
     Args:
         recipe_name: a recipe of the package, or a TOML file.
@@ -39,27 +86,64 @@ def train(
         out: the encoder's file, written when the recipe's last step (or ``stop_at``) is done.
         workers: host processes that record.
         stop_at: the step to stop at; a later call goes on.
+        minutes: begin no step later than this after the call; a later call goes on. If steps are left then, no
+            encoder is written.
+        memory_gb: what notes may take, in 10^9 bytes, on the device or in memory; if there are more, they stay on
+            disk.
         recorded, stepped: called as notes are recorded and steps are taken.
+        said: called with a sentence that a user may want to read.
 
     Returns:
-        The number of steps taken so far.
+        How far it is.
 
     Raises:
         TrainingError: no banks, or a recipe that doesn't fit.
     """
+    until = math.inf if minutes is None else time.monotonic() + 60 * minutes
     recipe = read_recipe(recipe_name)
-    corpus = gather(data, recipe.extra_notes, workers, recorded, for_benchmark=False)
-    mixer = mixer_of(corpus, recipe)
-    trainer = Trainer(mixer, recipe, folder)
-    encoder = trainer.run(stepped, stop_at)
+    with Processes.join() as processes:
+        if not processes.first:
+            processes.wait()
+        corpus = _corpus(recipe, data, workers, recorded if processes.first else None)
+        if processes.first:
+            processes.wait()
+        mixer = mixer_of(corpus, recipe, processes.device, memory_gb)
+        if said and processes.first:
+            said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
+        trainer = Trainer(mixer, recipe, folder, processes)
+        encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
+    written = processes.first and trainer.step >= min(recipe.steps, stop_at or recipe.steps)
+    if written:
+        _write(encoder, corpus, mixer, recipe_name, trainer.step, out)
+    return Trained(trainer.step, recipe.steps, written, processes.first)
+
+
+def _corpus(recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None) -> Corpus:
+    if recipe.everything:
+        return open_corpus(data, recipe.extra_notes, recipe.phrases)
+    wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases)
+    return gather(data, wanted, workers, recorded, for_benchmark=False)
+
+
+def planners(processes: Processes) -> int:
+    """How many processes write plans: a GPU takes a step in the time of a few plans, a CPU in that of many."""
+    if processes.device.type == "cpu":
+        return 0
+    return max(1, min(PLANNERS, (os.cpu_count() or 1) // processes.world - 1))
+
+
+def _write(encoder: Encoder, corpus: Corpus, mixer: Mixer, recipe_name: str, steps: int, out: Path) -> None:
+    """Fit what is fitted at the end, and write the encoder with what there is to know about it."""
     agreement = fit_families(encoder, corpus)
-    heard = sorted({key for ids in mixer.presets.values() for key in ids})
+    if mixer.recipe.half:
+        encoder.half().float()  # what is in memory is what will be read
+    heard = {key for ids in mixer.presets.values() for key in ids}
     facts = {
         "recipe": recipe_name,
-        "settings": asdict(recipe),
-        "steps": trainer.step,
+        "settings": asdict(mixer.recipe),
+        "steps": steps,
         "family_agreement": agreement,
-        "trained_on": heard,
+        "trained_on": sorted(heard - corpus.parents.keys()),
+        "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
-    encoder.save(out, facts)
-    return trainer.step
+    checkpoint.save(out, encoder, facts, half=mixer.recipe.half)

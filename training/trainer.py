@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,11 +18,16 @@ from torch import Tensor
 from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
 from synthmatch.files import atomic_path, content_hash, write_text
+from synthmatch.training.ahead import plans
 from synthmatch.training.batches import Batch, Mixer
 from synthmatch.training.config import Recipe
-from synthmatch.training.objective import Losses, Memory, objective
+from synthmatch.training.distributed import Processes
+from synthmatch.training.journal import Journal
+from synthmatch.training.objective import ALONE, Losses, Memory, objective
 
 CHECKPOINT_SECONDS = 110.0
+PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
+LOGGED = 20  # steps between two lines of the log
 Progress = Callable[[int, int, Losses], None]
 
 
@@ -29,18 +35,21 @@ class Trainer:
     """Trains an encoder by a recipe; stopped at any moment, it goes on from its last checkpoint as if it
     had not been stopped.
 
-    ``folder`` holds ``state.safetensors`` (weights, optimiser, memory), ``run.json`` (the recipe and the
-    step) and ``log.jsonl``.
+    ``folder`` holds ``state.safetensors`` (weights, their average, optimiser, memory), ``run.json`` (the recipe
+    and the step), ``log.jsonl``, and TensorBoard's files.
     """
 
-    def __init__(self, mixer: Mixer, recipe: Recipe, folder: Path, device: torch.device | None = None) -> None:
-        """Start a run in ``folder``, or take up the one that is there.
+    def __init__(self, mixer: Mixer, recipe: Recipe, folder: Path, processes: Processes = ALONE) -> None:
+        """Start a run in ``folder``, or take up the one that is there; it computes where the mixer does.
+
+        Args:
+            processes: those that share each step's mixtures; the first one writes.
 
         Raises:
             TrainingError: the run in the folder follows another recipe.
         """
-        self.mixer, self.recipe, self.folder = mixer, recipe, folder
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.mixer, self.recipe, self.folder, self.processes = mixer, recipe, folder, processes
+        self.device = mixer.device
         torch.manual_seed(recipe.seed)
         placed = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
@@ -50,56 +59,112 @@ class Trainer:
         )
         size = recipe.encoder
         self.memory = Memory(len(size.families), recipe.memory, size.dimension, self.device)
+        self.average = {k: v.detach().clone() for k, v in self.encoder.named_parameters()} if recipe.ema else {}
         self.step = 0
         self._resume()
 
-    def run(self, progress: Progress | None = None, stop_at: int | None = None) -> Encoder:
-        """Train to the recipe's last step, or to ``stop_at`` of them, and checkpoint there.
+    def run(
+        self,
+        progress: Progress | None = None,
+        stop_at: int | None = None,
+        until: float = math.inf,
+        planners: int = 0,
+        said: Callable[[str], None] | None = None,
+    ) -> Encoder:
+        """Train to the recipe's last step, or to ``stop_at`` of them, or for some time, and checkpoint there.
+
+        Args:
+            progress: called about twice a second, and after the last step.
+            stop_at: the step to stop at.
+            until: what ``time.monotonic`` says when no further step is to be begun.
+            planners: processes that write plans; with 0 a thread does.
+            said: called with a sentence if the log isn't all that it could be.
 
         Returns:
-            The encoder, in evaluation mode.
+            A copy of the encoder on the CPU, in evaluation mode; see :meth:`result`.
         """
         last = min(self.recipe.steps, stop_at or self.recipe.steps)
-        saved = time.monotonic()
         self.encoder.train()
-        with ThreadPoolExecutor(1) as ahead:  # the next batch is composed while this one is learnt from
-            coming = ahead.submit(self.mixer.batch, self.step)
-            while self.step < last:
-                batch = coming.result()
-                if self.step + 1 < last:
-                    coming = ahead.submit(self.mixer.batch, self.step + 1)
-                losses = self.take_step(batch)
-                if progress:
-                    progress(self.step, self.recipe.steps, losses)
-                if self.step % 20 == 0:
-                    self._log(losses)
-                if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    self.checkpoint()
-                    saved = time.monotonic()
+        if self.processes.first:
+            with Journal(self.folder, self.step) as journal:
+                if said and journal.notice:
+                    said(journal.notice)
+                self._steps(last, until, planners, progress, journal)
+        else:
+            self._steps(last, until, planners, None, None)
         self.checkpoint()
-        self.encoder.low_precision = False
-        return self.encoder.eval()
+        self.processes.wait()  # whoever goes on from the checkpoint finds it
+        return self.result()
+
+    def _steps(
+        self, last: int, until: float, planners: int, progress: Progress | None, journal: Journal | None
+    ) -> None:
+        saved = shown = logged = time.monotonic()
+        with closing(plans(self.mixer.planner, self.step, last, planners)) as coming:
+            begun = self.step
+            while self.step < last and not self._stop(until, self.step - begun):
+                plan = next(coming).share(self.processes.rank, self.processes.world)
+                losses = self.take_step(self.mixer.play(plan))
+                now = time.monotonic()
+                if progress and (now - shown > PROGRESS_SECONDS or self.step == last):
+                    progress(self.step, self.recipe.steps, losses)
+                    shown = now
+                if journal and self.step % LOGGED == 0:
+                    speed = LOGGED * self.recipe.mixtures / max(now - logged, 1e-9)
+                    self._log(journal, losses, speed)
+                    logged = now
+                if now - saved > CHECKPOINT_SECONDS:
+                    self.checkpoint()
+                    saved = now
+
+    def _stop(self, until: float, taken: int) -> bool:
+        # Asking the others costs a wait, so several processes ask each other now and then only.
+        if self.processes.world > 1 and taken % LOGGED:
+            return False
+        return self.processes.agree(time.monotonic() >= until)
 
     def take_step(self, batch: Batch) -> Losses:
         """One optimiser step on a batch, which should be the mixer's for this step."""
-        batch = batch.to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.step)
         use_memory = self.step >= self.recipe.memory_from
-        losses = objective(self.encoder, batch, self.memory, self.recipe, use_memory)
+        losses = objective(self.encoder, batch, self.memory, self.recipe, use_memory, self.processes)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()  # type: ignore[no-untyped-call]
+        self.processes.add_gradients(self.encoder.parameters())
         torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
+        self._add_to_average()
         return losses
+
+    def result(self) -> Encoder:
+        """The encoder so far, or the average of its weights if the recipe keeps one: a copy on the CPU, in
+        evaluation mode."""
+        done = copy.deepcopy(self.encoder)
+        if self.average:
+            done.load_state_dict(self.average, strict=False)  # buffers aren't averaged
+        done.low_precision = False
+        return done.cpu().eval()
+
+    def _add_to_average(self) -> None:
+        if not self.average:
+            return
+        # Young averages forget faster, or they would keep the first weights for long.
+        kept = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            now = [value.detach() for value in self.encoder.parameters()]
+            torch._foreach_lerp_(list(self.average.values()), now, 1 - kept)
 
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""
+        if not self.processes.first:
+            return
         tensors: dict[str, Tensor] = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
         for number, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
         tensors |= self.memory.state()
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
         with atomic_path(self.folder / "state.safetensors") as temporary:
             facts = {"step": str(self.step), "recipe": _recipe_hash(self.recipe)}
             save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=facts)
@@ -114,28 +179,28 @@ class Trainer:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata()
         if facts["recipe"] != _recipe_hash(self.recipe):
-            raise TrainingError(
-                f"{self.folder} holds a run of another recipe; name another folder or delete this one."
-            )
+            raise TrainingError(f"{self.folder} holds a run of another recipe; name another folder or delete this one.")
         tensors = load_file(path, device=str(self.device))
-        weights = {k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")}
-        self.encoder.load_state_dict(weights)
+        self.encoder.load_state_dict(_named(tensors, "encoder."))
         kept: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, number, name = key.split(".")
-                kept.setdefault(int(number), {})[name] = value
+        for key, value in _named(tensors, "optimizer.").items():
+            number, name = key.split(".")
+            kept.setdefault(int(number), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
         self.memory.restore(tensors)
+        for name, value in _named(tensors, "average.").items():
+            self.average[name].copy_(value)
         self.step = int(facts["step"])
 
-    def _log(self, losses: Losses) -> None:
-        row = {"step": self.step, "lr": learning_rate(self.recipe, self.step - 1)}
-        row |= {name: round(float(value.detach()), 4) for name, value in vars(losses).items()}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+    def _log(self, journal: Journal, losses: Losses, speed: float) -> None:
+        row = {"lr": learning_rate(self.recipe, self.step - 1)}
+        row |= {name: round(value, 4) for name, value in losses.numbers().items()}
+        journal.write(self.step, row, {"mixtures a second": speed})
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

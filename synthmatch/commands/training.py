@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, json_option, model_option, say, workers_option
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    json_option,
+    library_option,
+    model_option,
+    say,
+    workers_option,
+)
 
 if TYPE_CHECKING:
+    from synthmatch.training import finetune
     from synthmatch.training.objective import Losses
 
 _data_option = click.option(
@@ -22,16 +31,21 @@ _data_option = click.option(
 
 
 @click.command(cls=Command)
+@click.option("--recipe", metavar="NAME", help="A recipe of the package, or a TOML file; `released` if not given.")
 @click.option(
-    "--recipe", default="released", show_default=True, metavar="NAME", help="A recipe of the package, or a TOML file."
+    "--from",
+    "base",
+    metavar="FILE",
+    help="Fine-tune this encoder (`released` is the one that comes with synthmatch) on the presets of your library.",
 )
+@library_option
 @_data_option
 @click.option(
     "--run",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The run's checkpoint and log; `training/runs/NAME` in synthmatch's home if not given.",
+    help="The run's checkpoint and log; a folder in `training/runs` in synthmatch's home if not given.",
 )
 @click.option(
     "--out",
@@ -40,22 +54,48 @@ _data_option = click.option(
     help="The encoder to write; `encoder.safetensors` in the run's folder if not given.",
 )
 @click.option("--stop-at", type=click.IntRange(min=1), metavar="N", help="Stop after this step; a later call goes on.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    help="Begin no step after so many minutes; a later call goes on.",
+)
+@click.option(
+    "--memory-gb",
+    type=click.FloatRange(0),
+    default=14.0,
+    show_default=True,
+    metavar="N",
+    help="What recordings may take of memory, or of the GPU's; if there are more, they stay on disk.",
+)
 @workers_option
 def train(
-    recipe: str,
+    recipe: str | None,
+    base: str | None,
+    library_path: Path | None,
     data: Path | None,
     folder: Path | None,
     out: Path | None,
     stop_at: int | None,
+    minutes: float | None,
+    memory_gb: float,
     workers: int | None,
 ) -> None:
-    """Train an encoder on the installed synths' banks.
+    """Train an encoder on the installed synths' banks, or fine-tune one on your library.
 
     What was recorded or trained before goes on where it was.
     """
     from synthmatch.files import home
     from synthmatch.training import run
 
+    if base is not None:
+        if recipe is not None:
+            raise click.UsageError("--from fine-tunes and follows no recipe; leave out --recipe.")
+        _finetune(base, library_path, data, folder, out, stop_at, minutes, workers)
+        return
+    if library_path is not None:
+        raise click.UsageError("--library is what an encoder is fine-tuned on; name the encoder with --from.")
+    recipe = recipe or "released"
     folder = folder or home() / "training" / "runs" / Path(recipe).stem
     out = out or folder / "encoder.safetensors"
     with Progress("recording", "preset") as recorded, Progress("training", "step") as trained:
@@ -63,10 +103,58 @@ def train(
         def stepped(step: int, steps: int, losses: Losses) -> None:
             trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
 
-        steps = run.train(
-            recipe, data or _notes(), folder, out, workers=workers, stop_at=stop_at, recorded=recorded, stepped=stepped
+        done = run.train(
+            recipe,
+            data or _notes(),
+            folder,
+            out,
+            workers=workers,
+            stop_at=stop_at,
+            minutes=minutes,
+            memory_gb=memory_gb,
+            recorded=recorded,
+            stepped=stepped,
+            said=say,
         )
-    click.echo(f"{out}: an encoder after {steps} steps.")
+    if done.written:
+        click.echo(f"{out}: an encoder after {done.taken} steps.")
+    elif done.first:
+        click.echo(f"{folder}: {done.taken} of {done.of} steps; the same command goes on.")
+
+
+def _finetune(
+    base: str,
+    library_path: Path | None,
+    data: Path | None,
+    folder: Path | None,
+    out: Path | None,
+    stop_at: int | None,
+    minutes: float | None,
+    workers: int | None,
+) -> None:
+    from synthmatch.encoder import RELEASED
+    from synthmatch.files import home
+    from synthmatch.training import finetune
+
+    with Progress("recording", "preset") as recorded, Progress("fine-tuning", "step") as trained:
+
+        def stepped(step: int, steps: int, losses: finetune.Losses) -> None:
+            trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
+
+        done = finetune.finetune(
+            RELEASED if base == "released" else Path(base),
+            library_path,
+            (data or _notes()) / "own",
+            home() / "training" / "runs",
+            folder=folder,
+            out=out,
+            minutes=minutes,
+            stop_at=stop_at,
+            workers=workers,
+            recorded=recorded,
+            stepped=stepped,
+        )
+    click.echo("\n".join(done.lines()))
 
 
 @click.command(cls=Command)
@@ -75,12 +163,20 @@ def train(
     "suites",
     multiple=True,
     metavar="NAME",
-    help="single, mixture or mixture-full; repeatable. All of them if not given.",
+    help="single, mixture, mixture-full, song, degraded or unseen-synth; repeatable. All but the last if not given.",
 )
 @json_option
-@click.option("--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures are asked for.")
+@click.option(
+    "--mixtures", type=click.IntRange(min=1), metavar="N", help="How many mixtures or songs each suite asks about."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE.md", help="Write the table, and JSON beside it.")
 @model_option
+@click.option(
+    "--rival",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An encoder by the paper's recipe, for a row of its own.",
+)
 @_data_option
 @workers_option
 def evaluate(
@@ -89,31 +185,48 @@ def evaluate(
     mixtures: int | None,
     out: Path | None,
     model: Path | None,
+    rival: Path | None,
     data: Path | None,
     workers: int | None,
 ) -> None:
     """Measure how often the right preset is found."""
-    from synthmatch.encoder import RELEASED, Encoder
+    from synthmatch.encoder import RELEASED
     from synthmatch.files import write_text
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
-    from synthmatch.training.recording import gather
+    from synthmatch.training.recording import gather, installed_presets
+    from synthmatch.training.split import frozen
 
-    suites = suites or benchmark.SUITES
-    mixtures = mixtures or benchmark.MIXTURES
+    suites = suites or benchmark.USUAL
     unknown = set(suites) - set(benchmark.SUITES)
     if unknown:
         raise click.BadParameter(f"no suite {', '.join(sorted(unknown))}; choose of {', '.join(benchmark.SUITES)}.")
-    Encoder.load(model or RELEASED)  # said now, not after minutes of recording
+    for path in filter(None, (model or RELEASED, rival)):
+        benchmark.require_fair(path, suites, frozen())  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:
         corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
-    command = " ".join(["synthmatch evaluate", *(f"--suite {name}" for name in suites), f"--mixtures {mixtures}"])
-    report = benchmark.evaluate(corpus, model or RELEASED, suites, mixtures, command, say)
+    report = benchmark.evaluate(
+        corpus,
+        model or RELEASED,
+        suites,
+        mixtures,
+        _typed(suites, mixtures, model, rival),
+        say,
+        rival,
+        benchmark.banks_of(installed_presets()),
+    )
     document = json.dumps(report.to_json(), indent=1)
     if out is not None:
         write_text(out, report.to_markdown())
         write_text(out.with_suffix(".json"), document + "\n")
     click.echo(document if as_json else report.to_markdown())
+
+
+def _typed(suites: tuple[str, ...], mixtures: int | None, model: Path | None, rival: Path | None) -> str:
+    """The command line that makes the same table again."""
+    words = ["synthmatch evaluate", *(f"--suite {name}" for name in suites)]
+    given = (("mixtures", mixtures), ("model", model), ("rival", rival))
+    return " ".join([*words, *(f"--{name} {value}" for name, value in given if value is not None)])
 
 
 def _notes() -> Path:

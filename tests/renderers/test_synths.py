@@ -122,3 +122,15 @@ def test_an_installed_synth_has_its_banks(row: Synth) -> None:
     bank = PresetBank.read(*bank_folders(row))
     assert bank.faults == ()
     assert {preset.synth for preset in bank} == {row.id}
+
+
+def test_banks_of_ones_own_folder_stand_for_the_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours / "amsynth", theirs):
+        folder.mkdir(parents=True)
+    row = replace(AMSYNTH, banks=(theirs,))
+    monkeypatch.setenv("SYNTHMATCH_BANKS", os.pathsep.join((str(tmp_path / "nothing"), str(ours))))
+    assert bank_folders(row) == (ours / "amsynth",)
+    assert bank_folders(replace(row, id="other")) == (theirs,)
+    monkeypatch.delenv("SYNTHMATCH_BANKS")
+    assert bank_folders(row) == (theirs,)

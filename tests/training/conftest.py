@@ -8,6 +8,8 @@ from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.config import Recipe
 from synthmatch.training.notebank import NoteBank, plan
+from synthmatch.training.recording import Corpus
+from synthmatch.training.split import Label
 
 FAMILIES = ("percussion", "bass", "lead")
 EACH = 4
@@ -50,3 +52,12 @@ def notes(tmp_path_factory):
     with RenderPool(1) as pool:
         bank.record(states, plans, pool.render)
     return Notes(bank, {family: [preset.id for preset in presets] for family, presets in chosen.items()})
+
+
+@pytest.fixture(scope="session")
+def corpus(notes):
+    """The small bank as a benchmark: every preset is a labelled test preset."""
+    labels = {
+        key: Label(key, "faust", family, "field", key, "test") for family, ids in notes.presets.items() for key in ids
+    }
+    return Corpus(labels, notes.bank, notes.bank)

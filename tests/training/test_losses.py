@@ -1,7 +1,8 @@
 import torch
 from torch.nn import functional
 
-from synthmatch.training.losses import info_nce
+from synthmatch.training.config import LOSSES
+from synthmatch.training.losses import contrast, full_triplet, info_nce
 
 
 def slow_loop(queries, keys, positive, allowed, temperature):
@@ -65,3 +66,55 @@ def test_a_query_without_negatives_costs_nothing():
     queries, keys, positive, _ = draw(3)
     loss = info_nce(queries, keys, positive, torch.zeros_like(positive), 0.1)
     assert float(loss.detach()) == 0
+
+
+def slow_triplets(queries, keys, positive, allowed, margin):
+    """Every triplet, one at a time."""
+    losses = []
+    for q in range(len(queries)):
+        score = [float(queries[q] @ keys[k]) for k in range(len(keys))]
+        own = [
+            max(0.0, margin - score[p] + score[n])
+            for p in range(len(keys))
+            for n in range(len(keys))
+            if positive[q, p] and allowed[q, n] and not positive[q, n]
+        ]
+        if own:
+            losses.append(sum(own) / len(own))
+    return sum(losses) / len(losses)
+
+
+def test_full_triplet_equals_a_slow_loop():
+    for seed in range(5):
+        queries, keys, positive, allowed = draw(seed)
+        for margin in (0.2, 1.0):
+            found = float(full_triplet(queries, keys, positive, allowed, margin))
+            assert abs(found - slow_triplets(queries, keys, positive, allowed, margin)) < 1e-5
+
+
+def test_triplets_without_positives_or_negatives_cost_nothing():
+    queries, keys, positive, allowed = draw(4)
+    queries.requires_grad_()
+    for loss in (
+        full_triplet(queries, keys, torch.zeros_like(positive), allowed, 1.0),
+        full_triplet(queries, keys, positive, torch.zeros_like(allowed), 1.0),
+    ):
+        assert float(loss.detach()) == 0
+        loss.backward(retain_graph=True)
+        assert queries.grad.isfinite().all()
+        assert not queries.grad.any()
+
+
+def test_a_positive_far_enough_ahead_costs_nothing():
+    queries = torch.tensor([[1.0, 0.0]])
+    keys = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    positive = torch.tensor([[True, False]])
+    assert float(full_triplet(queries, keys, positive, torch.ones_like(positive), 1.0)) == 0
+    assert float(full_triplet(queries, keys, ~positive, torch.ones_like(positive), 1.0)) == 3.0
+
+
+def test_a_recipe_names_its_loss():
+    queries, keys, positive, allowed = draw(2)
+    for name, value in (("infonce", info_nce(*draw(2), 0.1)), ("triplet", full_triplet(*draw(2), 0.7))):
+        assert torch.equal(contrast(name, 0.1, 0.7)(queries, keys, positive, allowed), value)
+    assert set(LOSSES) == {"infonce", "triplet"}

@@ -1,0 +1,149 @@
+"""The parcel for a machine without network: parts below the limit, hashes, and what a damaged part is told."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+OFFLINE = Path(__file__).parent.parent / "tools" / "offline"
+LIMIT = 300_000
+
+needs_shell = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("sha256sum"), reason="parcels are unpacked on Linux, with sha256sum"
+)
+
+
+@pytest.fixture(scope="module")
+def gather() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gather", OFFLINE / "gather.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Path:
+    """What a parcel holds, in small: a wheel, noise that no archive makes smaller, and a folder of its own."""
+    folder = tmp_path / "staged"
+    noise = random.Random(0)
+    for number in range(7):
+        path = folder / "banks" / "some synth" / f"{number}.bank"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(noise.randbytes(20_000 * (number + 1)))
+    (folder / "wheels").mkdir()
+    with zipfile.ZipFile(folder / "wheels" / "parcelled-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("parcelled.py", "SAID = 'here'\n")
+        wheel.writestr("parcelled-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: parcelled\nVersion: 1.0\n")
+        wheel.writestr("parcelled-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr("parcelled-1.0.dist-info/RECORD", "")
+    (folder / "vst").mkdir()
+    (folder / "lib").mkdir()
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (folder / "parcel.json").write_text(f'{{"python": "{python}", "glibc": 17}}', encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def parcel(gather: ModuleType, staged: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "parcel"
+    gather.pack(staged, folder, LIMIT)
+    shutil.copy(OFFLINE / "unpack.sh", folder)
+    return folder
+
+
+def unpack(parcel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In an environment with nothing in it."""
+    command = ["env", "-i", f"PATH={os.environ['PATH']}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_parts_are_below_the_limit_and_hold_every_file_once(staged: Path, parcel: Path) -> None:
+    held: dict[str, bytes] = {}
+    parts = sorted(parcel.glob("part-*.tar.gz"))
+    assert len(parts) > 1
+    for part in parts:
+        assert part.stat().st_size <= LIMIT
+        with tarfile.open(part) as archive:
+            for member in archive:
+                assert member.name not in held
+                file = archive.extractfile(member)
+                assert file is not None
+                held[member.name] = file.read()
+    files = {file.relative_to(staged).as_posix(): file.read_bytes() for file in staged.rglob("*") if file.is_file()}
+    assert held == files
+
+
+def test_the_list_has_the_hash_of_every_part(parcel: Path) -> None:
+    lines = [line.split("  ") for line in (parcel / "parts.sha256").read_text("ascii").splitlines()]
+    assert {name for _, name in lines} == {part.name for part in parcel.glob("part-*.tar.gz")}
+    for digest, name in lines:
+        assert hashlib.sha256((parcel / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_file_above_the_limit_is_named(gather: ModuleType, staged: Path, tmp_path: Path) -> None:
+    (staged / "huge.bin").write_bytes(bytes(LIMIT))
+    with pytest.raises(gather.Refused, match=r"huge\.bin takes 0 MB, more than a part may"):
+        gather.pack(staged, tmp_path / "parcel", LIMIT)
+
+
+@needs_shell
+@pytest.mark.parametrize("harm", ["cut", "changed", "missing"])
+def test_a_damaged_part_is_refused_and_nothing_is_unpacked(parcel: Path, tmp_path: Path, harm: str) -> None:
+    part = parcel / "part-2.tar.gz"
+    data = part.read_bytes()
+    if harm == "missing":
+        part.unlink()
+    else:
+        part.write_bytes(data[:-1] if harm == "cut" else data[:-1] + bytes([data[-1] ^ 1]))
+    done = unpack(parcel, tmp_path / "there")
+    assert done.returncode == 1
+    assert done.stderr == f"error: part-2.tar.gz is {'missing' if harm == 'missing' else 'damaged'}; copy it again.\n"
+    assert list((tmp_path / "there").iterdir()) == []
+
+
+@needs_shell
+def test_another_python_is_refused(gather: ModuleType, staged: Path, tmp_path: Path) -> None:
+    (staged / "parcel.json").write_text('{"python": "3.5", "glibc": 17}', encoding="utf-8")
+    gather.pack(staged, tmp_path / "parcel", LIMIT)
+    shutil.copy(OFFLINE / "unpack.sh", tmp_path / "parcel")
+    done = unpack(tmp_path / "parcel", tmp_path / "there")
+    assert done.returncode == 1
+    assert "The parcel is for Python 3.5".lower() in done.stderr.lower()
+    assert "--python" in done.stderr
+
+
+@needs_shell
+def test_a_parcel_is_set_up_without_network(staged: Path, parcel: Path, tmp_path: Path) -> None:
+    place = tmp_path / "a place"
+    done = unpack(parcel, place)
+    assert done.returncode == 0, done.stderr
+    for file in (staged / "banks").rglob("*.bank"):
+        assert (place / file.relative_to(staged)).read_bytes() == file.read_bytes()
+    told = 'import parcelled, os; print(parcelled.SAID, os.environ["SYNTHMATCH_BANKS"], os.environ["VST_PATH"])'
+    script = f". '{place}/env.sh' && \"$PYTHON\" -c '{told}'"
+    said = subprocess.run(["env", "-i", "sh", "-c", script], capture_output=True, text=True)
+    assert said.stdout == f"here {place / 'banks'} {place / 'vst'}\n", said.stderr
+
+
+@needs_shell
+def test_what_a_plugin_needs_is_found_but_for_the_run_time(gather: ModuleType, tmp_path: Path) -> None:
+    plugin = Path("/usr/lib/vst/amsynth_vst.so")
+    if not plugin.exists():
+        pytest.skip("Debian's amsynth isn't installed; apt-get install amsynth")
+    names = {path.name for path in gather.libraries([plugin], tmp_path)}
+    assert "libgtk-x11-2.0.so.0" in names
+    assert not any(name.startswith(("libc.", "libm.", "libstdc++", "ld-linux")) for name in names)
+    assert gather.newest_glibc([plugin]) >= 4

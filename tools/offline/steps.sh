@@ -1,0 +1,50 @@
+#!/bin/sh
+# Training without network, as steps of under ten minutes. Each goes on where it ended the last time:
+#
+#   sh steps.sh FOLDER record | train | evaluate | results
+#
+# FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
+# (8 a step) and RECORD (what else record.py is to be told, such as "--phrases 3 --variants 2") come from the
+# environment.
+set -eu
+
+[ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
+folder=$1
+step=$2
+# shellcheck source=/dev/null
+. "$folder/env.sh"
+recipe=${RECIPE:-gpu}
+minutes=${MINUTES:-8}
+notes=$folder/home/notes
+run=$folder/home/run-$(basename "$recipe" .toml)
+results=$folder/results
+mkdir -p "$results"
+encoder=$results/encoder.safetensors
+largest=16000000  # bytes that a file may have on its way home
+
+case $step in
+record)
+    # shellcheck disable=SC2086  # a list of options
+    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD:-}
+    ;;
+train)
+    synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes"
+    [ -f "$encoder" ] || exit 3
+    ;;
+evaluate)
+    synthmatch evaluate --model "$encoder" --data "$notes" --out "$results/table.md" ${SUITE:+--suite "$SUITE"}
+    ;;
+results)
+    for file in "$run/run.json" "$run/log.jsonl"; do
+        [ ! -f "$file" ] || cp "$file" "$results"
+    done
+    for file in "$results"/*; do
+        [ "$(wc -c <"$file")" -lt "$largest" ] || { echo "error: $file has $largest bytes or more; use a recipe with half = true." >&2; exit 1; }
+    done
+    ls -l "$results"
+    ;;
+*)
+    echo "error: there is no step $step; name record, train, evaluate or results." >&2
+    exit 2
+    ;;
+esac

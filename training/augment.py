@@ -1,0 +1,176 @@
+"""Makes training mixtures sound like records, on the training device: filters, reverb, drive, noise, tuning."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from synthmatch.audio import ENCODER_RATE
+from synthmatch.training.config import Degradations
+
+Numbers = npt.NDArray[np.float32]
+
+TAIL = ENCODER_RATE // 2  # samples of reverb
+NOISE = 30 * ENCODER_RATE  # samples of noise from which pieces are taken
+LOW_SHELF, HIGH_SHELF = 200.0, 3000.0  # Hz
+TILT = (60.0, 8000.0)  # Hz between which a tilt is a straight line over octaves
+TOP = 7900.0  # the highest frequency, in Hz, at which a low-pass is set
+STEEP = 16  # exponent of the low-pass: about 96 dB an octave
+QUIETER = 20.0  # dB by which noise may lie below what the recipe says
+
+
+@dataclass(frozen=True, eq=False)
+class Treatment:
+    """What is done to each of B mixtures; everything is (B,), and 0 leaves a mixture as it is.
+
+    Args:
+        tilt, low, high, drive: dB.
+        wet: level of the reverb against the dry sound.
+        decay: seconds in which it falls by 60 dB.
+        lowpass: Hz.
+        noise: level against the mixture's.
+        place: where the piece of noise is taken from.
+        cents: how much higher the mixture sounds.
+    """
+
+    tilt: Numbers
+    low: Numbers
+    high: Numbers
+    drive: Numbers
+    wet: Numbers
+    decay: Numbers
+    lowpass: Numbers
+    noise: Numbers
+    place: npt.NDArray[np.int64]
+    cents: Numbers
+
+    def of(self, first: int, last: int) -> Treatment:
+        """That of mixtures first to last."""
+        return Treatment(**{name: value[first:last] for name, value in vars(self).items()})
+
+
+def draw(rng: np.random.Generator, kinds: Degradations, count: int) -> Treatment:
+    """Decide what happens to each of some mixtures."""
+
+    def some(values: npt.NDArray[np.float64], wanted: float) -> Numbers:
+        chosen = rng.random(count) < (kinds.share if wanted > 0 else 0.0)
+        return np.where(chosen, values, 0.0).astype(np.float32)
+
+    def around(most: float) -> Numbers:
+        return some(rng.uniform(-most, most, count), most)
+
+    below = kinds.noise_db + rng.uniform(0, QUIETER, count)
+    return Treatment(
+        around(kinds.tilt_db),
+        around(kinds.shelf_db),
+        around(kinds.shelf_db),
+        some(rng.uniform(0, kinds.drive_db, count), kinds.drive_db),
+        some(rng.uniform(0, kinds.reverb, count), kinds.reverb),
+        rng.uniform(0.1, 0.5, count).astype(np.float32),
+        some(rng.uniform(min(kinds.lowpass, TOP), TOP, count), kinds.lowpass),
+        some(10 ** (-below / 20), kinds.noise_db),
+        rng.integers(NOISE, size=count),
+        around(kinds.cents),
+    )
+
+
+def treat(audio: Tensor, treatment: Treatment) -> Tensor:
+    """Do it: mixtures (B, T) -> (B, T), each at its peak of 1 again (silence stays silence)."""
+
+    def column(values: Numbers) -> Tensor:
+        return torch.from_numpy(values).to(audio.device)[:, None]
+
+    if treatment.cents.any():
+        audio = _retuned(audio, column(treatment.cents))
+    audio = _driven(_at_peak(audio), column(treatment.drive)) if treatment.drive.any() else audio
+    audio = _filtered(audio, treatment)
+    if treatment.noise.any():
+        level = audio.square().mean(dim=1, keepdim=True).sqrt()
+        places = torch.from_numpy(treatment.place).to(audio.device)[:, None]
+        places = (places + torch.arange(audio.shape[1], device=audio.device)) % NOISE
+        audio = audio + column(treatment.noise) * level * _noise(audio.device)[places]
+    return _at_peak(audio)
+
+
+def _at_peak(audio: Tensor) -> Tensor:
+    return audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-9)
+
+
+@lru_cache(maxsize=4)
+def _noise(device: torch.device) -> Tensor:
+    """White noise of unit power, the same on every device."""
+    drawn = np.random.default_rng(0).standard_normal(NOISE, dtype=np.float32)
+    return torch.from_numpy(drawn).to(device)
+
+
+def _retuned(audio: Tensor, cents: Tensor) -> Tensor:
+    """Played faster or slower, by interpolating between samples; what is missing at the end is silence."""
+    samples = audio.shape[1]
+    times = torch.arange(samples, device=audio.device, dtype=torch.float64) * 2 ** (cents.double() / 1200)
+    before = times.floor()
+    share = (times - before).float()
+    first = before.long().clamp(max=samples - 1)
+    second = (first + 1).clamp(max=samples - 1)
+    mixed = audio.gather(1, first) * (1 - share) + audio.gather(1, second) * share
+    return torch.where(times <= samples - 1, mixed, 0.0)
+
+
+def _driven(audio: Tensor, decibels: Tensor) -> Tensor:
+    """Into a soft limiter, a hyperbolic tangent, whose loudest output stays 1."""
+    gain = 10 ** (decibels / 20)
+    return torch.where(decibels > 0, torch.tanh(gain * audio) / torch.tanh(gain), audio)
+
+
+def _filtered(audio: Tensor, treatment: Treatment) -> Tensor:
+    """Tilt, shelves, low-pass and reverb as one product of spectra."""
+    if not any(values.any() for values in (treatment.tilt, treatment.low, treatment.high, treatment.wet,
+                                           treatment.lowpass)):  # fmt: skip
+        return audio
+    samples = audio.shape[1]
+    size = _smooth(samples + TAIL)
+
+    def column(values: Numbers) -> Tensor:
+        return torch.from_numpy(values).to(audio.device)[:, None]
+
+    hertz = torch.linspace(0, ENCODER_RATE / 2, size // 2 + 1, device=audio.device)[None]
+    low, high = (math.log2(edge) for edge in TILT)
+    slope = 2 * (hertz.clamp(*TILT).log2() - low) / (high - low) - 1  # -1 to 1
+    shelf_low = 1 / (1 + (hertz / LOW_SHELF).square())
+    shelf_high = 1 - 1 / (1 + (hertz / HIGH_SHELF).square())
+    decibels = column(treatment.tilt) / 2 * slope
+    decibels = decibels + column(treatment.low) * shelf_low + column(treatment.high) * shelf_high
+    edge = column(treatment.lowpass)
+    passed = torch.where(edge > 0, 1 / (1 + (hertz / edge.clamp(min=1.0)) ** STEEP), 1.0)
+    response = (10 ** (decibels / 20) * passed).to(torch.complex64)
+    if treatment.wet.any():
+        response = response * (1 + torch.fft.rfft(_reverb(treatment, audio.device), size))
+    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)
+    return filtered[:, :samples]
+
+
+def _reverb(treatment: Treatment, device: torch.device) -> Tensor:
+    """(B, TAIL), noise that dies away, at the level asked for."""
+    time = torch.arange(TAIL, device=device)[None] / ENCODER_RATE
+    decay = torch.from_numpy(treatment.decay).to(device)[:, None]
+    tail = _noise(device)[None, :TAIL] * 10 ** (-3 * time / decay)
+    wet = torch.from_numpy(treatment.wet).to(device)[:, None]
+    return wet * tail / tail.square().sum(dim=1, keepdim=True).sqrt()
+
+
+def _smooth(least: int) -> int:
+    """The next even number without large factors, of which transforms are fast."""
+    size = least + least % 2
+    while True:
+        rest = size
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return size
+        size += 2
