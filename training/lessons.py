@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -160,7 +161,7 @@ class Lessons:
         """
         parts = compose(rng, list(cast), self.settings.seconds)
         stems = {
-            family: stem(part, lambda note, each=cast[family]: each.play(note, held_out), self.settings.seconds)
+            family: stem(part, partial(cast[family].play, held_out=held_out), self.settings.seconds)
             for family, part in parts.items()
         }
         gain = self.settings.gain_db

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch import trust
+from synthmatch import census
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.encoder import Encoder
 from synthmatch.errors import EncoderMismatch, LibraryError, TrainingError
@@ -201,7 +201,7 @@ def _record(
 
 def _clusters(library: Library) -> dict[str, str]:
     """The first of its near-duplicates for each state that has some."""
-    same, near = trust.group(library.rows.all_heard())
+    same, near = census.group(library.rows.all_heard())
     first = {state: group[0] for group in near for state in group}
     return {**first, **{state: first.get(group[0], group[0]) for group in same for state in group}}
 

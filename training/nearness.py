@@ -116,7 +116,8 @@ class Neighbourhood:
         if not self._ids:
             return ""
         least = least_distances(rough_print(shape[None]), self._rough, shape.numel())[0]
-        for place in torch.nonzero(least < self._near).flatten().tolist():
+        places: list[int] = torch.nonzero(least < self._near).flatten().tolist()
+        for place in places:
             if distance(recorded_print(self._bank, self._ids[place]), shape) < self._near:
                 return self._ids[place]
         return ""
