@@ -17,6 +17,7 @@ from synthmatch.training.config import Recipe
 from synthmatch.training.mixtures import FADE
 from synthmatch.training.plans import NOBODY, Events, Plan, Planner, mixable
 from synthmatch.training.residence import Notes, Passages, settle
+from synthmatch.training.strangers import Company
 
 REFERENCE = round(REFERENCE_NOTES[0].seconds * ENCODER_RATE)  # samples of a reference note
 FADES = round(FADE * ENCODER_RATE)
@@ -96,7 +97,12 @@ class Mixer:
         self.recipe = recipe
         self.device = device or torch.device("cpu")
         self.presets = mixable(presets, recipe)
-        others = presets.get(NOBODY, ()) if recipe.distractors else ()
+        others: tuple[str, ...] = ()
+        if recipe.distractors:
+            company = Company(bank, passages, recipe.seed)
+            bank, passages = company, company
+            nobodys = tuple(presets.get(NOBODY, ()))
+            others = nobodys + company.strangers * _evenly(len(nobodys), len(company.strangers))
         ids = sorted({key for group in (*self.presets.values(), others) for key in group})
         layout, self.residence = settle(ids, bank, passages if recipe.live else None, self.device, memory_gb)
         self.planner = Planner(layout, {**self.presets, NOBODY: others}, clusters, recipe)
@@ -173,6 +179,11 @@ def _peaks(audio: Tensor) -> Tensor:
     """(B, T) -> (B, 1), in one pass and without a copy."""
     low, high = audio.aminmax(dim=1, keepdim=True)
     return torch.maximum(-low, high)
+
+
+def _evenly(others: int, strangers: int) -> int:
+    """How often strangers stand among other distractors, so that about as many are drawn of each kind."""
+    return max(1, round(others / strangers))
 
 
 def len_of(edges: Ints, rank: int) -> int:

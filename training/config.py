@@ -61,7 +61,9 @@ class Recipe:
         repeats: how often a step's mixtures may hold one preset; families too small for that are never mixed.
         seconds: length of a training mixture.
         extra_notes: notes recorded of each preset beside the reference notes.
-        core_share: share of the steps that mix ``core`` families; the others draw as many at random.
+        core_share: share of the steps that mix ``core`` families; the others draw ``parts`` at random.
+        parts: families of those other steps, whose mixtures hold any number of them, each number as likely; 0 for
+            as many as ``core`` has, dropped like them.
         core: the families of the paper's mixtures.
         drop: probability that a mixture lacks a part.
         solo: share of the mixtures that keep one part alone, which teaches single sounds.
@@ -75,11 +77,13 @@ class Recipe:
         presence_weight, timbre_weight: of these losses beside the mixture's.
         synths: the synths whose presets are trained on; all of them if empty.
         phrases: passages of each preset that are recorded as the synth plays them.
+        variants: perturbed and crossed ones that are made and recorded of each preset, each, and a dry one.
         everything: whether to train on all that was ever recorded in the folder of recordings, whatever is installed
             here, and to record nothing.
         live: the share of the stems that are passages played live, where some were recorded of the preset.
         references: which of the reference notes a part is compared with; one of them is drawn.
-        distractors: probability that a mixture holds a sound that is nobody's part.
+        distractors: probability that a mixture holds a sound that is nobody's part: a preset without a family, or
+            a stranger (:mod:`synthmatch.training.strangers`).
         loss: of ``LOSSES``, for everything that is compared.
         margin: of the triplet loss.
         stem_share: the share of the parts whose stem is heard alone, too.
@@ -99,6 +103,7 @@ class Recipe:
     seconds: float = 5.0
     extra_notes: int = 6
     core_share: float = 0.7
+    parts: int = 0
     core: tuple[str, ...] = ("percussion", "bass", "lead")
     drop: float = 0.2
     solo: float = 0.15
@@ -115,6 +120,7 @@ class Recipe:
     timbre_weight: float = 0.5
     synths: tuple[str, ...] = ()
     phrases: int = 0
+    variants: int = 0
     everything: bool = False
     live: float = 0.5
     references: tuple[int, ...] = (0, 1, 2, 3, 4)

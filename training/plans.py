@@ -17,7 +17,7 @@ from synthmatch.training.config import Recipe
 from synthmatch.training.mixtures import LEVELS
 from synthmatch.training.residence import GRID, Layout
 
-DISTRACTOR_DB = 12.0  # how much softer than a part a distractor is at most
+DISTRACTOR_DB = (-12.0, 6.0)  # the level of a distractor's peak against a part's: drums stand out, drones don't
 NOBODY = ""
 """The family of presets that may be heard in mixtures, but are nobody's part."""
 
@@ -169,9 +169,10 @@ class Planner:
         """The plan of a step: always the same for the same recipe and sound."""
         recipe = self.recipe
         rng = np.random.default_rng((recipe.seed, step))
-        families = self._families(rng)
+        core = rng.random() < recipe.core_share
+        families = self._families(rng, core)
         columns = np.stack([_column(rng, self._pools[key], recipe.mixtures) for key in families], axis=1)
-        mixture, column = np.nonzero(self._kept(rng, len(families), step))
+        mixture, column = np.nonzero(self._kept(rng, len(families), step, core or not recipe.parts))
         family, state = families[column], columns[mixture, column]
         labels = self._labels(rng, mixture, family, state)
         strange = np.nonzero(rng.random(recipe.mixtures) < recipe.distractors)[0] if len(self._others) else mixture[:0]
@@ -194,17 +195,23 @@ class Planner:
             treatment=draw(rng, recipe.degradations, recipe.mixtures) if recipe.degradations.any else None,
         )
 
-    def _families(self, rng: np.random.Generator) -> Ints:
+    def _families(self, rng: np.random.Generator, core: bool) -> Ints:
         names = list(self.families)
-        if rng.random() < self.recipe.core_share:
+        if core:
             return np.array([names.index(key) for key in self.recipe.core], np.int64)
-        return rng.choice(len(names), min(len(self.recipe.core), len(names)), replace=False).astype(np.int64)
+        count = self.recipe.parts or len(self.recipe.core)
+        return rng.choice(len(names), min(count, len(names)), replace=False).astype(np.int64)
 
-    def _kept(self, rng: np.random.Generator, families: int, step: int) -> Bools:
-        """(B, K), which parts each mixture keeps: at least one."""
+    def _kept(self, rng: np.random.Generator, families: int, step: int, most: bool) -> Bools:
+        """(B, K), which parts each mixture keeps, at least one: most of them, or any number."""
         count = self.recipe.mixtures
         one = rng.integers(families, size=count)[:, None] == np.arange(families)
-        several = rng.random((count, families)) >= self.recipe.drop
+        if most:
+            several = rng.random((count, families)) >= self.recipe.drop
+        else:
+            order = rng.random((count, families)).argsort(axis=1)
+            one = order == 0
+            several = order < rng.integers(1, families + 1, size=count)[:, None]
         alone = rng.random(count) < solo_share(self.recipe, step)
         kept: Bools = one | (several & ~alone[:, None])
         return kept
@@ -219,7 +226,7 @@ class Planner:
     def _level(self, rng: np.random.Generator, family: Ints, others: int) -> npt.NDArray[np.float32]:
         most = self.recipe.gain_db
         parts = self._levels[family] * 10 ** (rng.uniform(-most, most, len(family)) / 20)
-        rest = 10 ** (-rng.uniform(0, DISTRACTOR_DB, others) / 20)
+        rest = 10 ** (rng.uniform(*DISTRACTOR_DB, others) / 20)
         return np.concatenate([parts, rest]).astype(np.float32)
 
     def _references(self, rng: np.random.Generator, state: Ints) -> tuple[Ints, Ints]:

@@ -45,12 +45,11 @@ def arguments() -> argparse.ArgumentParser:
 
 def plan_of(given: argparse.Namespace) -> DataPlan:
     """The plan that a command line asks for."""
-    count = given.variants
     return DataPlan(
         notes=given.notes,
         phrases=given.phrases,
         phrase_sides=("train", "valid", "test") if given.evaluated else ("train",),
-        variants=Counts(dry=min(count, 1), perturbed=count, crossed=count, random=given.random),
+        variants=Counts.of(given.variants, given.random),
         variant_phrases=given.variant_phrases,
         synths=SYNTHS if given.synths == "all" else tuple(given.synths.split(",")),
         banks=tuple(given.bank),

@@ -14,6 +14,7 @@ import torch
 from synthmatch import checkpoint
 from synthmatch.encoder import Encoder
 from synthmatch.training.batches import Mixer
+from synthmatch.training.calibration import calibrate_presence
 from synthmatch.training.classifier import fit_families
 from synthmatch.training.config import Recipe, read_recipe
 from synthmatch.training.dataplan import DataPlan
@@ -22,6 +23,7 @@ from synthmatch.training.plans import NOBODY
 from synthmatch.training.recording import Corpus, Progress, gather, open_corpus
 from synthmatch.training.trainer import Progress as StepProgress
 from synthmatch.training.trainer import Trainer
+from synthmatch.training.variants import Counts
 
 MEMORY_GB = 14.0
 PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures takes about 10 ms
@@ -121,7 +123,7 @@ def train(
 def _corpus(recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None) -> Corpus:
     if recipe.everything:
         return open_corpus(data, recipe.extra_notes, recipe.phrases)
-    wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases)
+    wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases, variants=Counts.of(recipe.variants))
     return gather(data, wanted, workers, recorded, for_benchmark=False)
 
 
@@ -135,6 +137,8 @@ def planners(processes: Processes) -> int:
 def _write(encoder: Encoder, corpus: Corpus, mixer: Mixer, recipe_name: str, steps: int, out: Path) -> None:
     """Fit what is fitted at the end, and write the encoder with what there is to know about it."""
     agreement = fit_families(encoder, corpus)
+    if mixer.recipe.presence_weight:
+        calibrate_presence(encoder, corpus)
     if mixer.recipe.half:
         encoder.half().float()  # what is in memory is what will be read
     heard = {key for ids in mixer.presets.values() for key in ids}

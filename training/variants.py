@@ -50,6 +50,11 @@ class Counts:
     crossed: int = 0
     random: int = 0
 
+    @classmethod
+    def of(cls, count: int, random: int = 0) -> Counts:
+        """So many perturbed and crossed ones each, and a dry one, if any."""
+        return cls(min(count, 1), count, count, random)
+
 
 @dataclass(frozen=True)
 class Parent:

@@ -154,6 +154,25 @@ def test_distractors_are_heard_and_nobodys_part(notes, recipe):
     assert not torch.allclose(batch.mixtures, plain.mixtures)
 
 
+def test_without_presets_of_no_family_strangers_are_the_distractors(notes, recipe):
+    mixer = Mixer(notes.bank, notes.presets, {}, replace(recipe, distractors=0.5))
+    plans = [mixer.planner.plan(step) for step in range(100)]
+    strange = sum(len(plan.level) - len(plan.labels.mixture) for plan in plans)
+    assert 0.4 < strange / (100 * recipe.mixtures) < 0.6
+    batch = next(mixer.play(plan) for plan in plans if len(plan.level) > len(plan.labels.mixture))
+    assert batch.mixtures.isfinite().all()
+    assert batch.mixtures.abs().amax(1).allclose(torch.ones(recipe.mixtures))
+
+
+def test_songs_hold_any_number_of_parts_each_as_likely(notes, recipe):
+    asked = replace(recipe, core=("bass", "lead"), core_share=0.0, parts=3, solo=0.0, solo_start=0.0)
+    planner = Mixer(notes.bank, notes.presets, {}, asked).planner
+    held = np.concatenate([np.bincount(planner.plan(step).labels.mixture) for step in range(400)])
+    shares = np.bincount(held, minlength=4) / len(held)
+    assert shares[0] == 0
+    assert np.allclose(shares[1:], 1 / 3, atol=0.05)
+
+
 def test_stems_are_the_parts_alone(notes, recipe):
     mixer = Mixer(notes.bank, notes.presets, {}, replace(recipe, stem_share=1.0, gain_db=0.0))
     batch = mixer.batch(4)

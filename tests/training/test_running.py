@@ -222,7 +222,7 @@ def test_a_small_family_repeats_its_presets_evenly(notes, tiny):
         Mixer(notes.bank, notes.presets, {}, replace(recipe, repeats=2))
 
 
-@pytest.mark.parametrize("name", ["unseen", "paper", "long", "released"])
+@pytest.mark.parametrize("name", ["unseen", "paper", "released"])
 def test_the_banks_are_enough_for_a_recipe(name):
     recipe = read_recipe(name)
     for family in recipe.core:
