@@ -131,9 +131,9 @@ def _decibels(power: float) -> float:
 def _band_power(mono: Floats, window: int, bands: int) -> Floats:
     """(frames, bands): the mean power of the bins of each band."""
     hop = window // 2
-    frames = 1 + math.ceil(max(0, len(mono) - hop) / hop)
+    frames = max(1, math.ceil((len(mono) - hop) / hop))
     padded = np.zeros((frames - 1) * hop + window, np.float32)
-    padded[: len(mono)] = mono[: len(padded)]
+    padded[: len(mono)] = mono
     pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     spectrum = np.fft.rfft(pieces * _hann(window), axis=1)
     power = spectrum.real**2 + spectrum.imag**2
