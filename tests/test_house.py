@@ -24,13 +24,14 @@ FOLDERS = {
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
-    ("files", "notes", "audio", "phrases", "loudness", "samebytes"),
-    ("presets", "features", "spectrogram", "soundprint"),
-    ("index", "encoder", "checkpoint", "renderers", "models"),
+    ("files", "notes", "audio", "phrases", "loudness", "samebytes", "pitch", "partnotes"),
+    ("presets", "features", "spectrogram", "soundprint", "spectra", "evolution"),
+    ("index", "encoder", "checkpoint", "renderers", "models", "likeness"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
+        *("refinement", "tryout", "starts"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
     ),
     ("cli", "commands", "web", "__main__"),
@@ -50,6 +51,7 @@ ONLY: dict[str, set[str]] = {
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.loudness"},
+    "cma": {"synthmatch.evolution"},
     "distributed": {"synthmatch.renderers.cluster"},
 }
 

@@ -74,7 +74,7 @@ def test_the_moves_are_the_difference(refined: Refinement) -> None:
     assert not {"level", "amp_velocity"} & {move.knob for move in refined.moves}
 
 
-def test_the_seed_alone_decides(refined: Refinement, part: Clip, encoder: Encoder) -> None:
+def test_the_seed_alone_decides(part: Clip, encoder: Encoder) -> None:
     few = Effort(seconds=300, renders=30, seed=5)
     with RenderPool(2) as pool:
         first = refine(MOVED, part, NOTES, pool, encoder, effort=few)
@@ -144,9 +144,9 @@ def test_what_can_not_be_refined_is_refused(part: Clip, pool: RenderPool, encode
     zyn = Preset("Bells", State("zynaddsubfx", b"<ZynAddSubFX-data/>"))
     assert not can_be_refined(zyn)
     assert not can_be_refined(random_patches(replace(SYNTHS["kars"], parameters=SYNTHS["kars"].parameters[:1]), 1)[0])
-    with pytest.raises(PresetError, match="Bells can't be refined, since a preset of ZynAddSubFX doesn't lay its knobs"):
+    with pytest.raises(PresetError, match="Bells can't be refined, since a preset of ZynAddSubFX doesn't lay"):
         refine(zyn, part, NOTES, pool, encoder)
-    with pytest.raises(InputError, match="The notes last 11.0 s; choose a passage of at most 10 s"):
+    with pytest.raises(InputError, match=r"The notes last 11\.0 s; choose a passage of at most 10 s"):
         refine(TRUE, part, Performance.single(60, 100, 10.0, 1.0), pool, encoder)
     with pytest.raises(AudioError, match="What is heard of the part is silent"):
         refine(TRUE, part.scaled(0), NOTES, pool, encoder)
@@ -168,7 +168,7 @@ def test_a_start_is_named_by_id_or_file(library: Library, bank: PresetBank, tmp_
     assert named_start(library, first.id).state == bank.presets[0].state
     with pytest.raises(LibraryError, match="holds no preset"):
         named_start(library, "0" * 20)
-    with pytest.raises(LibraryError, match="missing.fxp isn't there; name a preset file"):
+    with pytest.raises(LibraryError, match=r"missing\.fxp isn't there; name a preset file"):
         named_start(library, str(tmp_path / "missing.fxp"))
     with pytest.raises(PresetError, match="doesn't name one preset: it holds 9 presets"):
         named_start(None, str(bank.presets[0].file))

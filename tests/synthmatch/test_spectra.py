@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -35,7 +37,7 @@ def slow_band_power(mono: Floats, window: int, edges: npt.NDArray[np.intp]) -> n
         piece = padded[start : start + window] * shape * 2 / shape.sum()
         power = [abs(np.sum(piece * np.exp(-2j * np.pi * k * np.arange(window) / window))) ** 2
                  for k in range(edges[-1])]  # fmt: skip
-        rows.append([np.mean(power[low:high]) for low, high in zip(edges, edges[1:], strict=False)])
+        rows.append([np.mean(power[low:high]) for low, high in pairwise(edges)])
     return np.array(rows)
 
 
