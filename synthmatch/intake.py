@@ -6,11 +6,13 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synthmatch import scrutiny
 from synthmatch.census import Heard
+from synthmatch.descriptors import measure
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
 from synthmatch.presets.bank import PresetBank
@@ -185,6 +187,7 @@ def _render(
             with library.rows.transaction():
                 library.rows.rendered(state, renderers[synth], sound)
                 library.rows.heard(state, Heard.of(result.clips))
+                library.rows.measured(state, measure(result.clips))
             embedder.put(state, result.clips)
         now = time.monotonic()
         taken[synth].append(now - last)
@@ -201,6 +204,20 @@ def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progres
         damaged = list(_readable(library, waiting, embedder))
     counter.advance(len(damaged))
     return len(waiting) - len(damaged)
+
+
+def measure_stored(library: Library, progress: Progress | None) -> int:
+    """Measure every stored sound that wasn't measured yet, or by an older version; returns how many were. Damaged ones
+    are passed over."""
+    waiting = sorted(rendered_ids(library) - library.rows.measures().keys())
+    measured = 0
+    for done, state in enumerate(waiting, 1):
+        with suppress(LibraryError):
+            library.rows.measured(state, measure(library.sound(state)))
+            measured += 1
+        if progress is not None:
+            progress(done, len(waiting), "measuring")
+    return measured
 
 
 def rendered_ids(library: Library) -> set[str]:

@@ -20,7 +20,9 @@ import numpy.typing as npt
 
 from synthmatch import intake, scrutiny
 from synthmatch.audio import Clip
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
+from synthmatch.descriptors import describe
 from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.export import export_preset
 from synthmatch.facts import Facts
@@ -104,7 +106,8 @@ class Library(Closing):
             for row, state in enumerate(self.vectors.ids)
             if state in states and states[state].status == RENDERED
         }
-        self._listings = listed(self.rows.listings(), states, presence, self.families)
+        words = {state: describe(measures) for state, measures in self.rows.measures().items()}
+        self._listings = listed(self.rows.listings(), states, presence, self.families, words)
         self.neighbours = Neighbours(
             self.path / "index" / (self._facts.encoder or "none"), self._facts.spaces, self.vectors, self._listings
         )
@@ -139,11 +142,12 @@ class Library(Closing):
         )
         return content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
 
-    def presets(self, *, bank: str | None = None, synth: str | None = None) -> tuple[Listing, ...]:
-        """Its listings in the order in which they were added, those of one bank or synth if asked."""
-        return tuple(
-            each for each in self._listings if bank in (None, each.bank) and synth in (None, each.synth)
-        )
+    def presets(
+        self, *, bank: str | None = None, synth: str | None = None, choice: Choice = EVERYTHING
+    ) -> tuple[Listing, ...]:
+        """Its listings in the order in which they were added; those of one bank or synth, or of a choice, if asked."""
+        found = (each for each in self._listings if bank in (None, each.bank) and synth in (None, each.synth))
+        return tuple(filter(choice.takes, found))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
@@ -201,7 +205,7 @@ class Library(Closing):
 
     # What is near
     def search(
-        self, space: str, vector: npt.NDArray[np.float32], k: int, *, synth: str | None = None
+        self, space: str, vector: npt.NDArray[np.float32], k: int, *, choice: Choice = EVERYTHING
     ) -> list[tuple[Listing, float]]:
         """The nearest presets in a space.
 
@@ -209,13 +213,13 @@ class Library(Closing):
             space: a family, or "timbre" for all presets.
             vector: (D,), unit length.
             k: at most so many, one per state.
-            synth: only this synth's.
+            choice: only those that it takes.
 
         Returns:
-            Listings with their cosine, best first. Of several listings of a state the first one that is
-            labelled with the family stands for it.
+            Listings with their cosine, best first. Of several listings of a state that the choice takes, the first
+            one that is labelled with the family stands for it.
         """
-        return self.neighbours.search(space, vector, k, synth)
+        return self.neighbours.search(space, vector, k, choice)
 
     # What changes it
     def require_encoder(self, encoder: Encoder) -> None:
@@ -267,8 +271,8 @@ class Library(Closing):
             return intake.add(self, bank, encoder, pool, fingerprints, progress)
 
     def update(self, encoder: Encoder, progress: Progress | None = None) -> int:
-        """Embed the stored sound again for another encoder, without rendering; also lists presets anew
-        after labels have changed. The library stays as it was until everything is embedded.
+        """Embed the stored sound again for another encoder, without rendering, and measure what isn't measured yet;
+        also lists presets anew after labels have changed. The library stays as it was until everything is embedded.
 
         Returns:
             The number of states embedded. Damaged sounds are passed over: :meth:`verify` names them.
@@ -282,6 +286,7 @@ class Library(Closing):
             done = intake.embed_stored(self, encoder, store, progress)
             store.compact(intake.rendered_ids(self))
             facts.write(self.path / "library.json")
+            intake.measure_stored(self, progress)
             self.finish()
         return done
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library import Library
@@ -45,6 +46,7 @@ class Query:
         start, end: the passage to listen to, in seconds; to the clip's end if ``end`` is None.
         families: the families asked for; those that are heard, if none is named.
         name: what messages and JSON call it: a path.
+        choice: the presets among which matches are looked for.
     """
 
     clip: Clip
@@ -52,6 +54,7 @@ class Query:
     end: float | None = None
     families: tuple[str, ...] = ()
     name: str = "the clip"
+    choice: Choice = EVERYTHING
 
     def passage(self) -> Clip:
         """The part to listen to.
@@ -120,6 +123,7 @@ class Matcher:
         single: bool = False,
         start: float | None = None,
         end: float | None = None,
+        choice: Choice | None = None,
     ) -> MatchResult:
         """Find the closest presets per family.
 
@@ -130,25 +134,35 @@ class Matcher:
                 least ``PRESENT``), and always the most probable one.
             single: the sound is one instrument alone. Without families it is compared with all presets
                 by timbre, and the result has one entry, "any".
-            start, end: the passage to listen to, in seconds; these two and ``families`` override a query's.
+            start, end: the passage to listen to, in seconds.
+            choice: the presets among which matches are looked for; like ``families``, ``start`` and ``end`` it
+                overrides a query's.
 
         Raises:
             AudioError: the file can't be read, or the passage is too short or silent.
             InputError: an unknown family, ``k`` below 1, or a passage outside the clip.
+            LibraryError: no preset fits the choice.
         """
         query = _query(song, families, start, end)
+        if choice is not None:
+            query = replace(query, choice=choice)
         if k < 1:
             raise InputError(f"{k} matches can't be shown; ask for at least 1.")
         known = self.encoder.config.families
         unknown = [family for family in query.families if family not in known]
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
+        if query.choice and not self.library.presets(choice=query.choice):
+            raise LibraryError(
+                f"The library {self.library.path} holds no preset that fits ({query.choice});"
+                " `synthmatch library show` shows what there is."
+            )
         heard = self._hear(query.passage())
         if single and not query.families:
-            found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k)]
+            found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k, query.choice)]
         else:
             shown = query.families or self._present(heard.presence)
-            found = [self._family(family, heard, k) for family in dict.fromkeys(shown)]
+            found = [self._family(family, heard, k, query.choice) for family in dict.fromkeys(shown)]
         found.sort(key=lambda each: -each.presence)
         last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
         return MatchResult(
@@ -174,12 +188,14 @@ class Matcher:
         shown |= {family for family, chance in zip(families, presence, strict=True) if chance >= PRESENT}
         return tuple(family for family in families if family in shown)
 
-    def _family(self, family: str, heard: _Heard, k: int) -> FamilyMatches:
+    def _family(self, family: str, heard: _Heard, k: int, choice: Choice) -> FamilyMatches:
         place = self.encoder.config.families.index(family)
-        return self._nearest(family, float(heard.presence[place]), family, heard.vectors[place], k)
+        return self._nearest(family, float(heard.presence[place]), family, heard.vectors[place], k, choice)
 
-    def _nearest(self, key: str, presence: float, space: str, vector: Floats, k: int) -> FamilyMatches:
-        found = self.library.search(space, vector, k)
+    def _nearest(
+        self, key: str, presence: float, space: str, vector: Floats, k: int, choice: Choice
+    ) -> FamilyMatches:
+        found = self.library.search(space, vector, k, choice=choice)
         return FamilyMatches(
             key, presence, tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
         )

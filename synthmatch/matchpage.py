@@ -56,4 +56,5 @@ def _card(library: Library, match: Match) -> MatchCard:
     preset = match.preset
     file = match.files[0] if match.files else preset.file
     sound = Sound(library.preview(preset.id), preset.name)
-    return MatchCard(match.rank, match.score, PresetCard(preset.name, preset.synth, preset.bank, sound, str(file)))
+    card = PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), preset.note)
+    return MatchCard(match.rank, match.score, card)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import LibraryError
 from synthmatch.files import content_hash
@@ -40,7 +41,7 @@ class Neighbours:
                 self._listings.setdefault(listing.id, []).append(listing)
 
     def search(
-        self, space: str, vector: npt.NDArray[np.float32], k: int, synth: str | None = None
+        self, space: str, vector: npt.NDArray[np.float32], k: int, choice: Choice = EVERYTHING
     ) -> list[tuple[Listing, float]]:
         """See :meth:`Library.search`."""
         if space not in self._spaces:
@@ -52,12 +53,10 @@ class Neighbours:
             self._indexes[space] = index
         ids = self._vectors.ids
         only = None
-        if synth is not None:
-            only = [
-                row for row, state in enumerate(ids) if any(each.synth == synth for each in self._of(state))
-            ]
+        if choice:
+            only = [row for row, state in enumerate(ids) if any(map(choice.takes, self._of(state)))]
         found = self._indexes[space].search(vector, k, only)
-        return [(self._shown(ids[row], space), score) for row, score in found]
+        return [(self._shown(ids[row], space, choice), score) for row, score in found]
 
     def build(self) -> None:
         """Write the Annoy files of every space in which something has changed."""
@@ -88,8 +87,9 @@ class Neighbours:
     def _of(self, state: str) -> Sequence[Listing]:
         return self._listings.get(state, ())
 
-    def _shown(self, state: str, space: str) -> Listing:
-        return next((each for each in self._of(state) if each.family == space), self._of(state)[0])
+    def _shown(self, state: str, space: str, choice: Choice) -> Listing:
+        meant = [each for each in self._of(state) if choice.takes(each)]
+        return next((each for each in meant if each.family == space), meant[0])
 
     def _key(self) -> str:
         """Hash of what the rows of the vectors are."""

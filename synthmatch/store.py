@@ -10,13 +10,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from synthmatch.census import Heard
+from synthmatch.descriptors import VERSION, Measures
 from synthmatch.errors import LibraryError
 from synthmatch.presets.preset import Preset
 
@@ -61,12 +62,19 @@ CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared b
     digest TEXT NOT NULL,
     spread REAL                            -- dB between two renders; NULL if it was rendered once
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measures (      -- how a state sounds, in numbers (descriptors.py)
+    state TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    numbers TEXT NOT NULL                  -- JSON
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rates (
     synth TEXT PRIMARY KEY,
     states INTEGER NOT NULL,
     seconds REAL NOT NULL
 ) WITHOUT ROWID;
 """
+
+_OF_SOUND = ("heard", "measures")  # tables of what is known of a sound, and goes with it
 
 _STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
 _LISTING = "number, state, name, bank, file, slot, family, label_source, category, author, comment, tags"
@@ -195,6 +203,16 @@ class Rows:
         """How far apart two renders of a state are, in dB, for those that were rendered twice."""
         return dict(self._connection.execute("SELECT state, spread FROM heard WHERE spread IS NOT NULL"))
 
+    def measured(self, state: str, measures: Measures) -> None:
+        """Keep how a state sounds, in numbers."""
+        numbers = json.dumps([float(f"{each:.5g}") for each in astuple(measures)])
+        self._connection.execute("INSERT OR REPLACE INTO measures VALUES (?, ?, ?)", (state, VERSION, numbers))
+
+    def measures(self) -> dict[str, Measures]:
+        """How each state sounds, in numbers; those that an older version measured are missing."""
+        rows = self._connection.execute("SELECT state, numbers FROM measures WHERE version = ?", (VERSION,))
+        return {state: Measures(*json.loads(numbers)) for state, numbers in rows}
+
     def failed(self, state: str, renderer: str, failure: str, reason: str) -> None:
         """Note why a state made no usable sound."""
         self._connection.execute(
@@ -205,7 +223,8 @@ class Rows:
     def forget_sound(self, states: Iterable[str]) -> None:
         """Make states pending again, since their sound is lost or damaged."""
         states = list(states)
-        self._connection.executemany("DELETE FROM heard WHERE state = ?", [(state,) for state in states])
+        for table in _OF_SOUND:
+            self._connection.executemany(f"DELETE FROM {table} WHERE state = ?", [(state,) for state in states])
         self._connection.executemany(
             "UPDATE states SET status = ?, failure = '', reason = '', gains = '[]', bounds = '[]', bytes = 0"
             " WHERE id = ?",
@@ -226,7 +245,8 @@ class Rows:
         unlisted = "FROM states WHERE id NOT IN (SELECT state FROM listings)"
         ids = [str(row[0]) for row in self._connection.execute(f"SELECT id {unlisted} ORDER BY id")]
         self._connection.execute(f"DELETE {unlisted}")
-        self._connection.execute("DELETE FROM heard WHERE state NOT IN (SELECT id FROM states)")
+        for table in _OF_SOUND:
+            self._connection.execute(f"DELETE FROM {table} WHERE state NOT IN (SELECT id FROM states)")
         return ids
 
     def states(self) -> dict[str, StateRow]:

@@ -25,13 +25,13 @@ FOLDERS = {
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
     ("files", "notes", "audio", "phrases", "loudness", "samebytes", "pitch", "partnotes"),
-    ("presets", "features", "spectrogram", "soundprint", "spectra", "evolution"),
+    ("presets", "features", "spectrogram", "soundprint", "spectra", "evolution", "descriptors"),
     ("index", "encoder", "checkpoint", "renderers", "models", "likeness"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
-        *("refinement", "tryout", "starts"),
+        *("refinement", "tryout", "starts", "choice"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
     ),
     ("cli", "commands", "web", "__main__"),

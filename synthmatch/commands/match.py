@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, json_option, library_option, model_option, say, table
+from synthmatch.commands.framework import Command, choice_options, json_option, library_option, model_option, say, table
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="A part to look for, whether it's heard or not; repeatable. By default those that are heard.",
 )
+@choice_options
 @click.option("--single", is_flag=True, help="SONG is one instrument alone.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write each preset's files into a folder of its own."
@@ -41,6 +42,10 @@ def match(
     start: float,
     end: float | None,
     families: tuple[str, ...],
+    synths: tuple[str, ...],
+    banks: tuple[str, ...],
+    tags: tuple[str, ...],
+    words: tuple[str, ...],
     single: bool,
     out: Path | None,
     as_json: bool,
@@ -53,11 +58,13 @@ def match(
     SONG is a WAV, FLAC, MP3 or OGG file of any length.
     """
     from synthmatch import audio
+    from synthmatch.choice import Choice
     from synthmatch.commands.library import load_encoder
     from synthmatch.library import Library
     from synthmatch.matcher import Matcher, Query
 
-    query = Query(audio.read(song), start, end, families, str(song))  # first of all: a library takes its time
+    choice = Choice(synths, banks, (), tags, words)
+    query = Query(audio.read(song), start, end, families, str(song), choice)  # first of all: a library takes its time
     with Library.open(library_path) as library:
         matcher = Matcher(library, load_encoder(model))
         result = matcher.match(query, count, single=single)
@@ -80,7 +87,7 @@ def _print_tables(result: MatchResult) -> None:
     click.echo(f"{result.path}, {result.start:.1f} to {result.end:.1f} s")
     for found in result:
         click.echo(f"\n{_heading(found)}")
-        click.echo(matches_table(found) if found.matches else "  The library holds no preset of this family.")
+        click.echo(matches_table(found) if found.matches else "  The library holds no such preset of this family.")
 
 
 def _heading(found: FamilyMatches) -> str:
@@ -102,8 +109,10 @@ def matches_table(found: FamilyMatches) -> str:
             each.preset.name,
             each.preset.synth,
             each.preset.bank,
+            each.preset.label,
+            ", ".join(each.preset.descriptors),
             each.files[0] if each.files else each.preset.file,
         )
         for each in found
     ]
-    return table(("#", "score", "preset", "synth", "bank", "file"), rows, indent="  ")
+    return table(("#", "score", "preset", "synth", "bank", "family", "sounds", "file"), rows, indent="  ")

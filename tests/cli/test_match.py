@@ -26,7 +26,10 @@ def test_json_stands_alone_on_stdout(place: Any, run: Callable[..., Any]) -> Non
         assert 0 <= family["presence"] <= 1
         assert [match["rank"] for match in family["matches"]] == list(range(1, len(family["matches"]) + 1))
         for match in family["matches"]:
-            assert set(match) == {"rank", "score", "id", "name", "synth", "bank", "family", "files"}
+            assert set(match) == {
+                *("rank", "score", "id", "name", "synth", "bank", "family", "label_source", "tags", "descriptors"),
+                "files",
+            }
             assert -1 <= match["score"] <= 1
             assert match["files"] == []
 

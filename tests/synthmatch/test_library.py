@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from synthmatch import embedding
+from synthmatch.choice import Choice
 from synthmatch.encoder import Encoder
 from synthmatch.errors import EncoderMismatch, LibraryError, SynthError
 from synthmatch.library import Library
@@ -163,8 +164,8 @@ def test_an_estimate_counts_what_is_new_and_learns_from_what_was_done(
 
 def test_a_filter_by_synth_and_the_index_agree(library: Library) -> None:
     vector = library.vectors.space("timbre")[3, 2].astype(np.float32)
-    assert library.search("timbre", vector, 9, synth="faust") == library.search("timbre", vector, 9)
-    assert library.search("timbre", vector, 9, synth="amsynth") == []
+    assert library.search("timbre", vector, 9, choice=Choice(("faust",))) == library.search("timbre", vector, 9)
+    assert library.search("timbre", vector, 9, choice=Choice(("amsynth",))) == []
 
 
 def test_adding_twice_changes_nothing(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
