@@ -34,19 +34,20 @@ def main() -> None:
         known = library.rows.measures()
         states = sorted(state for state, row in library.rows.states().items() if row.status == RENDERED)
         found = [known.get(state) or measure(library.sound(state)) for state in states[:: chosen.every]]
-    text = page(found)
+    text = page(found, chosen.every)
     print(text, end="")
     write_text(chosen.out, text)
 
 
-def page(found: list[Measures]) -> str:
+def page(found: list[Measures], every: int) -> str:
     """Two tables as Markdown."""
+    command = "python bench/descriptors.py" + (f" --every {every}" if every > 1 else "")
     table = np.percentile(np.array([astuple(each) for each in found]), QUANTILES, axis=0).T
     said = Counter(word for each in found for word in describe(each))
     lines = [
         "# Words for sounds, measured",
         "",
-        f"Written by `python bench/descriptors.py` over {len(found):,} presets. Per cent of the presets below:",
+        f"Written by `{command}` over {len(found):,} presets. Per cent of the presets below:",
         "",
         "| measure | " + " | ".join(map(str, QUANTILES)) + " |",
         "| --- |" + " --- |" * len(QUANTILES),

@@ -84,16 +84,17 @@ class Descriptor:
 
 
 DESCRIPTORS: tuple[Descriptor, ...] = (
-    Descriptor("bright", "brightness", least=3.0),
-    Descriptor("dark", "brightness", most=0.8),
-    Descriptor("short", "length", most=0.5),
-    Descriptor("long", "ring", least=-15.0),
-    Descriptor("slow attack", "attack", least=0.3),
-    Descriptor("noisy", "noise", least=-20.0),
-    Descriptor("wide", "width", least=-6.0),
-    Descriptor("modulated", "movement", least=4.0),
+    Descriptor("bright", "brightness", least=2.0),
+    Descriptor("dark", "brightness", most=0.3),
+    Descriptor("short", "length", most=1.0),
+    Descriptor("long", "ring", least=-9.0),
+    Descriptor("slow attack", "attack", least=0.2),
+    Descriptor("noisy", "noise", least=-28.0),
+    Descriptor("wide", "width", least=-8.5),
+    Descriptor("modulated", "movement", least=2.5),
 )
-"""The words, in the order in which they are shown. Each is said of about a fifth of Debian's presets."""
+"""The words, in the order in which they are shown. Each is said of the tenth to the fifth of Debian's presets that have
+most, or least, of what it means."""
 
 WORDS: tuple[str, ...] = tuple(each.word for each in DESCRIPTORS)
 """The words alone."""

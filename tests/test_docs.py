@@ -22,6 +22,7 @@ import pytest
 import synthmatch
 from synthmatch import index, listing, matcher
 from synthmatch.cli import cli
+from synthmatch.descriptors import DESCRIPTORS
 from synthmatch.encoder import EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.training.config import Degradations, Recipe
@@ -273,6 +274,15 @@ def test_every_suite_and_its_candidates_are_explained() -> None:
     rows = {row[0].strip("`"): row[3] for row in table}
     assert tuple(rows) == SUITES
     assert rows["mixture"] == ", ".join(f"{count} {family}" for family, count in CANDIDATES.items())
+
+
+def test_the_words_for_sounds_begin_where_choosing_says() -> None:
+    told = {word: (measure, limit) for word, measure, limit in table_of("choosing.md", "word", "measure", "from")}
+    there = {
+        each.word: (each.measure, f"at most {each.most:g}" if each.least is None else f"at least {each.least:g}")
+        for each in DESCRIPTORS
+    }
+    assert told == there
 
 
 def test_the_licence_of_every_requirement_is_named() -> None:

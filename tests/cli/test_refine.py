@@ -55,6 +55,7 @@ def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable
     with Library.open(place.library) as library:
         true = library.presets()[2]
     done = run("refine", stem, "--single", "--midi", "stem.mid", "--model", place.model, *FEW, "--json")
+    assert done.status == 0, done.err
     document = json.loads(done.out)
     assert document["start"]["id"] == true.id
 
