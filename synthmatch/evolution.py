@@ -16,9 +16,6 @@ import numpy as np
 
 from synthmatch.errors import InputError
 
-SPREAD = 0.15
-"""Standard deviation of the first moves, as a share of a knob's way."""
-
 
 def require() -> None:
     """Make sure that there is something to search with.
@@ -36,13 +33,16 @@ class Evolution:
     Args:
         start: (n,) where it begins, each 0 to 1; n at least 2.
         positions: (n,) how many positions a coordinate has if it is a switch; 0 if it turns freely.
+        spreads: (n,) standard deviations of the first moves.
         seed: other seeds search elsewhere.
 
     Raises:
         InputError: cma isn't installed.
     """
 
-    def __init__(self, start: Sequence[float], positions: Sequence[int], seed: int = 0) -> None:
+    def __init__(
+        self, start: Sequence[float], positions: Sequence[int], spreads: Sequence[float], seed: int = 0
+    ) -> None:
         require()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it misses matplotlib, which would only draw curves
@@ -53,7 +53,7 @@ class Evolution:
         self._random = np.random.RandomState(seed).get_state(legacy=False)
         options = {
             "bounds": [[0.0] * len(start), self._scale.tolist()],
-            "CMA_stds": self._scale.tolist(),
+            "CMA_stds": (self._scale * np.asarray(spreads)).tolist(),
             "integer_variables": [place for place, count in enumerate(positions) if count],
             "seed": np.nan,  # ours is set already
             "verbose": -9,
@@ -62,7 +62,7 @@ class Evolution:
             "tolfun": 1e-3,
         }
         with self._our_randomness():
-            self._search: Any = cma.CMAEvolutionStrategy(np.asarray(start) * self._scale, SPREAD, options)
+            self._search: Any = cma.CMAEvolutionStrategy(np.asarray(start) * self._scale, 1.0, options)
 
     def ask(self) -> list[list[float]]:
         """The next points to be tried, each (n,) from 0 to 1."""

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from synthmatch.audio import Clip, require_audible
-from synthmatch.errors import InputError, PresetError
-from synthmatch.evolution import Evolution
+from synthmatch.errors import InputError
 from synthmatch.likeness import Distance, Part, fitted
 from synthmatch.notes import Performance
-from synthmatch.presets.catalogue import known_synth
-from synthmatch.presets.knobs import Knob, Panel, movable, panel_of
 from synthmatch.presets.preset import Preset, State
-from synthmatch.tryout import Candidate, Effort, Report, Stop, Tryout
+from synthmatch.tryout import Effort, Report, Stop, Tryout
+from synthmatch.turning import Board, can_be_refined, search, tidied
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -26,11 +24,6 @@ LONGEST = 10.0
 """Seconds of a part that are played at most: what the encoder hears at a time."""
 SUFFIX = " refined"
 """What a refined preset is called besides its name."""
-
-_SEARCHED, _TIDIED = 0.85, 0.97  # of the effort: when the search ends, and when the way back of single knobs does
-_SAME = 0.05  # dB: nothing is nearer
-_NOTICED = 0.02  # dB: a knob whose way back costs less was moved in vain
-_TIDY = 0.1  # dB that putting all of those back may cost together
 
 
 @dataclass(frozen=True)
@@ -132,7 +125,7 @@ def refine(
     seconds = max((each.seconds for each in readings), default=0.0)
     if not 0 < seconds <= LONGEST:
         raise InputError(f"The notes last {seconds:.1f} s; choose a passage of at most {LONGEST:g} s with some in it.")
-    board = _Board.of(start)
+    board = Board.of(start)
     heard = clip.between(0, seconds)
     require_audible(heard, "What is heard of the part")
     if encoder is None:
@@ -142,14 +135,14 @@ def refine(
     part = Part(fitted(heard, seconds), encoder, family, alone=alone)
     tryout = Tryout(part, readings, pool, effort or Effort(), report)
     before = tryout.begin(start)
-    stop = _search(board, tryout)
-    after = _tidied(board, tryout)
+    stop = search(board, tryout)
+    after = tidied(board, tryout)
     return Refinement(
         start,
         start if after.state == start.state else _named(start, after.state),
         before.distance,
         after.distance,
-        board.moves(after.state),
+        _moves(board, after.state),
         tryout.notes,
         part.regions(after.clip),
         after.clip,
@@ -160,107 +153,11 @@ def refine(
     )
 
 
-def can_be_refined(preset: Preset) -> bool:
-    """Whether a preset has knobs that could be moved."""
-    panel = panel_of(preset.state)
-    return panel is not None and len(movable(preset.state, panel)) > 1  # a search needs two ways to go
-
-
 def _named(start: Preset, state: State) -> Preset:
     name = start.name if start.name.endswith(SUFFIX) else start.name + SUFFIX
     return replace(start, name=name, state=state, bank="refined", slot=0)
 
 
-@dataclass(frozen=True)
-class _Board:
-    """The knobs of a preset that may move, and where they stand.
-
-    Args:
-        values: of all knobs.
-        free: the places of those that may move.
-    """
-
-    panel: Panel
-    values: tuple[float, ...]
-    free: tuple[int, ...]
-
-    @classmethod
-    def of(cls, preset: Preset) -> _Board:
-        panel = panel_of(preset.state)
-        if panel is None or not can_be_refined(preset):
-            raise PresetError(
-                f"{preset.name} can't be refined, since a preset of {known_synth(preset.synth).title} doesn't lay its"
-                " knobs open; start from one of amsynth, the built-in synth, or a plugin whose presets are bare values."
-            )
-        return cls(panel, tuple(panel.read(preset.state)), movable(preset.state, panel))
-
-    @property
-    def knobs(self) -> tuple[Knob, ...]:
-        return tuple(self.panel.knobs[place] for place in self.free)
-
-    def places(self, values: Sequence[float] | None = None) -> list[float]:
-        """Where those that may move stand, each 0 to 1."""
-        values = self.values if values is None else values
-        return [knob.place(values[place]) for knob, place in zip(self.knobs, self.free, strict=True)]
-
-    def positions(self) -> list[int]:
-        """How many positions each of them has if it is a switch; 0 if it turns."""
-        return [round((each.maximum - each.minimum) / each.step) + 1 if each.is_switch else 0 for each in self.knobs]
-
-    def at(self, places: Sequence[float]) -> State:
-        """The state with those that may move there."""
-        turned = [knob.value(place) for knob, place in zip(self.knobs, places, strict=True)]
-        return self.panel.write(self._with(dict(zip(self.free, turned, strict=True))))
-
-    def moved(self, state: State) -> list[int]:
-        """The places of those that stand elsewhere, the widest move first."""
-        values = self.panel.read(state)
-        pairs = zip(self.places(), self.places(values), strict=True)
-        ways = {place: abs(there - here) for place, (here, there) in zip(self.free, pairs, strict=True)}
-        return sorted((place for place in self.free if values[place] != self.values[place]), key=lambda it: -ways[it])
-
-    def put_back(self, state: State, places: Sequence[int]) -> State:
-        """A state with some of them where they stood."""
-        values = self.panel.read(state)
-        for place in places:
-            values[place] = self.values[place]
-        return self.panel.write(values)
-
-    def moves(self, state: State) -> tuple[Move, ...]:
-        """What is different in a state, the widest move first."""
-        values = self.panel.read(state)
-        knobs = self.panel.knobs
-        return tuple(Move(knobs[place].name, self.values[place], values[place]) for place in self.moved(state))
-
-    def _with(self, turned: dict[int, float]) -> list[float]:
-        return [turned.get(place, value) for place, value in enumerate(self.values)]
-
-
-def _search(board: _Board, tryout: Tryout) -> Stop:
-    """Let generations of candidates compete until the effort is nearly spent; says why it ended."""
-    evolution = Evolution(board.places(), board.positions(), tryout.effort.seed)
-    while tryout.best.distance.total > _SAME:
-        states = [board.at(places) for places in evolution.ask()]
-        tryout.play(states, _SEARCHED)
-        totals = [total for state in states if (total := tryout.total(state)) is not None]
-        if len(totals) < len(states):  # a generation that wasn't played to its end teaches nothing
-            return tryout.spent(_SEARCHED) or Stop.TIME
-        evolution.tell(totals)
-        if evolution.converged:
-            break
-    return Stop.CONVERGED
-
-
-def _tidied(board: _Board, tryout: Tryout) -> Candidate:
-    """The best candidate, with those knobs put back whose moves nobody would notice, so that the rest tells what
-    mattered; those that moved least come first, as far as the effort lasts."""
-    found = tryout.best
-    back = {place: board.put_back(found.state, [place]) for place in reversed(board.moved(found.state))}
-    tryout.play(list(back.values()), _TIDIED)
-    bearable = found.distance.total + _NOTICED
-    totals = {place: tryout.total(state) for place, state in back.items()}
-    idle = [place for place, total in totals.items() if total is not None and total <= bearable]
-    tidy = tryout.play([board.put_back(found.state, idle)]) if len(idle) > 1 else []
-    if tidy and tidy[0].distance.total <= tryout.best.distance.total + _TIDY:
-        return tidy[0]
-    return tryout.best
+def _moves(board: Board, state: State) -> tuple[Move, ...]:
+    values, knobs = board.panel.read(state), board.panel.knobs
+    return tuple(Move(knobs[place].name, board.values[place], values[place]) for place in board.moved(state))

@@ -31,7 +31,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
-        *("refinement", "tryout", "starts", "choice"),
+        *("refinement", "turning", "tryout", "starts", "choice"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
     ),
     ("cli", "commands", "web", "__main__"),

@@ -16,7 +16,7 @@ Score = Callable[[Sequence[float]], float]
 
 def search(score: Score, start: Sequence[float], positions: Sequence[int], seed: int, turns: int) -> list[list[float]]:
     """All points that were asked for."""
-    evolution = Evolution(start, positions, seed)
+    evolution = Evolution(start, positions, [0.15] * len(start), seed)
     asked = []
     for _ in range(turns):
         points = evolution.ask()
