@@ -15,8 +15,8 @@ from synthmatch.tryout import Candidate, Stop, Tryout
 _PROBE = 0.12  # share of its way by which a knob is turned alone; a switch goes one position
 _PROBED, _JOINED, _SEARCHED, _TIDIED = 0.4, 0.5, 0.85, 0.97  # of the effort: when each stage ends at the latest
 _JOINS = (2, 3, 4, 6, 8, 12, 16, 24, 32)  # how many of the best turns are tried together
-_AIM = 0.03  # of the distance: what one standard deviation of a knob's moves should change of it
-_NARROWEST, _WIDEST = 0.01, 0.1  # standard deviations, as shares of a knob's way
+_AIM = 0.01  # of the distance: what one standard deviation of a knob's moves should change of it
+_NARROWEST, _WIDEST = 0.004, 0.1  # standard deviations, as shares of a knob's way
 _SAME = 0.05  # dB: nothing is nearer
 _NOTICED = 0.02  # dB: a knob whose way back costs less was moved in vain
 _TIDY = 0.1  # dB that putting all of those back may cost together
