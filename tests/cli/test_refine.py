@@ -16,7 +16,7 @@ from synthmatch.presets.bank import PresetBank
 
 pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
 
-FEW = ("--renders", 30, "--seconds", 300, "--workers", 1)
+FEW = ("--renders", 40, "--seconds", 3000, "--workers", 1)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from synthmatch.starts import named_start, save
 pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
 
 NOTES = Performance((Note(0.0, 48, 100, 0.4), Note(0.5, 60, 80, 0.3)), 0.2)
-FEW = Effort(seconds=300, renders=80)
+FEW = Effort(seconds=3000, renders=160)
 
 TRUE = Preset("Plain", faustsynth.make_state({"filter_cutoff": 900, "noise_level": 0.05, "amp_decay": 0.2}), "some")
 MOVED = replace(
@@ -59,7 +59,7 @@ def test_a_preset_whose_knobs_were_moved_comes_nearer(refined: Refinement, part:
     assert refined.preset.name == "Plain refined"
     assert refined.after == Part(part, encoder).distance(refined.preview)
     assert refined.stop is Stop.BUDGET
-    assert refined.renders <= 80
+    assert refined.renders <= 160
     assert refined.unusable == 0
 
 
@@ -75,7 +75,7 @@ def test_the_moves_are_the_difference(refined: Refinement) -> None:
 
 
 def test_the_seed_alone_decides(part: Clip, encoder: Encoder) -> None:
-    few = Effort(seconds=300, renders=30, seed=5)
+    few = Effort(seconds=3000, renders=130, seed=5)
     with RenderPool(2) as pool:
         first = refine(MOVED, part, NOTES, pool, encoder, effort=few)
     with RenderPool(1) as pool:
@@ -106,7 +106,7 @@ def test_the_nearest_reading_is_taken(part: Clip, pool: RenderPool, encoder: Enc
 def test_a_part_inside_a_mixture(part: Clip, pool: RenderPool, encoder: Encoder) -> None:
     time = np.arange(part.samples.shape[1]) / part.sample_rate
     mixture = Clip(part.samples + np.float32(0.05) * np.sin(2 * np.pi * 1500 * time).astype(np.float32), 44_100)
-    few = Effort(seconds=300, renders=40)
+    few = Effort(seconds=3000, renders=60)
     result = refine(MOVED, mixture, NOTES, pool, encoder, family="bass", alone=False, effort=few)
     assert result.after.total < result.before.total
     assert result.remaining == ()
