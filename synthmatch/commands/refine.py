@@ -187,8 +187,8 @@ def _print(result: Refinement) -> None:
     click.echo(table(("", "distance", "spectrum", "timbre"), rows, indent="  "))
     click.echo(f"The distance fell by {result.fall:.0%}, until {result.stop.value}.")
     click.echo(f"{len(result.moves)} knobs moved:")
-    rows = [(move.knob, f"{move.before:.4g}", f"{move.after:.4g}") for move in result.moves]
-    click.echo(table(("knob", "before", "after"), rows, indent="  "))
+    moves = [(move.knob, f"{move.before:.4g}", f"{move.after:.4g}") for move in result.moves]
+    click.echo(table(("knob", "before", "after"), moves, indent="  "))
     click.echo(f"Not reached: {_rest(result)}.")
 
 
