@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,10 @@ def test_the_demonstration_prints_matches_and_writes_its_page(
 def test_ctrl_c_leaves_a_library_that_opens(place: Any, write_bank: Callable[[Path, int], Path]) -> None:
     bank = write_bank(Path("many.faustpatch"), 100)  # enough that it is under way when the signal comes
     command = [sys.executable, "-m", "synthmatch", "library", "add", bank, "--model", place.model, "--workers", "1"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell's background jobs ignore Ctrl-C, and so would this one, were the tests such a job.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, text=True, preexec_fn=heed, **pipes)
     assert process.stderr is not None
     first = process.stderr.readline()
     assert first.startswith("rendering: ")
