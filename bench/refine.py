@@ -39,13 +39,16 @@ NEAREST = 100
 PHRASES = {"bass": "bass", "lead": "lead", "percussion": "hits", "effects": "hits", "pluck": "arpeggio", "wind": "lead"}
 """What a part of a family plays; chords, if it isn't named here."""
 
+HEADINGS = "| family | synth | part | begun from | dB before | after | fall | renders | s | processors | ended by |"
+
 
 @dataclass(frozen=True)
 class Done:
-    """A part, and what became of it."""
+    """A part, what became of it, and seconds of all processors that it took."""
 
     truth: Preset
     result: Refinement
+    processor: float
 
 
 def main() -> None:
@@ -59,13 +62,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "refine.md")
     chosen = parser.parse_args()
     effort = Effort(chosen.seconds, chosen.renders)
-    with Library.open(chosen.library) as library, RenderPool(chosen.workers) as pool:
+    with Library.open(chosen.library) as library:
         matcher = Matcher(library, Encoder.released())
-        done = []
+        done: list[Done] = []
         for truth in parts(library, chosen.synth):
             if len(done) == chosen.parts:
                 break
-            found = measured(truth, matcher, pool, effort)
+            found = measured(truth, matcher, chosen.workers, effort)
             if found is not None:
                 done.append(found)
                 print(row(found), flush=True)
@@ -94,17 +97,25 @@ def parts(library: Library, synths: Sequence[str] | None) -> Iterator[Preset]:
                 del groups[key]
 
 
-def measured(truth: Preset, matcher: Matcher, pool: RenderPool, effort: Effort) -> Done | None:
+def measured(truth: Preset, matcher: Matcher, workers: int, effort: Effort) -> Done | None:
     """Refine the nearest other preset; None if the part makes no sound, or nothing near can be refined."""
     performance = phrase(PHRASES.get(truth.family, "chords"))
-    (played,) = pool.render([RenderJob(truth.state, (performance,))])
-    if not played.ok:
-        return None
-    clip, notes = passage(played.clips[0], performance)
-    start = nearest_other(truth, clip, matcher)
-    if start is None:
-        return None
-    return Done(truth, refine(start, clip, notes, pool, matcher.encoder, family=truth.family, effort=effort))
+    before = processor_seconds()
+    with RenderPool(workers) as pool:
+        (played,) = pool.render([RenderJob(truth.state, (performance,))])
+        if not played.ok:
+            return None
+        clip, notes = passage(played.clips[0], performance)
+        start = nearest_other(truth, clip, matcher)
+        if start is None:
+            return None
+        result = refine(start, clip, notes, pool, matcher.encoder, family=truth.family, effort=effort)
+    return Done(truth, result, processor_seconds() - before)
+
+
+def processor_seconds() -> float:
+    """Of this process and those that it started and that have ended."""
+    return sum(os.times()[:4])
 
 
 def nearest_other(truth: Preset, clip: Clip, matcher: Matcher) -> Preset | None:
@@ -126,7 +137,7 @@ def row(done: Done) -> str:
     cells = (
         *(done.truth.family, done.truth.synth, done.truth.name, result.start.name),
         *(f"{result.before.total:.1f}", f"{result.after.total:.1f}", f"{result.fall:.0%}"),
-        *(str(result.renders), f"{result.seconds:.0f}", result.stop.name.lower()),
+        *(str(result.renders), f"{result.seconds:.0f}", f"{done.processor:.0f}", result.stop.name.lower()),
     )
     return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
 
@@ -149,11 +160,12 @@ def page(done: Sequence[Done], effort: Effort, workers: int) -> str:
         lines += [
             f"The distance falls by {middle:.0%} in the median (goal: {GOAL:.0%}), by {low:.0%} to {high:.0%} in the"
             f" middle half of the parts, by at least {GOAL:.0%} in {met} of {len(done)}."
-            f" Spectrum alone: {median(map(spectral_fall, done)):.0%} in the median.",
+            f" Spectrum alone: {median(map(spectral_fall, done)):.0%} in the median. A part took"
+            f" {median(each.processor for each in done):.0f} s of a processor in the median; two processors have 120 of"
+            " them in a minute.",
             "",
         ]
-    headings = ("family", "synth", "the part", "begun from", "dB before", "after", "fall", "renders", "s", "ended by")
-    lines += ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings), *map(row, done)]
+    lines += [HEADINGS, "|" + " --- |" * HEADINGS.count(" | ") + " --- |", *map(row, done)]
     return "\n".join(lines) + "\n"
 
 

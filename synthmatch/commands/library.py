@@ -157,7 +157,7 @@ def update(library_path: Path | None, model: Path | None) -> None:
     from synthmatch.library import Library
 
     encoder = load_encoder(model)
-    with Library.open(library_path) as opened, Progress("embedding", "preset") as progress:
+    with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
         count = opened.update(encoder, progress)
     click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
 

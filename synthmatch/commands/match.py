@@ -14,6 +14,8 @@ from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 if TYPE_CHECKING:
     from synthmatch.results import FamilyMatches, MatchResult
 
+_WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
+
 
 @click.command(cls=Command)
 @click.argument("song", type=click.Path(path_type=Path))
@@ -99,7 +101,8 @@ def _heading(found: FamilyMatches) -> str:
 
 
 def matches_table(found: FamilyMatches) -> str:
-    """One family's matches; the file is the exported one, or else the bank's."""
+    """One family's matches, in columns that a terminal has room for; JSON and the page tell more. The last one is the
+    folder that was exported, or else the bank's file."""
     from synthmatch.cards import describe
 
     rows = [
@@ -109,10 +112,10 @@ def matches_table(found: FamilyMatches) -> str:
             each.preset.name,
             each.preset.synth,
             each.preset.bank,
-            each.preset.label,
-            ", ".join(each.preset.descriptors),
-            each.files[0] if each.files else each.preset.file,
+            ", ".join(each.preset.descriptors[:_WORDS]),
+            each.files[0].parent if each.files else each.preset.file,
         )
         for each in found
     ]
-    return table(("#", "score", "preset", "synth", "bank", "family", "sounds", "file"), rows, indent="  ")
+    place = "folder" if any(each.files for each in found) else "file"
+    return table(("#", "score", "preset", "synth", "bank", "sounds", place), rows, indent="  ")

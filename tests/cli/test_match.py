@@ -63,6 +63,13 @@ def test_a_table_per_family(place: Any, run: Callable[..., Any]) -> None:
             assert str(place.bank) in line
 
 
+def test_the_table_names_the_folders_that_were_written(place: Any, run: Callable[..., Any]) -> None:
+    lines = run("match", place.song, "-k", 2, *ALWAYS, "--model", place.model, "--out", "found").out.splitlines()
+    named = sorted(line.partition("  found")[2] for line in lines if "  found" in line)
+    assert sorted(f"/{folder.relative_to('found')}" for folder in Path("found").glob("*/*")) == named
+    assert named
+
+
 def test_a_single_sound_is_compared_with_everything(place: Any, run: Callable[..., Any]) -> None:
     done = run("match", place.song, "--single", "-k", 8, "--model", place.model, "--json")
     (matches,) = (family["matches"] for family in json.loads(done.out)["families"].values())
