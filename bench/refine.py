@@ -147,10 +147,12 @@ def page(done: Sequence[Done], effort: Effort, workers: int) -> str:
     falls = sorted(each.result.fall for each in done)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     limit = f", {effort.renders} renders at most" if effort.renders else ""
+    command = f"python bench/refine.py --parts {len(done)} --seconds {effort.seconds:g}"
+    command += f" --renders {effort.renders}" if effort.renders else ""
     lines = [
         "# Refining, measured",
         "",
-        f"Written by `python bench/refine.py`: {len(done)} parts, {effort.seconds:g} s each{limit}, {workers} workers."
+        f"Written by `{command}`: {len(done)} parts, {effort.seconds:g} s each{limit}, {workers} workers."
         f" {platform.machine()}, {platform.system()}; load average {load} on {os.cpu_count()} processors.",
         "",
     ]
