@@ -1,0 +1,258 @@
+"""Trains the transcriber on mixtures whose notes are known: ``python -m synthmatch.training.pitch --data DIR --run DIR
+--minutes N``. The same command goes on where it stopped; whenever it stops, what was learnt so far is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from synthmatch import checkpoint
+from synthmatch.errors import SynthmatchError, TrainingError
+from synthmatch.training.ahead import plans
+from synthmatch.training.augment import treat
+from synthmatch.training.batches import Mixer, len_of, mix
+from synthmatch.training.config import Degradations, Recipe
+from synthmatch.training.journal import Journal
+from synthmatch.training.plans import Plan
+from synthmatch.training.recording import Corpus, open_corpus
+from synthmatch.training.rolls import Scribe
+from synthmatch.training.run import mixer_of
+from synthmatch.training.trainer import fast_bfloat16, learning_rate
+from synthmatch.transcriber import GRID, Transcriber, TranscriberConfig
+
+STATE = "pitch.safetensors"
+OUT = "notes.safetensors"
+UNFINISHED = 3
+
+_KIND = "synthmatch pitch run"
+_SAVED = 110.0  # seconds between two checkpoints
+_LOGGED = 20  # steps between two lines of the log
+
+MIXTURES = Recipe(
+    seed=7,
+    steps=6000,
+    mixtures=8,
+    seconds=5.0,
+    core_share=0.4,
+    parts=5,
+    phrases=3,
+    live=0.35,
+    solo_until=500,
+    distractors=0.3,
+    gain_db=6.0,
+    learning_rate=2e-3,
+    warmup=100,
+    ema=0.999,
+    degradations=Degradations(
+        share=0.3, tilt_db=6.0, shelf_db=6.0, drive_db=12.0, reverb=0.3, lowpass=5000.0, noise_db=25.0
+    ),
+)
+"""What is mixed, by the rules of the encoder's training, and how long; no mixture is played slower or faster, which
+would move its notes."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A transcriber's training.
+
+    Args:
+        shape: of the network.
+        mixtures: what is mixed, the number of steps, and the optimiser's settings.
+        shift: semitones by which a step's mixtures are heard higher or lower at most, with their notes: recordings
+            have a few pitches each, and every key is to be learnt.
+        onset_weight, held_weight: how much more a key that goes down, or is down, counts than one that doesn't: there
+            are few of them.
+    """
+
+    shape: TranscriberConfig = field(default_factory=TranscriberConfig)
+    mixtures: Recipe = MIXTURES
+    shift: int = 3
+    onset_weight: float = 6.0
+    held_weight: float = 2.0
+
+
+class PitchTrainer:
+    """Trains a transcriber; stopped at any moment, it goes on from its last checkpoint as if it had not been stopped.
+
+    ``folder`` holds ``pitch.safetensors`` (weights, their average, optimiser) and ``log.jsonl``.
+    """
+
+    def __init__(self, mixer: Mixer, corpus: Corpus, course: Course, folder: Path) -> None:
+        """Start a run in ``folder``, or take up the one that is there.
+
+        Args:
+            mixer: of the corpus, by ``course.mixtures``.
+
+        Raises:
+            CheckpointError: what is there is damaged.
+            TrainingError: the run in the folder is another course's.
+        """
+        self.mixer, self.course, self.folder = mixer, course, folder
+        recipe = course.mixtures
+        families = len(course.shape.families)
+        self.scribe = Scribe(mixer.planner.layout, corpus.notes, corpus.phrases, families, GRID)
+        torch.manual_seed(recipe.seed)
+        self.model = Transcriber(course.shape).to(mixer.device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        self.average = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+        self.step = 0
+        self._resume()
+
+    def run(self, until: float = math.inf, stop_at: int | None = None, say: Callable[[str], object] = str) -> None:
+        """Train to the last step, to ``stop_at``, or until ``time.monotonic`` says so, and checkpoint there."""
+        last = min(self.course.mixtures.steps, stop_at or self.course.mixtures.steps)
+        self.model.train()
+        saved = time.monotonic()
+        with Journal(self.folder, self.step) as journal, closing(plans(self.mixer.planner, self.step, last)) as coming:
+            while self.step < last and time.monotonic() < until:
+                begun = time.monotonic()
+                loss = self.take_step(next(coming))
+                if self.step % _LOGGED == 0:
+                    rate = learning_rate(self.course.mixtures, self.step - 1)
+                    journal.write(self.step, {"loss": round(loss, 5), "lr": rate}, {})
+                    say(f"step {self.step} of {last}: loss {loss:.4f}, {time.monotonic() - begun:.2f} s a step")
+                if time.monotonic() - saved > _SAVED:
+                    self.checkpoint()
+                    saved = time.monotonic()
+        self.checkpoint()
+
+    def take_step(self, plan: Plan) -> float:
+        """One optimiser step on a plan's mixtures; returns its loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.course.mixtures, self.step)
+        loss = self._loss(plan)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        kept = min(self.course.mixtures.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            now = [value.detach() for value in self.model.parameters()]
+            torch._foreach_lerp_(list(self.average.values()), now, 1 - kept)
+        return float(loss.detach())
+
+    def result(self) -> Transcriber:
+        """What was learnt so far, by the average of its weights: a copy on the CPU, in evaluation mode."""
+        done = copy.deepcopy(self.model)
+        done.load_state_dict(self.average)
+        return done.cpu().eval()
+
+    def _loss(self, plan: Plan) -> Tensor:
+        """Cross-entropy of every cell of every output, whether the family plays or not."""
+        most = self.course.shift
+        shift = int(np.random.default_rng((self.course.mixtures.seed, self.step)).integers(-most, most + 1))
+        truth = self.scribe.truth(plan)
+        device = self.mixer.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
+            onsets, held = self.model(self._sound(plan), shift)
+        return _cells(onsets, truth.onsets, shift, self.course.onset_weight) + _cells(
+            held, truth.held, shift, self.course.held_weight
+        )
+
+    def _sound(self, plan: Plan) -> Tensor:
+        stems = self.mixer.stems(plan)
+        where = torch.from_numpy(plan.mixture_of).to(self.mixer.device)
+        mixtures = mix(stems, where, len_of(plan.mixtures, plan.rank))
+        return treat(mixtures, plan.treatment) if plan.treatment is not None else mixtures
+
+    def checkpoint(self) -> None:
+        """Write everything that the next step depends on."""
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
+        checkpoint.write(self.folder / STATE, _KIND, tensors, {"course": _described(self.course)}, {"step": self.step})
+
+    def _resume(self) -> None:
+        path = self.folder / STATE
+        if not path.exists():
+            return
+        tensors, config, facts = checkpoint.read(path, _KIND, "synthmatch.training.pitch")
+        if config["course"] != _described(self.course):
+            raise TrainingError(f"{self.folder} holds a run of another course; name another folder or delete this one.")
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+        for key, value in tensors.items():
+            kind, _, name = key.partition(".")
+            parts[kind][name] = value
+        self.model.load_state_dict(parts["model"])
+        kept: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            number, _, what = name.partition(".")
+            kept.setdefault(int(number), {})[what] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": kept})
+        for name, value in parts["average"].items():
+            self.average[name].copy_(value)
+        self.step = int(facts["step"])
+
+
+def _cells(scores: Tensor, truth: np.ndarray, shift: int, weight: float) -> Tensor:  # type: ignore[type-arg]
+    """Weighted cross-entropy of (B, F + 1, P, N), with the truth moved up by ``shift`` rows."""
+    wanted = torch.from_numpy(truth).to(scores.device)
+    wanted = functional.pad(wanted, (0, 0, shift, -shift))
+    return functional.binary_cross_entropy_with_logits(
+        scores.float(), wanted, pos_weight=torch.tensor(weight, device=scores.device)
+    )
+
+
+def _described(course: Course) -> str:
+    return json.dumps(asdict(course), sort_keys=True)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """What the command takes."""
+    parser = argparse.ArgumentParser(prog="python -m synthmatch.training.pitch", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of recordings, of training.record")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the checkpoint and the log")
+    parser.add_argument("--out", type=Path, help=f"the transcriber to write; {OUT} in the run's folder if not given")
+    parser.add_argument("--minutes", type=float, help="after which it stops, to go on another time")
+    parser.add_argument("--steps", type=int, default=MIXTURES.steps, help="of the whole course")
+    parser.add_argument("--mixtures", type=int, default=MIXTURES.mixtures, help="a step")
+    parser.add_argument("--phrases", type=int, default=MIXTURES.phrases, help="played live, of each preset; 0 for none")
+    parser.add_argument("--memory-gb", type=float, default=4.0, help="above it, recordings stay on disk")
+    parser.add_argument("--device", default="cpu", help="where to compute: cpu or cuda")
+    return parser
+
+
+def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None = None) -> int:
+    """Train; returns 0 when the last step is done, ``UNFINISHED`` when the time was up before, 1 after an error."""
+    given = arguments().parse_args(words)
+    say = say or (lambda text: sys.stdout.write(text + "\n") and sys.stdout.flush())
+    until = time.monotonic() + 60 * given.minutes if given.minutes else math.inf
+    recipe = Recipe(
+        **{**vars(MIXTURES), "steps": given.steps, "mixtures": given.mixtures, "phrases": given.phrases},
+    )
+    try:
+        corpus = open_corpus(given.data, recipe.extra_notes, recipe.phrases)
+        mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
+        say(f"{len(mixer.planner.layout.ids)} presets, {mixer.residence.gigabytes:.1f} GB, {mixer.residence.place.value}")
+        trainer = PitchTrainer(mixer, corpus, Course(mixtures=recipe), given.run)
+        trainer.run(until, say=say)
+        heard = sorted({key for ids in mixer.presets.values() for key in ids} - corpus.parents.keys())
+        out = given.out or given.run / OUT
+        trainer.result().save(out, {"steps": trainer.step, "of": recipe.steps, "trained_on": heard})
+    except SynthmatchError as error:
+        say(str(error))
+        return 1
+    say(f"{out}: a transcriber after {trainer.step} of {recipe.steps} steps")
+    return 0 if trainer.step >= recipe.steps else UNFINISHED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
