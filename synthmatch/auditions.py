@@ -8,12 +8,14 @@ from pathlib import Path
 
 from synthmatch import audio, loudness
 from synthmatch.audio import Clip
+from synthmatch.errors import LibraryError
 from synthmatch.library import Library
 from synthmatch.listing import Listing
 from synthmatch.notes import Performance, write_midi
 from synthmatch.parts import Part
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
+from synthmatch.report import levelled
 from synthmatch.results import Match, MatchResult
 
 LOUDNESS = -20.0
@@ -103,11 +105,16 @@ def audition(
             return audition(library, result, parts, own, progress)
     jobs: dict[str, RenderJob] = {}
     asked: dict[tuple[str, str], str] = {}
+    heard: dict[str, Audition] = {}
     for family, preset, notes in _asked(result, parts):
-        job = RenderJob(library.preset(preset).state, (notes,), RenderSettings(sample_rate=RATE))
+        try:
+            job = RenderJob(library.preset(preset).state, (notes,), RenderSettings(sample_rate=RATE))
+        except LibraryError as error:
+            asked[family, preset.id] = preset.id
+            heard[preset.id] = Audition(None, str(error))
+            continue
         jobs[job.key] = job
         asked[family, preset.id] = job.key
-    heard: dict[str, Audition] = {}
     for done, rendered in enumerate(pool.render(jobs.values()), 1):
         heard[rendered.job.key] = _heard(rendered)
         if progress is not None:
@@ -116,13 +123,12 @@ def audition(
 
 
 def at_one_loudness(clip: Clip) -> Clip:
-    """The same sound at ``LOUDNESS``, or as near as its peaks allow.
-
-    Raises:
-        AudioError: pyloudnorm isn't installed; see :func:`synthmatch.loudness.is_installed`.
-    """
+    """The same sound at ``LOUDNESS``, or as near as its peaks allow; by its level alone where loudness can't be
+    measured, since pyloudnorm isn't installed."""
     if clip.peak == 0:
         return clip
+    if not loudness.is_installed():
+        return levelled(clip)
     return clip.scaled(min(loudness.gain_to(clip, LOUDNESS), _PEAK / clip.peak))
 
 
@@ -136,5 +142,4 @@ def _asked(result: MatchResult, parts: Mapping[str, Part]) -> Iterator[tuple[str
 def _heard(rendered: RenderResult) -> Audition:
     if not rendered.ok:
         return Audition(None, rendered.reason)
-    clip = rendered.clips[0]
-    return Audition(at_one_loudness(clip) if loudness.is_installed() else clip)
+    return Audition(at_one_loudness(rendered.clips[0]))

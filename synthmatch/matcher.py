@@ -16,7 +16,7 @@ from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_au
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library import Library
-from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, export
+from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -160,13 +160,16 @@ class Matcher:
             families=tuple(found),
         )
 
-    def export(self, result: MatchResult, out: Path | str) -> MatchResult:
+    def export(self, result: MatchResult, out: Path | str, more: More | None = None) -> MatchResult:
         """Write every match as ``out/<family>/<rank>-<name>/`` (see :func:`results.export`).
+
+        Args:
+            more: writes further files of a match into its folder.
 
         Returns:
             The result with ``files`` filled in.
         """
-        return export(self.library, result, Path(out))
+        return export(self.library, result, Path(out), more)
 
     def _present(self, presence: Floats) -> tuple[str, ...]:
         families = self.encoder.config.families

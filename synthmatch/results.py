@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +125,11 @@ class MatchResult:
         }
 
 
-def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
+More = Callable[[str, Match, Path], list[Path]]
+"""Writes further files of a match of a family into its folder, and says which."""
+
+
+def export(library: Library, result: MatchResult, out: Path, more: More | None = None) -> MatchResult:
     """Write every match as ``out/<family>/<rank>-<name>/``.
 
     Everything is written beside ``out`` first and moved when it is complete: after an error nothing has
@@ -142,7 +146,7 @@ def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
     out.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
     try:
-        families = tuple(_export_family(library, each, building / each.family, out) for each in result)
+        families = tuple(_export_family(library, each, building / each.family, out, more) for each in result)
         old = [folder for each in result for folder in _exported(out / each.family)]
         new = [folder for each in result for folder in sorted((building / each.family).glob("*"))]
         for folder in new:
@@ -160,11 +164,14 @@ def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
     return replace(result, families=families)
 
 
-def _export_family(library: Library, found: FamilyMatches, building: Path, out: Path) -> FamilyMatches:
+def _export_family(
+    library: Library, found: FamilyMatches, building: Path, out: Path, more: More | None
+) -> FamilyMatches:
     matches = []
     for match in found:
         folder = building / f"{match.rank}-{safe_name(match.preset.name, 60)}"
         files = library.export(match.preset, folder)
+        files += more(found.family, match, folder) if more else []
         final = out / found.family / folder.name
         matches.append(replace(match, files=tuple(final / file.relative_to(folder) for file in files)))
     return replace(found, matches=tuple(matches))
