@@ -11,11 +11,13 @@ from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError
 from synthmatch.library import Library
 from synthmatch.listing import Listing
+from synthmatch.matcher import Matcher, Query
 from synthmatch.notes import Performance, write_midi
-from synthmatch.parts import Part
+from synthmatch.parts import LONGEST, Estimate, Part, Score, parts_of
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
 from synthmatch.report import levelled
+from synthmatch.rerank import rerank
 from synthmatch.results import Match, MatchResult
 
 LOUDNESS = -20.0
@@ -82,6 +84,39 @@ class Auditions:
     def failures(self) -> list[str]:
         """Why presets have no sound, a sentence each, none twice."""
         return list(dict.fromkeys(each.reason for each in self.played.values() if each.reason))
+
+
+def match_and_play(
+    matcher: Matcher,
+    query: Query,
+    k: int = 5,
+    single: bool = False,
+    score: Score | None = None,
+    first: int = 0,
+    estimate: Estimate | None = None,
+    pool: Pool | None = None,
+    progress: Progress | None = None,
+) -> tuple[MatchResult, Auditions]:
+    """Find the closest presets and let them play the song's notes.
+
+    Args:
+        k, single: see :meth:`synthmatch.matcher.Matcher.match`.
+        score: notes that the user gives; what it doesn't have is estimated.
+        first: how many of each family are compared inside the mixture and put in a better order; 0 for none.
+        estimate: see :func:`synthmatch.parts.parts_of`.
+        pool, progress: see :func:`audition`.
+
+    Raises:
+        AudioError, InputError: as matching does.
+    """
+    result = matcher.match(query, max(k, first), single=single)
+    passage = query.passage().between(0, LONGEST)
+    parts = parts_of(passage, query.start, [found.family for found in result], score, estimate)
+    auditions = audition(matcher.library, result, parts, pool, progress)
+    if first:
+        sounds = {key: each.clip for key, each in auditions.played.items()}
+        result = rerank(result, passage, sounds, first).first(k)
+    return result, auditions
 
 
 def audition(

@@ -67,7 +67,8 @@ def _card(library: Library, match: Match, family: str, auditions: Auditions | No
     preset = match.preset
     file = match.files[0] if match.files else preset.file
     sound, note = _sound(library, match, family, auditions)
-    return MatchCard(match.rank, match.score, PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), note))
+    card = PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), note)
+    return MatchCard(match.rank, match.score, card)
 
 
 def _sound(library: Library, match: Match, family: str, auditions: Auditions | None) -> tuple[Sound, str]:

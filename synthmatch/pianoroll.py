@@ -68,7 +68,7 @@ def roll_of(notes: Iterable[Note], grid: Grid, frames: int) -> tuple[Roll, Roll]
     return onsets, held
 
 
-def notes_of(onsets: Roll, held: Roll, grid: Grid, reading: Reading = Reading()) -> tuple[Note, ...]:  # noqa: B008
+def notes_of(onsets: Roll, held: Roll, grid: Grid, reading: Reading = Reading()) -> tuple[Note, ...]:
     """Read notes off two pictures of probabilities.
 
     Args:

@@ -109,6 +109,11 @@ class MatchResult:
         shown = ", ".join(each.family for each in self.families)
         raise InputError(f"{key!r} isn't among the families of this match ({shown}); ask for it by name.")
 
+    def first(self, count: int) -> MatchResult:
+        """The first ``count`` matches of each family."""
+        families = (replace(each, matches=each.matches[:count]) for each in self.families)
+        return replace(self, families=tuple(families))
+
     def to_json(self) -> dict[str, Any]:
         """As ``match --json`` prints it."""
         return {

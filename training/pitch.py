@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from synthmatch import checkpoint
 from synthmatch.errors import SynthmatchError, TrainingError
+from synthmatch.pianoroll import Roll
 from synthmatch.training.ahead import plans
 from synthmatch.training.augment import treat
 from synthmatch.training.batches import Mixer, len_of, mix
@@ -202,7 +203,7 @@ class PitchTrainer:
         self.step = int(facts["step"])
 
 
-def _cells(scores: Tensor, truth: np.ndarray, shift: int, weight: float) -> Tensor:  # type: ignore[type-arg]
+def _cells(scores: Tensor, truth: Roll, shift: int, weight: float) -> Tensor:
     """Weighted cross-entropy of (B, F + 1, P, N), with the truth moved up by ``shift`` rows."""
     wanted = torch.from_numpy(truth).to(scores.device)
     wanted = functional.pad(wanted, (0, 0, shift, -shift))
@@ -241,7 +242,8 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     try:
         corpus = open_corpus(given.data, recipe.extra_notes, recipe.phrases)
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
-        say(f"{len(mixer.planner.layout.ids)} presets, {mixer.residence.gigabytes:.1f} GB, {mixer.residence.place.value}")
+        there = mixer.residence
+        say(f"{len(mixer.planner.layout.ids)} presets, {there.gigabytes:.1f} GB, {there.place.value}")
         trainer = PitchTrainer(mixer, corpus, Course(mixtures=recipe), given.run)
         trainer.run(until, say=say)
         heard = sorted({key for ids in mixer.presets.values() for key in ids} - corpus.parents.keys())

@@ -69,7 +69,8 @@ class Queries:
 
     def first(self, count: int) -> Queries:
         """The first sounds alone."""
-        return replace(self, count=min(count, self.count), asked=tuple(each for each in self.asked if each.query < count))
+        asked = tuple(each for each in self.asked if each.query < count)
+        return replace(self, count=min(count, self.count), asked=asked)
 
 
 def pools(corpus: Corpus, families: Sequence[str], synth: str | None = None) -> dict[str, list[str]]:
