@@ -12,16 +12,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch.audio import ENCODER_RATE, Samples
+from synthmatch.audio import ENCODER_RATE, Clip, Samples
+from synthmatch.errors import CheckpointError
 from synthmatch.notes import Note, Performance
 from synthmatch.rerank import Heard, cells_of, distances, order
-from synthmatch.training import transcripts
-from synthmatch.training.metrics import Interval, stratified
+from synthmatch.training import basicpitch, transcripts
+from synthmatch.training.hearing import Vectors
+from synthmatch.training.metrics import NoteFigures, stratified
 from synthmatch.training.mixtures import stem
 from synthmatch.training.notebank import as_float
 from synthmatch.training.queries import CORE, SECONDS, Queries
 from synthmatch.training.recording import Corpus
-from synthmatch.training.suites import Found, Shortlist
+from synthmatch.training.suites import Candidates, Found, Listener, Shortlist
+from synthmatch.training.summary import row_of
+from synthmatch.training.tables import Row
+from synthmatch.transcriber import Transcriber
+
+FIRST = 5
+"""How many candidates of a family are compared inside the mixture."""
+
+TRUE = "re-ranked, true notes"
 
 Transcribe = Callable[[Samples], Mapping[str, Sequence[Note]]]
 """Writes down what each family plays in a mixture (n,), 16 kHz."""
@@ -68,17 +78,47 @@ def shifted(sound: Samples, semitones: int) -> Samples:
     return moved
 
 
-@dataclass(frozen=True)
-class NoteFigures:
-    """How right someone's notes are, in per cent: F-measures of beginnings, by family.
+def rows(
+    queries: Queries, vectors: Vectors, listener: Listener, among: Candidates, writers: Sequence[Writer]
+) -> list[Row]:
+    """The rows of a hearing whose first candidates are compared inside each mixture: on the notes that are really
+    played, then on those that each writer makes out.
 
     Args:
-        key: with the right key. octave: in any octave. onset: on any key.
+        queries: mixtures that tell what is played.
+        vectors: (sounds, S, D), what the hearing made of them.
+        among: the candidates of a family.
     """
+    found = listener.find(vectors, queries.asked, among)
+    firsts = listener.shortlists(vectors, queries.asked, among, FIRST)
 
-    key: dict[str, Interval]
-    octave: dict[str, Interval]
-    onset: dict[str, Interval]
+    def row(name: str, parts: Callable[[int], Mapping[str, Sequence[Note]]]) -> Row:
+        return row_of(name, reranked(queries, found, firsts, parts, listener.corpus), listener.corpus.labels)
+
+    out = [row(TRUE, lambda number: {key: part.notes for key, part in queries.played(number).items()})]
+    for writer in writers:
+        written = [writer.transcribe(queries.sound(number)) for number in range(queries.count)]
+        made = row(f"re-ranked, notes by {writer.name}", written.__getitem__)
+        figures = note_figures(queries, written) if transcripts.is_installed() else None
+        out.append(replace(made, notes=figures))
+    return out
+
+
+def writers() -> tuple[list[Writer], list[str]]:
+    """Everybody here who writes notes down, and why others don't."""
+    found, missing = [], []
+    try:
+        transcriber = Transcriber.released()
+        found.append(Writer("synthmatch", lambda heard: transcriber.transcribe(Clip(heard[None], ENCODER_RATE))))
+    except CheckpointError as error:
+        missing.append(f"No notes by synthmatch: {error}")
+    if basicpitch.weights() is None:
+        missing.append(basicpitch.WITHOUT)
+    else:
+        found.append(Writer(basicpitch.NAME, basicpitch.BasicPitch().transcribe))
+    if not transcripts.is_installed():
+        missing.append(transcripts.WITHOUT)
+    return found, missing
 
 
 def note_figures(queries: Queries, written: Sequence[Mapping[str, Sequence[Note]]]) -> NoteFigures:
