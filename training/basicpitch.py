@@ -74,7 +74,7 @@ class BasicPitch:
 
     def _frames(self, sound: Samples) -> Iterator[tuple[Roll, Roll]]:
         """Held keys and beginnings of one window after the other, (88, frames) each, without their edges."""
-        hop = _WINDOW - 2 * _EDGE * _HOP
+        hop = (_WINDOW // _HOP - 2 * _EDGE) * _HOP
         padded = np.pad(sound, (_EDGE * _HOP, _WINDOW))
         for start in range(0, len(sound), hop):
             window = padded[start : start + _WINDOW].astype(np.float32)[None, :, None]

@@ -162,12 +162,13 @@ class PitchTrainer:
         truth = self.scribe.truth(plan)
         device = self.mixer.device
         with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
-            onsets, held = self.model(self._sound(plan), shift)
+            onsets, held = self.model(self.sound(plan), shift)
         return _cells(onsets, truth.onsets, shift, self.course.onset_weight) + _cells(
             held, truth.held, shift, self.course.held_weight
         )
 
-    def _sound(self, plan: Plan) -> Tensor:
+    def sound(self, plan: Plan) -> Tensor:
+        """A plan's mixtures, (B, T)."""
         stems = self.mixer.stems(plan)
         where = torch.from_numpy(plan.mixture_of).to(self.mixer.device)
         mixtures = mix(stems, where, len_of(plan.mixtures, plan.rank))
