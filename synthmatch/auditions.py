@@ -159,10 +159,10 @@ def audition(
 
 def at_one_loudness(clip: Clip) -> Clip:
     """The same sound at ``LOUDNESS``, or as near as its peaks allow; by its level alone where loudness can't be
-    measured, since pyloudnorm isn't installed."""
+    measured, for want of pyloudnorm or for too many channels."""
     if clip.peak == 0:
         return clip
-    if not loudness.is_installed():
+    if not loudness.is_installed() or clip.samples.shape[0] > loudness.CHANNELS:
         return levelled(clip)
     return clip.scaled(min(loudness.gain_to(clip, LOUDNESS), _PEAK / clip.peak))
 

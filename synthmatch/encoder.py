@@ -59,7 +59,8 @@ class ChannelNorm(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, ...) -> the same
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> the same."""
         out: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
         return out
 

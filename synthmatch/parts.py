@@ -16,6 +16,7 @@ from synthmatch.results import ANY
 LONGEST = 30.0
 """Seconds of a passage whose notes are played at most."""
 
+_UNCHOSEN = 1  # the General MIDI program that is written where nobody chose
 _SHORTEST = 0.02  # seconds that are left of a note at a passage's edge, or it isn't played
 
 Estimate = Callable[[Clip], Mapping[str, Sequence[Note]]]
@@ -75,7 +76,7 @@ class Score:
             NotesError: there is none, or more than one.
         """
         word = wanted.strip().casefold()
-        found = [part for part in self.parts if word in (str(part.number), part.name.casefold())]
+        found = [part for part in self.parts if word and word in (str(part.number), part.name.casefold())]
         if len(found) != 1:
             there = ", ".join(f"{part.number} ({part.name or 'no name'})" for part in self.parts)
             how = "more than one part" if found else "no part"
@@ -94,22 +95,26 @@ class Score:
         if len(self.parts) == 1:
             return found | dict.fromkeys(free, self.parts[0])
         for family in free:
-            fitting = [part for part in self.parts if family_of_part(part) == family]
-            if not fitting and family == "percussion":
-                fitting = [part for part in self.parts if part.channel == DRUMS]
-            if fitting:
-                found[family] = max(fitting, key=lambda part: len(part.notes))
+            for telling in (_named, _programmed, _drummed):
+                fitting = [part for part in self.parts if telling(part) == family]
+                if fitting:
+                    found[family] = max(fitting, key=lambda part: len(part.notes))
+                    break
         return found
 
 
-def family_of_part(part: MidiPart) -> str:
-    """The family that a part's name tells, or else its program; "" where neither does, and of drums."""
-    if part.channel == DRUMS:
-        return ""
-    named = family_of_name(part.name)
-    if named or part.program in (None, 1):
-        return named
-    return BY_PROGRAM.get(part.program or 0, "")
+def _named(part: MidiPart) -> str:
+    return "" if part.channel == DRUMS else family_of_name(part.name)
+
+
+def _programmed(part: MidiPart) -> str:
+    """The family of a part's program, unless its name tells another one."""
+    told = part.channel != DRUMS and part.program not in (None, _UNCHOSEN) and not _named(part)
+    return BY_PROGRAM.get(part.program or 0, "") if told else ""
+
+
+def _drummed(part: MidiPart) -> str:
+    return "percussion" if part.channel == DRUMS else ""
 
 
 def parts_of(

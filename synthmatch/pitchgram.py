@@ -28,6 +28,7 @@ DEPTH = 80.0  # dB below the loudest cell at which everything counts as silent
 
 RISING = WINDOWS[1:]
 """The windows of which is told, too, where it gets louder: a beginning shows there, and long windows blur it."""
+_SILENCE = 1e-14  # power
 _RISE = 2, 4.0  # frames over which it gets louder, and how much more a rise counts than a level
 
 LAYERS = len(WINDOWS) + len(RISING)
@@ -68,9 +69,9 @@ def pitchgram(audio: Tensor) -> Tensor:
         Frames are centred, the ends padded with silence. A clip's level doesn't matter.
     """
     powers = torch.stack([_powers(audio, window) for window in WINDOWS], dim=1)
-    decibels = 10 * torch.log10(powers + 1e-12)
-    loudest = decibels.amax(dim=(2, 3), keepdim=True)
-    levels = ((decibels - loudest) / DEPTH + 1).clamp(0, 1) * (loudest > -119)
+    loudest = powers.amax(dim=(2, 3), keepdim=True)
+    decibels = 10 * torch.log10(powers / loudest.clamp(min=_SILENCE) + 10 ** (-DEPTH / 10 - 1))
+    levels = (decibels / DEPTH + 1).clamp(0, 1) * (loudest > _SILENCE)
     frames, weight = _RISE
     short = levels[:, -len(RISING) :]
     before = functional.pad(short, (frames, 0))[..., : short.shape[-1]]
