@@ -160,7 +160,9 @@ class _Clock:
                 tick += message.time
                 if message.type == "set_tempo":
                     changes.append((tick, message.tempo))
-        self._ticks, self._seconds, self._length = [0], [0.0], [mido.tick2second(1, file.ticks_per_beat, 500_000)]
+        self._ticks: list[int] = [0]
+        self._seconds: list[float] = [0.0]
+        self._length: list[float] = [mido.tick2second(1, file.ticks_per_beat, 500_000)]  # of a tick, from there on
         for tick, tempo in sorted(changes, key=lambda each: each[0]):
             self._seconds.append(self(tick))
             self._ticks.append(tick)

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from synthmatch.notes import Note
 
+VOICES = 6
+"""Notes that may begin at the same moment, where chords are played."""
+
 Roll = npt.NDArray[np.float32]
 
 VELOCITY = 100
@@ -43,10 +46,10 @@ class Reading:
         together: seconds within which that is the same moment.
     """
 
-    onset: float = 0.4
-    held: float = 0.3
+    onset: float = 0.5
+    held: float = 0.5
     shortest: float = 0.06
-    voices: int = 6
+    voices: int = VOICES
     together: float = 0.03
 
 

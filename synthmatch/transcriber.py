@@ -20,7 +20,7 @@ from synthmatch.audio import Clip, Samples
 from synthmatch.encoder import ChannelNorm
 from synthmatch.errors import CheckpointError
 from synthmatch.notes import Note
-from synthmatch.pianoroll import Grid, Reading, notes_of
+from synthmatch.pianoroll import VOICES, Grid, Reading, notes_of
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 RELEASED = Path(__file__).parent / "models" / "notes.safetensors"
@@ -45,16 +45,25 @@ class TranscriberConfig:
         families: those that it writes down, in the order of its outputs; after them comes ``EVERYTHING``.
         width: features of each pitch and frame.
         dilations: frames between what each block looks at: a block each.
+        onset, held: probabilities from which on a key goes down, and is down; fitted after training.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
     width: int = 32
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1)
+    onset: float = 0.7
+    held: float = 0.5
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The keys of all outputs."""
         return (*self.families, EVERYTHING)
+
+    def reading(self, key: str) -> Reading:
+        """How the notes of an output are read: a family that plays no chords plays one note at a time."""
+        family = FAMILIES.get(key)
+        voices = 1 if family and not family.chords else VOICES
+        return Reading(self.onset, self.held, voices=voices)
 
 
 class _Block(nn.Module):
@@ -139,7 +148,7 @@ class Transcriber(nn.Module):
         """
         onsets, held = self.probabilities(clip.between(0, LONGEST).heard())
         outputs = zip(self.config.outputs, onsets, held, strict=True)
-        return {key: notes_of(*rolls, GRID, reading_of(key)) for key, *rolls in outputs}
+        return {key: notes_of(*rolls, GRID, self.config.reading(key)) for key, *rolls in outputs}
 
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write it in 16-bit numbers, wholly or not at all; ``facts`` are JSON values about how it came to be."""
@@ -174,9 +183,3 @@ class Transcriber(nn.Module):
                 "give them as a MIDI file, with --midi."
             )
         return cls.load(RELEASED)
-
-
-def reading_of(key: str) -> Reading:
-    """How the notes of an output are read: a family that plays no chords plays one note at a time."""
-    family = FAMILIES.get(key)
-    return Reading(voices=1) if family and not family.chords else Reading()

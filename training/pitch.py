@@ -32,6 +32,7 @@ from synthmatch.training.plans import Plan
 from synthmatch.training.recording import Corpus, open_corpus
 from synthmatch.training.rolls import Scribe
 from synthmatch.training.run import mixer_of
+from synthmatch.training.thresholds import fitted
 from synthmatch.training.trainer import fast_bfloat16, learning_rate
 from synthmatch.transcriber import GRID, Transcriber, TranscriberConfig
 
@@ -42,6 +43,7 @@ UNFINISHED = 3
 _KIND = "synthmatch pitch run"
 _SAVED = 110.0  # seconds between two checkpoints
 _LOGGED = 20  # steps between two lines of the log
+_FITTED = 6  # steps that were never taken, on whose mixtures thresholds are fitted
 
 MIXTURES = Recipe(
     seed=7,
@@ -226,6 +228,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="after which it stops, to go on another time")
     parser.add_argument("--steps", type=int, default=MIXTURES.steps, help="of the whole course")
     parser.add_argument("--mixtures", type=int, default=MIXTURES.mixtures, help="a step")
+    parser.add_argument("--width", type=int, default=TranscriberConfig().width, help="features of the network")
     parser.add_argument("--phrases", type=int, default=MIXTURES.phrases, help="played live, of each preset; 0 for none")
     parser.add_argument("--memory-gb", type=float, default=4.0, help="above it, recordings stay on disk")
     parser.add_argument("--device", default="cpu", help="where to compute: cpu or cuda")
@@ -245,11 +248,14 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
         there = mixer.residence
         say(f"{len(mixer.planner.layout.ids)} presets, {there.gigabytes:.1f} GB, {there.place.value}")
-        trainer = PitchTrainer(mixer, corpus, Course(mixtures=recipe), given.run)
+        course = Course(TranscriberConfig(width=given.width), recipe)
+        trainer = PitchTrainer(mixer, corpus, course, given.run)
         trainer.run(until, say=say)
         heard = sorted({key for ids in mixer.presets.values() for key in ids} - corpus.parents.keys())
         out = given.out or given.run / OUT
-        trainer.result().save(out, {"steps": trainer.step, "of": recipe.steps, "trained_on": heard})
+        model = trainer.result()
+        model.config = fitted(trainer, model, [mixer.planner.plan(recipe.steps + each) for each in range(_FITTED)])
+        model.save(out, {"steps": trainer.step, "of": recipe.steps, "trained_on": heard})
     except SynthmatchError as error:
         say(str(error))
         return 1

@@ -20,7 +20,8 @@ from synthmatch.training.config import Recipe
 from synthmatch.training.mixtures import stem
 from synthmatch.training.pitch import STATE, Course, PitchTrainer
 from synthmatch.training.recording import Corpus
-from synthmatch.transcriber import GRID, TranscriberConfig, reading_of
+from synthmatch.training.thresholds import fitted
+from synthmatch.transcriber import GRID, TranscriberConfig
 
 SMALL = TranscriberConfig(width=24, dilations=(1, 2, 4))
 STEPS = 250
@@ -80,11 +81,13 @@ def test_it_learns_a_few_mixtures_by_heart(mixer: Mixer, corpus: Corpus, tmp_pat
     for _ in range(STEPS):
         trainer.take_step(plan)
     model, sound = trainer.result(), trainer.sound(plan)
+    model.config = fitted(trainer, model, [plan])
+    assert model.config != SMALL
     measured = []
     for number, played in enumerate(trainer.scribe.parts(plan)):
         onsets, held = model.probabilities(sound[plan.labels.mixture[number]].numpy())
         output = int(plan.labels.family[number])
-        written = notes_of(onsets[output], held[output], GRID, reading_of(SMALL.families[output]))
+        written = notes_of(onsets[output], held[output], GRID, model.config.reading(SMALL.families[output]))
         measured.append(transcripts.agreement(written, played).key)
     assert np.mean(measured) > 0.8, measured
 
