@@ -128,7 +128,7 @@ class Transcriber(nn.Module):
             heard = pitchgram.harmonics(pitchgram.pitchgram(audio), shift)
         x = self.enter(heard.contiguous(memory_format=torch.channels_last))
         scores: Tensor = self.out(self.blocks(x)) + self.range
-        onsets, held = scores.unflatten(1, (2, len(self.config.outputs))).unbind(1)
+        onsets, held = scores.chunk(2, dim=1)
         return onsets, held
 
     def probabilities(self, heard: Samples) -> tuple[Samples, Samples]:
@@ -147,8 +147,10 @@ class Transcriber(nn.Module):
         Every family is asked, whether it is heard or not: who isn't there plays few notes, or none.
         """
         onsets, held = self.probabilities(clip.between(0, LONGEST).heard())
-        outputs = zip(self.config.outputs, onsets, held, strict=True)
-        return {key: notes_of(*rolls, GRID, self.config.reading(key)) for key, *rolls in outputs}
+        return {
+            key: notes_of(begun, down, GRID, self.config.reading(key))
+            for key, begun, down in zip(self.config.outputs, onsets, held, strict=True)
+        }
 
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write it in 16-bit numbers, wholly or not at all; ``facts`` are JSON values about how it came to be."""

@@ -16,7 +16,7 @@ SECONDS = 2.0
 
 
 def part(pitch: int, bright: float, seed: int) -> Samples:
-    """A line of four notes on a harmonic sound whose partials fall by ``bright``."""
+    """A line of four notes, of power 1, on a harmonic sound whose partials fall by ``bright``."""
     rng = np.random.default_rng(seed)
     times = np.arange(round(SECONDS * ENCODER_RATE / 4)) / ENCODER_RATE
     notes = []
@@ -24,7 +24,8 @@ def part(pitch: int, bright: float, seed: int) -> Samples:
         frequency = 440 * 2 ** ((pitch + int(step) - 69) / 12)
         partials = [bright**n * np.sin(2 * np.pi * n * frequency * times) for n in range(1, 30) if n * frequency < 7500]
         notes.append(np.sum(partials, axis=0) * np.exp(-3 * times))
-    return np.concatenate(notes).astype(np.float32)
+    line = np.concatenate(notes)
+    return (line / np.sqrt((line**2).mean())).astype(np.float32)
 
 
 BASSES = [part(36, bright, 1) for bright in (0.3, 0.6, 0.9)]
