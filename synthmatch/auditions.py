@@ -50,7 +50,7 @@ class Auditions:
     """How the matches of a song sound on its notes.
 
     Args:
-        parts: what each family plays.
+        parts: what each family plays in the result's :meth:`~synthmatch.results.MatchResult.stretch` of ``LONGEST``.
         played: by the family's key and the preset's id.
     """
 
@@ -81,6 +81,11 @@ class Auditions:
         return write
 
     @property
+    def silences(self) -> list[str]:
+        """Why families play nothing, a sentence each, none twice."""
+        return list(dict.fromkeys(each.origin for each in self.parts.values() if each.notes is None))
+
+    @property
     def failures(self) -> list[str]:
         """Why presets have no sound, a sentence each, none twice."""
         return list(dict.fromkeys(each.reason for each in self.played.values() if each.reason))
@@ -97,7 +102,8 @@ def match_and_play(
     pool: Pool | None = None,
     progress: Progress | None = None,
 ) -> tuple[MatchResult, Auditions]:
-    """Find the closest presets and let them play the song's notes.
+    """Find the closest presets and let them play the song's notes: of a long passage, of the stretch in which most
+    of what was found is heard.
 
     Args:
         k, single: see :meth:`synthmatch.matcher.Matcher.match`.
@@ -110,8 +116,9 @@ def match_and_play(
         AudioError, InputError: as matching does.
     """
     result = matcher.match(query, max(k, first), single=single)
-    passage = query.passage().between(0, LONGEST)
-    parts = parts_of(passage, query.start, [found.family for found in result], score, estimate)
+    start, end = result.stretch(LONGEST)
+    passage = query.clip.between(start, end)
+    parts = parts_of(passage, start, [found.family for found in result], score, estimate)
     auditions = audition(matcher.library, result, parts, pool, progress)
     if first:
         sounds = {key: each.clip for key, each in auditions.played.items()}

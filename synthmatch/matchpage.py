@@ -36,10 +36,14 @@ def write_page(
 
 def match_page(library: Library, query: Query, result: MatchResult, auditions: Auditions | None = None) -> Page:
     """The page, as values."""
-    heard = query.passage().between(0, PASSAGE)
+    start, end = result.stretch(PASSAGE)
+    heard = query.clip.between(start, end)
     name = Path(result.path).name
+    title = f"{name}, {result.start:.1f} to {result.end:.1f} s"
+    if (start, end) != (result.start, result.end):
+        title += f"; what plays here is {start:.1f} to {end:.1f} s"
     passage = Passage(
-        f"{name}, {result.start:.1f} to {result.end:.1f} s",
+        title,
         Sound(at_one_loudness(heard), name, matched=True) if auditions else Sound(heard, name),
         tuple(_section(library, found, auditions) for found in result),
     )

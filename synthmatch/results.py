@@ -17,6 +17,8 @@ from synthmatch.listing import Listing
 if TYPE_CHECKING:
     from synthmatch.library import Library
 
+_ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
+
 ANY = "any"
 """The key under which a sound that was compared with all presets has its matches."""
 
@@ -58,11 +60,13 @@ class FamilyMatches:
     Args:
         family: its key, or "any".
         presence: probability that the family plays in the sound, 0 to 1.
+        surest: from when to when it was heard most surely, in seconds of the song: one of the encoder's windows.
     """
 
     family: str
     presence: float
     matches: tuple[Match, ...]
+    surest: tuple[float, float] = (0.0, 0.0)
 
     def __iter__(self) -> Iterator[Match]:
         return iter(self.matches)
@@ -109,6 +113,24 @@ class MatchResult:
         shown = ", ".join(each.family for each in self.families)
         raise InputError(f"{key!r} isn't among the families of this match ({shown}); ask for it by name.")
 
+    def stretch(self, seconds: float) -> tuple[float, float]:
+        """From when to when so many seconds of the passage tell most of what was found, in seconds of the song.
+
+        The whole passage if it is no longer. Else the stretch that holds what was heard most surely of the most
+        families, each counted by its presence; it begins with one of these, unless the passage ends before.
+        """
+        if self.end - self.start <= seconds:
+            return self.start, self.end
+        begins = sorted({max(self.start, min(each.surest[0], self.end - seconds)) for each in self} | {self.start})
+
+        def told(begin: float) -> float:
+            last = begin + seconds + _ROUNDING
+            inside = (each for each in self if begin <= each.surest[0] and each.surest[1] <= last)
+            return sum(each.presence for each in inside)
+
+        begin = max(begins, key=told)
+        return begin, begin + seconds
+
     def first(self, count: int) -> MatchResult:
         """The first ``count`` matches of each family."""
         families = (replace(each, matches=each.matches[:count]) for each in self.families)
@@ -123,6 +145,7 @@ class MatchResult:
             "families": {
                 each.family: {
                     "presence": round(each.presence, 4),
+                    "surest": {"start": round(each.surest[0], 3), "end": round(each.surest[1], 3)},
                     "matches": [match.to_json() for match in each],
                 }
                 for each in self.families

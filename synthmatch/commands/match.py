@@ -103,6 +103,8 @@ def match(
 
             with Progress("rendering phrases", "preset") as progress:
                 result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
+            for reason in (*auditions.silences, *auditions.failures):
+                say(reason)
         else:
             result = matcher.match(query, count, single=single)
         if out is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from synthmatch import audio
+from synthmatch import audio, transcriber
 from synthmatch.notes import Note, Performance, read_midi, write_midi
 from synthmatch.presets.bank import PresetBank
 
@@ -24,7 +24,7 @@ def test_json_stands_alone_on_stdout(place: Any, run: Callable[..., Any]) -> Non
     assert document["query"] == {"path": str(place.song), "start": 0.0, "end": 4.0}
     assert set(document["families"]) == {"bass", "pad"}
     for family in document["families"].values():
-        assert set(family) == {"presence", "matches"}
+        assert set(family) == {"presence", "surest", "matches"}
         assert 0 <= family["presence"] <= 1
         assert [match["rank"] for match in family["matches"]] == list(range(1, len(family["matches"]) + 1))
         for match in family["matches"]:
@@ -87,7 +87,7 @@ def test_a_passage_is_what_is_heard(place: Any, run: Callable[..., Any], start: 
 
 
 @pytest.fixture
-def midi() -> Path:
+def midi(place: Any) -> Path:  # noqa: ARG001 (for its current folder)
     path = Path("song.mid")
     write_midi(path, Performance((Note(0.0, 45, 100, 0.5), Note(0.5, 52, 100, 0.5)), 0.0))
     return path
@@ -105,6 +105,26 @@ def test_found_presets_play_the_notes_of_a_midi_file(place: Any, run: Callable[.
     page = Path("page.html").read_text(encoding="utf-8")
     assert "Your notes: song.mid, part 1." in page
     assert page.count("data:audio") == 1 + len(family["matches"])
+
+
+@pytest.mark.parametrize("more", [("--report", "page.html"), ("--out", "found", "--previews", "wav"), ("--rerank", 3)])
+def test_without_a_transcriber_it_says_once_what_to_do(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """The matches come all the same, in the encoder's order."""
+    monkeypatch.setattr(transcriber, "RELEASED", Path("none.safetensors"))
+    asked = ("match", place.song, "-k", 3, "--end", 3, *ALWAYS, "--model", place.model, "--json")
+    plain, done = json.loads(run(*asked).out), run(*asked, *more)
+    assert done.status == 0
+    sentence = "so notes can't be estimated; give them as a MIDI file, with --midi FILE."
+    assert done.err.count(sentence) == 1
+    for family, found in json.loads(done.out)["families"].items():
+        assert [match["id"] for match in found["matches"]] == [
+            match["id"] for match in plain["families"][family]["matches"]
+        ]
+        assert not [file for match in found["matches"] for file in match["files"] if "phrase" in file]
+    if "page.html" in more:
+        assert "--midi FILE" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_reranking_keeps_the_matches_and_numbers_them(place: Any, run: Callable[..., Any], midi: Path) -> None:
