@@ -78,8 +78,7 @@ class Performance:
 
 
 REFERENCE_NOTES: tuple[Performance, ...] = tuple(
-    Performance.single(pitch, velocity)
-    for pitch, velocity in ((36, 100), (48, 100), (60, 100), (72, 100), (60, 50))
+    Performance.single(pitch, velocity) for pitch, velocity in ((36, 100), (48, 100), (60, 100), (72, 100), (60, 50))
 )
 """What every preset of a library is rendered on, whatever its family: 1.5 s held, 0.5 s of tail each."""
 

@@ -15,11 +15,12 @@ LOWEST = 24
 """The MIDI pitch of the first row (C1, 32.7 Hz)."""
 PITCHES = 72
 """Rows of pitches: six octaves, up to B6."""
-HOP = 320  # samples: 20 ms
+HOP = 480  # samples: 30 ms
 FRAMES_A_SECOND = ENCODER_RATE / HOP
 
 WINDOWS = (8192, 2048, 512)
 """Samples that are looked at for a frame: the longest tells basses apart, the shortest when something begins."""
+_EVERY = {8192: 2}  # frames between two looks, where it isn't one: through half a second little changes in a frame
 HARMONICS = (0.5, 1, 2, 3, 4, 5, 6, 8)
 """What is looked at of each pitch, as multiples of its frequency; the half tells a note from its octave."""
 STEPS = 3
@@ -29,7 +30,7 @@ DEPTH = 80.0  # dB below the loudest cell at which everything counts as silent
 RISING = WINDOWS[1:]
 """The windows of which is told, too, where it gets louder: a beginning shows there, and long windows blur it."""
 _SILENCE = 1e-14  # power
-_RISE = 2, 4.0  # frames over which it gets louder, and how much more a rise counts than a level
+_RISE = 1, 4.0  # frames over which it gets louder, and how much more a rise counts than a level
 
 LAYERS = len(WINDOWS) + len(RISING)
 CHANNELS = LAYERS * len(HARMONICS)
@@ -80,10 +81,14 @@ def pitchgram(audio: Tensor) -> Tensor:
 
 def _powers(audio: Tensor, window: int) -> Tensor:
     shape = torch.hann_window(window, device=audio.device)
-    padded = functional.pad(audio.float(), (window // 2, window // 2))
-    spectrum = torch.stft(padded, window, HOP, window=shape, center=False, return_complex=True)
+    every, frames = _EVERY.get(window, 1), 1 + audio.shape[1] // HOP
+    # So long that the last look is there as well, whatever it sees beyond the end.
+    beyond = HOP * (-(-(frames - 1) // every) * every) - audio.shape[1]
+    padded = functional.pad(audio.float(), (window // 2, window // 2 + max(0, beyond)))
+    spectrum = torch.stft(padded, window, every * HOP, window=shape, center=False, return_complex=True)
     power = (spectrum.real**2 + spectrum.imag**2) * (4 / window) ** 2
-    return _filters(window).to(audio.device) @ power
+    seen = _filters(window).to(audio.device) @ power
+    return seen.repeat_interleave(every, dim=2)[..., :frames]
 
 
 def harmonics(spectrum: Tensor, shift: int = 0) -> Tensor:

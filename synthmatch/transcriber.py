@@ -50,7 +50,7 @@ class TranscriberConfig:
 
     families: tuple[str, ...] = FAMILY_KEYS
     width: int = 32
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16, 1)
+    dilations: tuple[int, ...] = (1, 2, 4, 1)
     onset: float = 0.7
     held: float = 0.5
 
@@ -106,7 +106,8 @@ class Transcriber(nn.Module):
         super().__init__()
         self.config = config or TranscriberConfig()
         width, count = self.config.width, 2 * len(self.config.outputs)
-        self.enter = nn.Conv2d(pitchgram.CHANNELS, width, (9, 3), stride=(pitchgram.STEPS, 1), padding=(3, 1))
+        rows = pitchgram.STEPS  # of a semitone, which become one
+        self.enter = nn.Conv2d(pitchgram.CHANNELS, width, (rows, 3), stride=(rows, 1), padding=(0, 1))
         half = (len(self.config.dilations) + 1) // 2
         blocks = [_Block(width, dilation) for dilation in self.config.dilations]
         self.blocks = nn.Sequential(*blocks[:half], _Context(width), *blocks[half:], ChannelNorm(width))
@@ -125,7 +126,10 @@ class Transcriber(nn.Module):
             Twice (B, F + 1, ``PITCHES``, N), in the order of ``config.outputs``.
         """
         with torch.autocast(audio.device.type, enabled=False):  # sound needs more digits than a network
-            heard = pitchgram.harmonics(pitchgram.pitchgram(audio), shift)
+            heard = pitchgram.pitchgram(audio)
+        if torch.is_autocast_enabled(audio.device.type):  # before it grows, rather than after
+            heard = heard.to(torch.get_autocast_dtype(audio.device.type))
+        heard = pitchgram.harmonics(heard, shift)
         x = self.enter(heard.contiguous(memory_format=torch.channels_last))
         scores: Tensor = self.out(self.blocks(x)) + self.range
         onsets, held = scores.chunk(2, dim=1)
@@ -144,7 +148,7 @@ class Transcriber(nn.Module):
     def transcribe(self, clip: Clip) -> dict[str, tuple[Note, ...]]:
         """What each family plays in the first ``LONGEST`` seconds of a clip; under ``EVERYTHING``, all together.
 
-        Every family is asked, whether it is heard or not: who isn't there plays few notes, or none.
+        Every family is asked, whether it is heard or not; one that isn't there may be given notes of others.
         """
         onsets, held = self.probabilities(clip.between(0, LONGEST).heard())
         return {
@@ -182,6 +186,6 @@ class Transcriber(nn.Module):
         if not RELEASED.is_file():
             raise CheckpointError(
                 "This copy of synthmatch comes without a transcriber, so notes can't be estimated; "
-                "give them as a MIDI file, with --midi."
+                "give them as a MIDI file, with --midi FILE."
             )
         return cls.load(RELEASED)

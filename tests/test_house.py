@@ -163,9 +163,7 @@ def test_no_module_waits_for_itself() -> None:
 @pytest.mark.parametrize("library", ONLY)
 def test_a_foreign_library_has_one_door(library: str) -> None:
     importers = {
-        module.name
-        for module in modules()
-        if any(within(name, library) for name in imported(ast.walk(module.tree)))
+        module.name for module in modules() if any(within(name, library) for name in imported(ast.walk(module.tree)))
     }
     assert importers == ONLY[library]
 

@@ -33,7 +33,7 @@ from synthmatch.training.recording import Corpus, open_corpus
 from synthmatch.training.rolls import Scribe
 from synthmatch.training.run import mixer_of
 from synthmatch.training.thresholds import fitted
-from synthmatch.training.trainer import fast_bfloat16, learning_rate
+from synthmatch.training.trainer import fast_bfloat16
 from synthmatch.transcriber import GRID, Transcriber, TranscriberConfig
 
 STATE = "pitch.safetensors"
@@ -43,6 +43,7 @@ UNFINISHED = 3
 _KIND = "synthmatch pitch run"
 _SAVED = 110.0  # seconds between two checkpoints
 _LOGGED = 20  # steps between two lines of the log
+_STEADY = 300  # steps from which on the learning rate falls
 _FITTED = 6  # steps that were never taken, on whose mixtures thresholds are fitted
 
 MIXTURES = Recipe(
@@ -50,15 +51,15 @@ MIXTURES = Recipe(
     steps=6000,
     mixtures=8,
     seconds=5.0,
-    core_share=0.4,
+    core_share=0.6,
     parts=5,
     phrases=3,
-    live=0.35,
-    solo_until=500,
-    distractors=0.3,
+    live=0.3,
+    solo_until=300,
+    distractors=0.15,
     gain_db=6.0,
-    learning_rate=2e-3,
-    warmup=100,
+    learning_rate=5e-3,
+    warmup=50,
     ema=0.999,
     degradations=Degradations(
         share=0.3, tilt_db=6.0, shelf_db=6.0, drive_db=12.0, reverb=0.3, lowpass=5000.0, noise_db=25.0
@@ -79,6 +80,8 @@ class Course:
             have a few pitches each, and every key is to be learnt.
         onset_weight, held_weight: how much more a key that goes down, or is down, counts than one that doesn't: there
             are few of them.
+        absent_weight: how much a family that doesn't play counts beside one that does: who asks for its notes has
+            heard it.
     """
 
     shape: TranscriberConfig = field(default_factory=TranscriberConfig)
@@ -86,6 +89,7 @@ class Course:
     shift: int = 3
     onset_weight: float = 6.0
     held_weight: float = 2.0
+    absent_weight: float = 0.15
 
 
 class PitchTrainer:
@@ -127,8 +131,8 @@ class PitchTrainer:
                 begun = time.monotonic()
                 loss = self.take_step(next(coming))
                 if self.step % _LOGGED == 0:
-                    rate = learning_rate(self.course.mixtures, self.step - 1)
-                    journal.write(self.step, {"loss": round(loss, 5), "lr": rate}, {})
+                    row = {"loss": round(loss, 5), "lr": round(rate(self.course.mixtures, self.step - 1), 6)}
+                    journal.write(self.step, row, {})
                     say(f"step {self.step} of {last}: loss {loss:.4f}, {time.monotonic() - begun:.2f} s a step")
                 if time.monotonic() - saved > _SAVED:
                     self.checkpoint()
@@ -138,7 +142,7 @@ class PitchTrainer:
     def take_step(self, plan: Plan) -> float:
         """One optimiser step on a plan's mixtures; returns its loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.course.mixtures, self.step)
+            group["lr"] = rate(self.course.mixtures, self.step)
         loss = self._loss(plan)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -158,15 +162,17 @@ class PitchTrainer:
         return done.cpu().eval()
 
     def _loss(self, plan: Plan) -> Tensor:
-        """Cross-entropy of every cell of every output, whether the family plays or not."""
+        """Cross-entropy of every cell of every output; those of families that don't play count less."""
         most = self.course.shift
         shift = int(np.random.default_rng((self.course.mixtures.seed, self.step)).integers(-most, most + 1))
         truth = self.scribe.truth(plan)
         device = self.mixer.device
         with torch.autocast(device.type, torch.bfloat16, enabled=fast_bfloat16(device)):
             onsets, held = self.model(self.sound(plan), shift)
-        return _cells(onsets, truth.onsets, shift, self.course.onset_weight) + _cells(
-            held, truth.held, shift, self.course.held_weight
+        plays = np.pad(plan.labels.presence, ((0, 0), (0, 1)), constant_values=True)  # of all together, something does
+        counts = torch.from_numpy(np.where(plays, 1.0, self.course.absent_weight).astype(np.float32)).to(device)
+        return _cells(onsets, truth.onsets, counts, shift, self.course.onset_weight) + _cells(
+            held, truth.held, counts, shift, self.course.held_weight
         )
 
     def sound(self, plan: Plan) -> Tensor:
@@ -206,13 +212,25 @@ class PitchTrainer:
         self.step = int(facts["step"])
 
 
-def _cells(scores: Tensor, truth: Roll, shift: int, weight: float) -> Tensor:
-    """Weighted cross-entropy of (B, F + 1, P, N), with the truth moved up by ``shift`` rows."""
+def rate(recipe: Recipe, step: int) -> float:
+    """The learning rate: a linear rise over the warm-up, and from ``_STEADY`` steps on a fall by the inverse square
+    root, which doesn't ask how many steps there will be: whenever a run is stopped, its average is a finished one."""
+    return recipe.learning_rate * min(1.0, (step + 1) / recipe.warmup, math.sqrt(_STEADY / max(1, step)))
+
+
+def _cells(scores: Tensor, truth: Roll, counts: Tensor, shift: int, weight: float) -> Tensor:
+    """Weighted cross-entropy of (B, F + 1, P, N), with the truth moved up by ``shift`` rows.
+
+    Args:
+        counts: (B, F + 1), how much each output counts.
+        weight: how much more a cell counts where the truth is 1.
+    """
     wanted = torch.from_numpy(truth).to(scores.device)
     wanted = functional.pad(wanted, (0, 0, shift, -shift))
-    return functional.binary_cross_entropy_with_logits(
-        scores.float(), wanted, pos_weight=torch.tensor(weight, device=scores.device)
+    cells = functional.binary_cross_entropy_with_logits(
+        scores.float(), wanted, pos_weight=torch.tensor(weight, device=scores.device), reduction="none"
     )
+    return (cells.mean(dim=(2, 3)) * counts).sum() / counts.sum()
 
 
 def _described(course: Course) -> str:

@@ -200,10 +200,7 @@ class Listener:
             sizes[family] = len(ids)
         return Found(strict, lenient, queries, presets, families, sizes)
 
-
-    def shortlists(
-        self, vectors: Vectors, asked: Sequence[Asked], among: Candidates, count: int
-    ) -> list[Shortlist]:
+    def shortlists(self, vectors: Vectors, asked: Sequence[Asked], among: Candidates, count: int) -> list[Shortlist]:
         """The first ``count`` candidates of each question, as :meth:`find` ranks them: of those with the same score,
         wrong ones stand before right ones."""
         out: dict[int, Shortlist] = {}

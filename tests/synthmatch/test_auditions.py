@@ -104,9 +104,7 @@ def test_sound_and_notes_stand_beside_the_exported_files(
     assert not [file for match in result.family("pad") for file in match.files if file.name.startswith("phrase")]
 
 
-def test_what_plays_the_song_rises_when_compared_with_it(
-    library: Library, matcher: Matcher, pool: RenderPool
-) -> None:
+def test_what_plays_the_song_rises_when_compared_with_it(library: Library, matcher: Matcher, pool: RenderPool) -> None:
     """Each preset in turn is the song: among the others on the same notes it stands no lower than before."""
     for played in library.presets()[:3]:
         job = RenderJob(library.preset(played).state, (NOTES,), RenderSettings(sample_rate=RATE))

@@ -50,6 +50,7 @@ def test_a_sine_stands_on_its_row_for_every_harmonic(pitch: int) -> None:
 
 def test_the_lowest_basses_are_told_apart() -> None:
     """A semitone apart at 41 Hz, by harmonics: a saw's, as basses have them."""
+
     def saw(pitch: int) -> torch.Tensor:
         partials = (tone(pitch + 12 * math.log2(number)) / number for number in range(1, 9))
         return torch.stack(list(partials)).sum(0)

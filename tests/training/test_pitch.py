@@ -14,6 +14,7 @@ from synthmatch.audio import ENCODER_RATE
 from synthmatch.errors import TrainingError
 from synthmatch.notes import Performance
 from synthmatch.pianoroll import notes_of
+from synthmatch.pitchgram import HOP
 from synthmatch.training import transcripts
 from synthmatch.training.batches import Mixer
 from synthmatch.training.config import Recipe
@@ -68,7 +69,7 @@ def test_pictures_hold_each_familys_notes_and_all_of_them(mixer: Mixer, corpus: 
     truth = trainer.scribe.truth(plan)
     assert truth.onsets.shape == truth.held.shape
     assert truth.onsets.shape[0] == 2
-    assert truth.onsets.shape[3] == 1 + round(1.5 * ENCODER_RATE) // 320
+    assert truth.onsets.shape[3] == 1 + round(1.5 * ENCODER_RATE) // HOP
     assert np.array_equal(truth.onsets[:, :-1].max(axis=1), truth.onsets[:, -1])
     assert np.array_equal(truth.held[:, :-1].any(axis=(2, 3)), plan.labels.presence)
 
