@@ -33,7 +33,8 @@ EVERYTHING = "any"
 LONGEST = 30.0
 """Seconds that are heard at most at a time: more would take memory in proportion."""
 
-_KIND = "synthmatch transcriber"
+KIND = "synthmatch transcriber"
+"""What its files say that they are."""
 _RARE = -4.0  # log-odds that a key goes down, before anything is learnt
 
 
@@ -159,7 +160,7 @@ class Transcriber(nn.Module):
     def save(self, path: Path, facts: dict[str, Any]) -> None:
         """Write it in 16-bit numbers, wholly or not at all; ``facts`` are JSON values about how it came to be."""
         tensors = {name: tensor.half() for name, tensor in self.state_dict().items()}
-        checkpoint.write(path, _KIND, tensors, asdict(self.config), facts)
+        checkpoint.write(path, KIND, tensors, asdict(self.config), facts)
 
     @classmethod
     def load(cls, path: Path) -> Transcriber:
@@ -168,7 +169,7 @@ class Transcriber(nn.Module):
         Raises:
             CheckpointError: missing, damaged, or of another kind or version.
         """
-        tensors, config, _ = checkpoint.read(path, _KIND, "synthmatch.training.pitch")
+        tensors, config, _ = checkpoint.read(path, KIND, "synthmatch.training.pitch")
         try:
             made = cls(TranscriberConfig(**config))
             made.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

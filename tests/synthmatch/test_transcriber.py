@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from synthmatch import pitchgram, transcriber
+from synthmatch import checkpoint, pitchgram, transcriber
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.encoder import Encoder
 from synthmatch.errors import CheckpointError
+from synthmatch.notes import Note
 from synthmatch.pitchgram import HARMONICS, HOP, LOWEST, STEPS, WINDOWS
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.training.split import side_of
 from synthmatch.transcriber import EVERYTHING, Transcriber, TranscriberConfig
 
 SMALL = TranscriberConfig(width=8, dilations=(1, 2))
@@ -24,6 +26,12 @@ def tone(pitch: float, seconds: float = 1.0, level: float = 0.5) -> torch.Tensor
     """A sine, (1, T)."""
     times = torch.arange(round(seconds * ENCODER_RATE)) / ENCODER_RATE
     return level * torch.sin(2 * math.pi * 440 * 2 ** ((pitch - 69) / 12) * times)[None]
+
+
+def saw(pitch: int, seconds: float = 1.0) -> torch.Tensor:
+    """Eight partials of a saw, (1, T)."""
+    partials = (tone(pitch + 12 * math.log2(number), seconds) / number for number in range(1, 9))
+    return torch.stack(list(partials)).sum(0)
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +58,6 @@ def test_a_sine_stands_on_its_row_for_every_harmonic(pitch: int) -> None:
 
 def test_the_lowest_basses_are_told_apart() -> None:
     """A semitone apart at 41 Hz, by harmonics: a saw's, as basses have them."""
-
-    def saw(pitch: int) -> torch.Tensor:
-        partials = (tone(pitch + 12 * math.log2(number)) / number for number in range(1, 9))
-        return torch.stack(list(partials)).sum(0)
 
     first, second = (pitchgram.harmonics(pitchgram.pitchgram(saw(pitch)))[0, :, :, 25] for pitch in (28, 29))
     layers = [place * pitchgram.LAYERS for place, multiple in enumerate(HARMONICS) if multiple >= 1]
@@ -115,10 +119,35 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         Transcriber.load(tmp_path / "none.safetensors")
 
 
-def test_the_released_one_is_small_or_its_absence_is_said() -> None:
-    if transcriber.RELEASED.is_file():
-        assert transcriber.RELEASED.stat().st_size <= 4_000_000
-        assert Transcriber.released().config.families == FAMILY_KEYS
-    else:
-        with pytest.raises(CheckpointError, match="--midi"):
-            Transcriber.released()
+def test_without_a_released_one_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(transcriber, "RELEASED", tmp_path / "none.safetensors")
+    with pytest.raises(CheckpointError, match="give them as a MIDI file, with --midi FILE"):
+        Transcriber.released()
+
+
+needs_release = pytest.mark.skipif(
+    not transcriber.RELEASED.is_file(),
+    reason="there's no released transcriber; train one (docs/phrases.md) and put it at synthmatch/models",
+)
+
+
+@needs_release
+def test_the_released_one_is_small_and_has_heard_no_test_preset() -> None:
+    assert transcriber.RELEASED.stat().st_size <= 4_000_000
+    assert Transcriber.released().config.families == FAMILY_KEYS
+    _, _, facts = checkpoint.read(transcriber.RELEASED, transcriber.KIND, "synthmatch.training.pitch")
+    assert len(facts["trained_on"]) > 1000
+    assert {side_of(key) for key in facts["trained_on"]} <= {"train"}
+
+
+@needs_release
+def test_the_released_one_writes_down_a_plain_melody() -> None:
+    """Six notes of decaying saws, half a second each: it gets most of their keys, and invents few."""
+    keys = (60, 64, 67, 65, 62, 59)
+    times = torch.arange(8000) / ENCODER_RATE
+    sound = torch.cat([torch.exp(-3 * times) * saw(key, 0.5)[0] for key in keys])
+    notes = Transcriber.released().transcribe(Clip(0.2 * sound[None].numpy(), ENCODER_RATE))[EVERYTHING]
+    played = [Note(0.5 * place, key, 100, 0.5) for place, key in enumerate(keys)]
+    right = [each for each in played if any(n.pitch == each.pitch and abs(n.start - each.start) < 0.06 for n in notes)]
+    assert len(right) >= 4, notes
+    assert len(notes) <= 9, notes
