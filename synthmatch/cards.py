@@ -32,10 +32,12 @@ class Sound:
     Args:
         clip: what is heard; brought to the level of all the others before it is embedded.
         caption: what the player is called for people who can't see the page.
+        matched: whether its loudness is that of the others already.
     """
 
     clip: Clip
     caption: str
+    matched: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class FamilySection:
         truth: the preset that plays the part, where it is known.
         true_rank: the truth's place among all candidates, from 1; None where unknown.
         candidates: how many presets were searched; 0 where unknown.
+        note: a sentence about what its presets play, or "".
     """
 
     title: str
@@ -92,6 +95,7 @@ class FamilySection:
     truth: PresetCard | None = None
     true_rank: int | None = None
     candidates: int = 0
+    note: str = ""
 
     @property
     def found(self) -> int | None:

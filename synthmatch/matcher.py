@@ -16,7 +16,7 @@ from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_au
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library import Library
-from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, export
+from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -81,11 +81,13 @@ class _Heard:
 
     Args:
         presence: (F,). vectors: (F, D). timbre: (D,). All vectors of unit length.
+        surest: (F + 1, 2), from when to when each family, and the timbre, was heard most surely; seconds.
     """
 
     presence: Floats
     vectors: Floats
     timbre: Floats
+    surest: npt.NDArray[np.float64]
 
 
 class Matcher:
@@ -146,9 +148,13 @@ class Matcher:
         heard = self._hear(query.passage())
         if single and not query.families:
             found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k)]
+            places = [len(known)]
         else:
             shown = query.families or self._present(heard.presence)
             found = [self._family(family, heard, k) for family in dict.fromkeys(shown)]
+            places = [known.index(each.family) for each in found]
+        begins, ends = (query.start + heard.surest).T.tolist()
+        found = [replace(each, surest=(begins[at], ends[at])) for each, at in zip(found, places, strict=True)]
         found.sort(key=lambda each: -each.presence)
         last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
         return MatchResult(
@@ -160,13 +166,16 @@ class Matcher:
             families=tuple(found),
         )
 
-    def export(self, result: MatchResult, out: Path | str) -> MatchResult:
+    def export(self, result: MatchResult, out: Path | str, more: More | None = None) -> MatchResult:
         """Write every match as ``out/<family>/<rank>-<name>/`` (see :func:`results.export`).
+
+        Args:
+            more: writes further files of a match into its folder.
 
         Returns:
             The result with ``files`` filled in.
         """
-        return export(self.library, result, Path(out))
+        return export(self.library, result, Path(out), more)
 
     def _present(self, presence: Floats) -> tuple[str, ...]:
         families = self.encoder.config.families
@@ -187,7 +196,8 @@ class Matcher:
     def _hear(self, passage: Clip) -> _Heard:
         import torch
 
-        cut = windows(passage.heard())
+        sound = passage.heard()
+        cut = windows(sound)
         vectors, logits = [], []
         with torch.inference_mode():
             for first in range(0, len(cut), _BATCH):
@@ -200,7 +210,9 @@ class Matcher:
         level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
         weights = np.concatenate([presence, level[:, None]], axis=1)
         pooled = pool_windows(every, weights)
-        return _Heard(presence.max(axis=0), pooled[:-1], pooled[-1])
+        begins = np.array(window_places(sound))[weights.argmax(axis=0)]
+        surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE
+        return _Heard(presence.max(axis=0), pooled[:-1], pooled[-1], surest)
 
 
 def windows(heard: Samples) -> Samples:
@@ -213,14 +225,20 @@ def windows(heard: Samples) -> Samples:
         (W, ``WINDOW`` seconds), every ``STEP`` seconds, the last one aligned to the end and the silent ones
         left out; or (1, n) if the sound is no longer than one window.
     """
+    length = min(len(heard), round(WINDOW * ENCODER_RATE))
+    return np.stack([heard[start : start + length] for start in window_places(heard)])
+
+
+def window_places(heard: Samples) -> list[int]:
+    """The samples at which the windows of :func:`windows` begin, W of them."""
     length, step = round(WINDOW * ENCODER_RATE), round(STEP * ENCODER_RATE)
     if len(heard) <= length:
-        return heard[None]
+        return [0]
     starts = [*range(0, len(heard) - length, step), len(heard) - length]
-    cut = np.stack([heard[start : start + length] for start in starts])
-    audible = np.abs(cut).max(axis=1) >= 10 ** (SILENCE_DB / 20)
+    peaks = [float(np.abs(heard[start : start + length]).max()) for start in starts]
+    audible = [start for start, peak in zip(starts, peaks, strict=True) if peak >= 10 ** (SILENCE_DB / 20)]
     # Mono and resampled, a passage that just passed for audible may fall below: its loudest window stays.
-    return cut[audible] if audible.any() else cut[[int(np.abs(cut).max(axis=1).argmax())]]
+    return audible or [starts[int(np.argmax(peaks))]]
 
 
 def pool_windows(vectors: Floats, weights: Floats) -> Floats:

@@ -142,7 +142,7 @@ def _data(kind: str, data: bytes) -> str:
 
 def _player(sound: Sound, media: _Media, text: str) -> str:
     """The picture, and under it the button beside ``text`` (HTML)."""
-    clip = levelled(sound.clip)
+    clip = sound.clip if sound.matched else levelled(sound.clip)
     if media.kilobits < 128 or clip.samples.shape[0] > 2:  # below that, two channels cost more than they give
         clip = Clip(clip.mono()[None], clip.sample_rate)
     caption = escape(sound.caption)
@@ -189,6 +189,7 @@ def _section(section: FamilySection, media: _Media) -> str:
     cards += [_match(match, media) for match in section.matches]
     return (
         f'<section class="family"><header><h3>{escape(section.title)}</h3>{verdict}</header>'
+        + (f'<p class="plays">{escape(section.note)}</p>' if section.note else "")
         + (f'<ul class="cards">{"".join(cards)}</ul>' if cards else '<p class="nothing">No match.</p>')
         + "</section>"
     )

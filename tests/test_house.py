@@ -25,12 +25,13 @@ FOLDERS = {
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
     ("files", "notes", "audio", "phrases", "loudness", "samebytes"),
-    ("presets", "features", "spectrogram", "soundprint"),
-    ("index", "encoder", "checkpoint", "renderers", "models"),
+    ("presets", "features", "spectrogram", "soundprint", "pitchgram", "pianoroll"),
+    ("index", "encoder", "checkpoint", "renderers", "models", "transcriber"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
+        *("parts", "auditions", "rerank"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
     ),
     ("cli", "commands", "web", "__main__"),
@@ -45,6 +46,8 @@ ONLY: dict[str, set[str]] = {
     "soxr": {"synthmatch.audio"},
     "annoy": {"synthmatch.index"},
     "platformdirs": {"synthmatch.files"},
+    "mir_eval": {"synthmatch.training.transcripts"},
+    "onnxruntime": {"synthmatch.training.basicpitch"},
     "safetensors": {"synthmatch.checkpoint", "synthmatch.training.finetune", "synthmatch.training.trainer"},
     "sqlite3": {"synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
@@ -160,9 +163,7 @@ def test_no_module_waits_for_itself() -> None:
 @pytest.mark.parametrize("library", ONLY)
 def test_a_foreign_library_has_one_door(library: str) -> None:
     importers = {
-        module.name
-        for module in modules()
-        if any(within(name, library) for name in imported(ast.walk(module.tree)))
+        module.name for module in modules() if any(within(name, library) for name in imported(ast.walk(module.tree)))
     }
     assert importers == ONLY[library]
 
