@@ -133,7 +133,7 @@ class Doors:
         """A preset's reference notes."""
         heard = await self.studio.presets.sound(request.path_params["id"])
         headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": "private, max-age=3600"}
-        return Response(heard.mp3, media_type="audio/mpeg", headers=headers)
+        return Response(heard.flac, media_type="audio/flac", headers=headers)
 
     async def preset_files(self, request: Request) -> Response:
         """One preset's files."""

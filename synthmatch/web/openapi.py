@@ -62,7 +62,7 @@ def _paths(limits: Limits) -> Schema:
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
         },
         "/api/presets/{id}/sound": {
-            "get": _call("A preset's reference notes", {200: {"audio/mpeg": {}}}, [_ID], detail=_LEVEL)
+            "get": _call("A preset's reference notes", {200: {"audio/flac": {}}}, [_ID], detail=_LEVEL)
         },
         "/api/presets/{id}/files": {"get": _call("One preset's files", {200: _ZIP}, [_ID])},
         "/api/library": {"get": _call("What is in the library", {200: _json("Library")})},

@@ -13,7 +13,9 @@ from importlib.resources.abc import Traversable
 
 from synthmatch._version import __version__
 from synthmatch.cards import WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
+from synthmatch.matcher import PRESENT
 from synthmatch.presets.families import FAMILIES
+from synthmatch.trust import WORDS_FOR_FAILURE
 from synthmatch.web.limits import Limits
 
 _TYPES = {
@@ -63,7 +65,12 @@ def page(limits: Limits, nonce: str) -> str:
         version=__version__,
         source="bundle" if is_bundled() else "frontend",
         families=FAMILIES.values(),
-        words={"score": WORDS_FOR_SCORE, "presence": WORDS_FOR_PRESENCE},
+        words={
+            "score": WORDS_FOR_SCORE,
+            "presence": WORDS_FOR_PRESENCE,
+            "present": PRESENT,
+            "failure": {failure.value: words for failure, words in WORDS_FOR_FAILURE.items()},
+        },
         limits=limits,
         nonce=nonce,
     )

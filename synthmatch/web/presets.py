@@ -22,8 +22,7 @@ from synthmatch.results import FamilyMatches, MatchResult, export
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
 
-_KILOBITS = 128
-_KEPT = 128  # sounds, of about 160 kB each
+_KEPT = 128  # sounds, of about 400 kB each
 _Found = TypeVar("_Found")
 
 Pick = tuple[str, int]
@@ -35,11 +34,11 @@ class Heard:
     """A preset's reference notes.
 
     Args:
-        mp3: a file's bytes.
+        flac: a file's bytes.
         level: in dB of full scale, where it sounds.
     """
 
-    mp3: bytes
+    flac: bytes
     level: float
 
 
@@ -95,7 +94,7 @@ class Presets(Closing):
     def _sound(self, library: Library, state: str) -> Heard:
         if state not in self._sounds:
             clip = levelled(library.preview(state))
-            self._sounds[state] = Heard(audio.mp3(clip, _KILOBITS), sounding_level(clip))
+            self._sounds[state] = Heard(audio.flac(clip), sounding_level(clip))
             if len(self._sounds) > _KEPT:
                 self._sounds.popitem(last=False)
         self._sounds.move_to_end(state)

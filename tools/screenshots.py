@@ -1,0 +1,162 @@
+"""Pictures of the page in each of its states, at two widths and in both themes: to be looked at, and mended.
+
+``python tools/screenshots.py OUT --library LIBRARY --song SONG`` serves the library and writes ``OUT/STATE-WIDTH-THEME.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = "/usr/bin/chromium"  # Debian's
+WIDTHS = {1280: 860, 390: 844}
+THEMES = ("dark", "light")
+_WAIT = 120_000  # milliseconds
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the pictures are taken of: the addresses of a full library's page and of an empty one's, and a song."""
+
+    full: str
+    empty: str
+    song: Path
+
+
+def empty(page: Page, place: Place) -> None:
+    """A library without presets."""
+    page.goto(place.empty)
+    page.wait_for_selector("#empty:visible")
+
+
+def idle(page: Page, place: Place) -> None:
+    """Before a song."""
+    page.goto(place.full)
+    page.wait_for_selector("#drop")
+
+
+def analysing(page: Page, place: Place) -> None:
+    """While a song is heard: the match is held back."""
+    page.goto(place.full)
+    page.route("**/api/match", lambda route: None)
+    page.set_input_files("#file", place.song)
+    page.wait_for_selector("#progress:visible")
+    page.wait_for_selector("#waveform:visible", timeout=_WAIT)
+    page.wait_for_timeout(1500)
+
+
+def results(page: Page, place: Place) -> None:
+    """What was found."""
+    page.goto(place.full)
+    page.set_input_files("#file", place.song)
+    page.wait_for_selector(".card:visible", timeout=_WAIT)
+    page.wait_for_selector("#waveform:visible", timeout=_WAIT)
+    page.wait_for_selector("#progress", state="hidden", timeout=_WAIT)
+    page.wait_for_timeout(1500)
+
+
+def playing(page: Page, place: Place) -> None:
+    """One match plays, another is chosen."""
+    results(page, place)
+    page.keyboard.press("2")
+    page.locator(".card:visible input").first.check()
+    page.wait_for_function("document.querySelector('#match-audio').currentTime > 1", timeout=_WAIT)
+
+
+def error(page: Page, place: Place) -> None:
+    """A file that is no sound."""
+    page.goto(place.full)
+    page.set_input_files("#file", {"name": "notes.wav", "mimeType": "audio/wav", "buffer": b"no sound at all"})
+    page.wait_for_selector("#trouble:visible", timeout=_WAIT)
+
+
+def library(page: Page, place: Place) -> None:
+    """What is in the library, and what failed."""
+    page.goto(f"{place.full}#library")
+    page.wait_for_selector("#banks-table tr", timeout=_WAIT)
+
+
+def chart(page: Page, place: Place) -> None:
+    """The map, with the song on it."""
+    results(page, place)
+    page.goto(f"{place.full}#map")
+    page.wait_for_function("!document.querySelector('#map-label').hidden || true")
+    page.wait_for_selector("#map-trouble", state="hidden", timeout=_WAIT * 3)
+    page.wait_for_timeout(500)
+    page.locator("#map").press("ArrowRight")
+    page.wait_for_timeout(1500)
+
+
+STATES: dict[str, Callable[[Page, Place], None]] = {
+    "empty": empty,
+    "idle": idle,
+    "analysing": analysing,
+    "results": results,
+    "playing": playing,
+    "error": error,
+    "library": library,
+    "map": chart,
+}
+
+
+@contextmanager
+def served(library: Path) -> Iterator[str]:
+    """The address of a library's page."""
+    command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0", "--library", str(library)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def take(browser: Browser, place: Place, out: Path, states: list[str]) -> None:
+    """Write the pictures of some states."""
+    for width, height in WIDTHS.items():
+        for theme in THEMES:
+            for state in states:
+                settings = {"viewport": {"width": width, "height": height}, "color_scheme": theme, "has_touch": width < 600}
+                context = browser.new_context(**settings)  # type: ignore[arg-type]
+                page = context.new_page()
+                STATES[state](page, place)
+                page.screenshot(path=out / f"{state}-{width}-{theme}.png", full_page=state != "playing")
+                context.close()
+
+
+def main() -> None:
+    """Parse, serve, take."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--library", type=Path, required=True)
+    parser.add_argument("--song", type=Path, required=True)
+    parser.add_argument("--state", choices=STATES, action="append", help="only this state; repeatable")
+    parser.add_argument("--chromium", default=CHROMIUM)
+    chosen = parser.parse_args()
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--autoplay-policy=no-user-gesture-required", "--mute-audio", "--no-sandbox"]
+    with (
+        tempfile.TemporaryDirectory() as nothing,
+        served(chosen.library) as full,
+        served(Path(nothing) / "library") as bare,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
+        take(browser, Place(full, bare, chosen.song), chosen.out, chosen.state or list(STATES))
+
+
+if __name__ == "__main__":
+    main()
