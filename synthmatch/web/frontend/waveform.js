@@ -26,7 +26,7 @@ export async function drawWaveform(container, audio, file, passage, onPassage) {
   const plugins = [regions];
   if (audio.duration <= LONGEST_SPECTROGRAM) {
     const spectrogram = {
-      height: 96, labels: false, fftSamples: 512, scale: "mel", useWebWorker: false,
+      height: 110, labels: false, fftSamples: 512, scale: "mel", gainDB: 5, rangeDB: 70, useWebWorker: false,
     };
     plugins.push(Spectrogram.create({ ...spectrogram, colorMap: colours() }));
   }
