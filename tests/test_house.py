@@ -51,6 +51,11 @@ ONLY: dict[str, set[str]] = {
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.loudness"},
     "distributed": {"synthmatch.renderers.cluster"},
+    "sklearn": {"synthmatch.web.layout"},
+    "starlette": {"synthmatch.web.app", "synthmatch.web.guard"},
+    "uvicorn": {"synthmatch.web.serve"},
+    "jinja2": {"synthmatch.web.page"},
+    "anyio": {"synthmatch.web.app"},
 }
 
 NEVER: tuple[tuple[str, str], ...] = (

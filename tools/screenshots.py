@@ -1,6 +1,7 @@
 """Pictures of the page in each of its states, at two widths and in both themes: to be looked at, and mended.
 
-``python tools/screenshots.py OUT --library LIBRARY --song SONG`` serves the library and writes ``OUT/STATE-WIDTH-THEME.png``.
+``python tools/screenshots.py OUT --library LIBRARY --song SONG`` serves the library and writes
+``OUT/STATE-WIDTH-THEME.png``. The library with failures is a small one that is made for the picture.
 """
 
 from __future__ import annotations
@@ -13,23 +14,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's
 WIDTHS = {1280: 860, 390: 844}
-THEMES = ("dark", "light")
+THEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 _WAIT = 120_000  # milliseconds
 
 
 @dataclass(frozen=True)
 class Place:
-    """What the pictures are taken of: the addresses of a full library's page and of an empty one's, and a song."""
+    """What the pictures are taken of: the pages of a full library, an empty one, one with failures; and a song."""
 
     full: str
     empty: str
+    failing: str
     song: Path
 
 
@@ -48,7 +50,7 @@ def idle(page: Page, place: Place) -> None:
 def analysing(page: Page, place: Place) -> None:
     """While a song is heard: the match is held back."""
     page.goto(place.full)
-    page.route("**/api/match", lambda route: None)
+    page.route("**/api/match", lambda _route: None)
     page.set_input_files("#file", place.song)
     page.wait_for_selector("#progress:visible")
     page.wait_for_selector("#waveform:visible", timeout=_WAIT)
@@ -82,7 +84,7 @@ def error(page: Page, place: Place) -> None:
 
 def library(page: Page, place: Place) -> None:
     """What is in the library, and what failed."""
-    page.goto(f"{place.full}#library")
+    page.goto(f"{place.failing}#library")
     page.wait_for_selector("#banks-table tr", timeout=_WAIT)
 
 
@@ -122,13 +124,26 @@ def served(library: Path) -> Iterator[str]:
         process.wait()
 
 
+def write_failing(folder: Path) -> Path:
+    """A bank of the built-in synth in which two presets make no sound."""
+    from synthmatch.presets.bank import PresetBank
+    from synthmatch.presets.faustsynth import factory_bank_path, make_state
+    from synthmatch.presets.formats import native_format
+    from synthmatch.presets.preset import Preset
+
+    silent = (Preset(f"Mute {number}", make_state({"osc1_level": 0, "level": -40 - number})) for number in (4, 8))
+    path = folder / "My bank.faustpatch"
+    native_format("faust").write(path, [*PresetBank.read(factory_bank_path()).presets[::40], *silent])
+    return path
+
+
 def take(browser: Browser, place: Place, out: Path, states: list[str]) -> None:
     """Write the pictures of some states."""
     for width, height in WIDTHS.items():
         for theme in THEMES:
             for state in states:
-                settings = {"viewport": {"width": width, "height": height}, "color_scheme": theme, "has_touch": width < 600}
-                context = browser.new_context(**settings)  # type: ignore[arg-type]
+                size: ViewportSize = {"width": width, "height": height}
+                context = browser.new_context(viewport=size, color_scheme=theme, has_touch=width < 600)
                 page = context.new_page()
                 STATES[state](page, place)
                 page.screenshot(path=out / f"{state}-{width}-{theme}.png", full_page=state != "playing")
@@ -148,14 +163,19 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     flags = ["--autoplay-policy=no-user-gesture-required", "--mute-audio", "--no-sandbox"]
-    with (
-        tempfile.TemporaryDirectory() as nothing,
-        served(chosen.library) as full,
-        served(Path(nothing) / "library") as bare,
-        sync_playwright() as playwright,
-    ):
-        browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
-        take(browser, Place(full, bare, chosen.song), chosen.out, chosen.state or list(STATES))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        broken = folder / "failing"
+        add = [sys.executable, "-m", "synthmatch", "library", "add", write_failing(folder), "--library", broken]
+        subprocess.run(add, check=True, capture_output=True)
+        with (
+            served(chosen.library) as full,
+            served(folder / "library") as bare,
+            served(broken) as failing,
+            sync_playwright() as playwright,
+        ):
+            browser = playwright.chromium.launch(executable_path=chosen.chromium, args=flags)
+            take(browser, Place(full, bare, failing, chosen.song), chosen.out, chosen.state or list(STATES))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from synthmatch.encoder import Encoder
 from synthmatch.library import Library
 from synthmatch.matcher import Matcher
 from synthmatch.report import LEVEL_DB
+from synthmatch.web.app import Doors, create_app
 from synthmatch.web.studio import Studio
 
 FAMILIES = ["bass", "pad"]
@@ -200,9 +201,13 @@ def test_what_cannot_be_answered_is_said_in_a_sentence(
     assert sentence in answer.json()["error"]
 
 
-def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path: Path) -> None:
-    from synthmatch.web.app import create_app
+def test_what_is_served_is_what_is_described(client: TestClient, studio: Studio) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    told = {(method.upper(), path) for path, calls in paths.items() for method in calls}
+    assert told == {(method, path) for method, path, _ in Doors(studio).routes() if path.startswith("/api")}
 
+
+def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path: Path) -> None:
     with Studio(tmp_path / "new", encoder) as studio, TestClient(
         create_app(studio), base_url="http://localhost"
     ) as client:

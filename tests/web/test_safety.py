@@ -173,8 +173,8 @@ def test_old_songs_make_room(studio: Studio, made: Any) -> None:
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("song.mp3", "song.mp3"), ("/etc/passwd", "passwd"), ("a\\b.wav", "b.wav"), ("\x00\n", "the song"), ("", "the song"),
-     ("x" * 999, "x" * 120), ("<b>.wav", "<b>.wav")],
+    [("song.mp3", "song.mp3"), ("/etc/passwd", "passwd"), ("a\\b.wav", "b.wav"), ("\x00\n", "the song"),
+     ("", "the song"), ("x" * 999, "x" * 120), ("<b>.wav", "<b>.wav")],
 )  # fmt: skip
 def test_names_are_one_short_line(name: str, shown: str) -> None:
     assert shown_name(name, "the song") == shown
