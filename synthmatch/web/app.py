@@ -6,7 +6,6 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
@@ -25,7 +24,7 @@ from synthmatch.web.jobs import DONE, Job, as_stream
 from synthmatch.web.limits import Refusal
 from synthmatch.web.matching import Asked
 from synthmatch.web.openapi import document
-from synthmatch.web.presets import Pick
+from synthmatch.web.presets import Pick, Zipped
 from synthmatch.web.studio import Studio
 from synthmatch.web.uploads import Song
 
@@ -126,8 +125,7 @@ class Doors:
         """The files of a match's presets."""
         result = self.studio.matching.result(request.path_params["id"])
         picks = [_pick(text) for text in request.query_params.getlist("pick")]
-        path = await self.studio.presets.match_files(result, picks)
-        return _zip(path, "synthmatch.zip")
+        return _zip(await self.studio.presets.match_files(result, picks))
 
     async def sound(self, request: Request) -> Response:
         """A preset's reference notes."""
@@ -137,7 +135,7 @@ class Doors:
 
     async def preset_files(self, request: Request) -> Response:
         """One preset's files."""
-        return _zip(await self.studio.presets.preset_files(request.path_params["id"]), "preset.zip")
+        return _zip(await self.studio.presets.preset_files(request.path_params["id"]))
 
     async def library(self, _request: Request) -> Response:
         """What is in the library."""
@@ -192,8 +190,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return JSONResponse(refusal.as_json(), refusal.status, headers)
 
 
-def _zip(path: Path, name: str) -> Response:
-    return FileResponse(path, media_type="application/zip", filename=name, background=BackgroundTask(path.unlink))
+def _zip(zipped: Zipped) -> Response:
+    gone = BackgroundTask(zipped.path.unlink)
+    return FileResponse(zipped.path, media_type="application/zip", filename=zipped.name, background=gone)
 
 
 def _text(form: FormData, field: str) -> str:

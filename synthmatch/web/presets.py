@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from synthmatch import audio
 from synthmatch.closing import Closing
+from synthmatch.files import safe_name
 from synthmatch.library import Library
 from synthmatch.report import levelled, sounding_level
 from synthmatch.results import FamilyMatches, MatchResult, export
@@ -42,6 +43,14 @@ class Heard:
     level: float
 
 
+@dataclass(frozen=True)
+class Zipped:
+    """A zip, to be deleted after use, and what it's called."""
+
+    path: Path
+    name: str
+
+
 class Presets(Closing):
     """What is read from the library while others match: by one thread, so that a sound never waits for a song."""
 
@@ -62,8 +71,8 @@ class Presets(Closing):
         """
         return await self.ask(lambda library: self._sound(library, state))
 
-    async def match_files(self, result: MatchResult, picks: Collection[Pick]) -> Path:
-        """A zip, to be deleted after use, of what ``match --out`` writes: of some matches, or of all if none is named.
+    async def match_files(self, result: MatchResult, picks: Collection[Pick]) -> Zipped:
+        """A zip of what ``match --out`` writes: of some matches, or of all if none is named.
 
         Raises:
             Refusal: there's no such match, or there are too many.
@@ -72,17 +81,16 @@ class Presets(Closing):
         count = sum(map(len, chosen))
         if count > self._limits.exports:
             raise Refusal(413, f"{count} presets are too many for one zip; choose at most {self._limits.exports}.")
-        return await self.ask(lambda library: _zipped(lambda out: export(library, chosen, out)))
+        name = chosen.families[0][0].preset.name if count == 1 else "synthmatch"
+        return await self.ask(lambda library: _zipped(name, lambda out: export(library, chosen, out)))
 
-    async def preset_files(self, state: str) -> Path:
-        """A zip, to be deleted after use, of one preset's files.
+    async def preset_files(self, state: str) -> Zipped:
+        """A zip of one preset's files.
 
         Raises:
             LibraryError: it isn't in the library, or can't be exported.
         """
-        return await self.ask(
-            lambda library: _zipped(lambda out: library.export(library.listings_of(state)[0], out))
-        )
+        return await self.ask(lambda library: _exported(library, state))
 
     def close(self) -> None:
         """Finish what was begun."""
@@ -114,19 +122,24 @@ def _chosen(result: MatchResult, picks: Collection[Pick]) -> MatchResult:
     return replace(result, families=tuple(found for found in families if found.matches))
 
 
-def _zipped(write: Callable[[Path], object]) -> Path:
+def _exported(library: Library, state: str) -> Zipped:
+    listing = library.listings_of(state)[0]
+    return _zipped(listing.name, lambda out: library.export(listing, out))
+
+
+def _zipped(name: str, write: Callable[[Path], object]) -> Zipped:
     building = Path(tempfile.mkdtemp(prefix="synthmatch-export-"))
-    handle, name = tempfile.mkstemp(prefix="synthmatch-", suffix=".zip")
+    handle, place = tempfile.mkstemp(prefix="synthmatch-", suffix=".zip")
     os.close(handle)
     try:
         write(building / "out")
-        with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             for file in sorted((building / "out").rglob("*")):
                 if file.is_file():
                     archive.write(file, file.relative_to(building / "out"))
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        Path(place).unlink(missing_ok=True)
         raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
-    return Path(name)
+    return Zipped(Path(place), f"{safe_name(name)}.zip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import threading
@@ -71,8 +72,8 @@ def serve(
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
-        port = listener.getsockname()[1]
-        place = f"http://{address.host}:{port}/" + (f"?token={token}" if token else "")
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        place = f"http://{host}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
         ready(place)
         if browser:
             # The socket listens already: a browser that is quicker than the server waits.
@@ -95,7 +96,8 @@ def _listening(address: Address) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address.host, address.port))
         listener.listen(128)
     except OSError as error:

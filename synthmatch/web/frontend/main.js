@@ -1,6 +1,6 @@
 // The page: three views of one library, and what leads from one to the other.
 
-import { byId, notice, settled } from "./dom.js";
+import { byId, notice } from "./dom.js";
 import "./keys.js";
 import { showLibrary } from "./library.js";
 import { showMap } from "./map.js";
@@ -31,6 +31,6 @@ function view() {
 }
 
 window.addEventListener("hashchange", view);
-openSongs(settled(150, match), failed);
+openSongs(match, failed);
 view();
 showLibrary().catch(failed);

@@ -2,7 +2,7 @@
 
 import { follow, sound } from "./api.js";
 import { byId, make, notice, percent, words } from "./dom.js";
-import { onChange, playPreset, playing, setSongLevel } from "./player.js";
+import { onChange, playPreset, playing, setSongLevel, toggle } from "./player.js";
 
 const PER_FAMILY = 6;
 
@@ -116,7 +116,7 @@ function card(family, match) {
   const play = make("button", {
     type: "button", class: "round play", "aria-pressed": "false", "aria-keyshortcuts": String(match.rank),
     "aria-label": `Play ${match.rank}: ${match.name}, ${said}`,
-    click: () => start(play.closest(".card")),
+    click: () => (play.getAttribute("aria-pressed") === "true" ? toggle() : start(play.closest(".card"))),
   });
   const key = `${family}:${match.rank}`;
   const choose = make("input", {
@@ -150,7 +150,7 @@ function count() {
   link.href = `/api/matches/${state.match}/files?${[...state.chosen].map((key) => `pick=${encodeURIComponent(key)}`).join("&")}`;
 }
 
-/** Play a card's preset, or pause it if it plays. */
+/** Play a card's preset from its beginning. */
 export function start(element) {
   element.querySelector(".play").focus({ preventScroll: true });
   element.scrollIntoView({ block: "nearest" });
