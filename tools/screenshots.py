@@ -72,7 +72,8 @@ def playing(page: Page, place: Place) -> None:
     results(page, place)
     page.keyboard.press("2")
     page.locator(".card:visible input").first.check()
-    page.wait_for_function("document.querySelector('#match-audio').currentTime > 1", timeout=_WAIT)
+    while not page.evaluate("document.querySelector('#match-audio').currentTime > 1"):
+        page.wait_for_timeout(50)
 
 
 def error(page: Page, place: Place) -> None:
@@ -92,7 +93,6 @@ def chart(page: Page, place: Place) -> None:
     """The map, with the song on it."""
     results(page, place)
     page.goto(f"{place.full}#map")
-    page.wait_for_function("!document.querySelector('#map-label').hidden || true")
     page.wait_for_selector("#map-trouble", state="hidden", timeout=_WAIT * 3)
     page.wait_for_timeout(500)
     page.locator("#map").press("ArrowRight")

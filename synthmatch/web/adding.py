@@ -94,6 +94,10 @@ class Adding(Closing):
         """Those that are going on, or wait."""
         return self._room.busy()
 
+    def give_up(self) -> None:
+        """See ``Room.give_up``."""
+        self._room.give_up()
+
     def close(self) -> None:
         """Stop at the next preset; the library keeps what it has, and the same addition goes on from there."""
         self._room.close()

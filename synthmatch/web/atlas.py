@@ -115,6 +115,10 @@ class Atlas(Closing):
             ],
         }
 
+    def give_up(self) -> None:
+        """See ``Room.give_up``."""
+        self._room.give_up()
+
     def close(self) -> None:
         """Stop."""
         self._room.close()

@@ -160,6 +160,12 @@ class Room(Closing):
         with self._lock:
             return tuple(self._jobs[key] for key in self._open if key in self._jobs)
 
+    def give_up(self) -> None:
+        """Ask what is being done to stop at its next step, and tell whoever listens that it will."""
+        for job in self.busy():
+            job.cancel()
+            job.tell(ERROR, _GIVEN_UP.as_json())
+
     def close(self) -> None:
         """Stop at the next step of what is being done; the rest isn't begun."""
         if self._closed:

@@ -79,6 +79,10 @@ class Matching(Closing):
             raise Refusal(404, "That match has found nothing; ask for it again.")
         return result
 
+    def give_up(self) -> None:
+        """See ``Room.give_up``."""
+        self._room.give_up()
+
     def close(self) -> None:
         """Stop."""
         self._room.close()

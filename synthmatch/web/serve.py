@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from synthmatch.errors import InputError
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from synthmatch.encoder import Encoder
+    from synthmatch.web.studio import Studio
 
 PORT = 8765
 """Where the page is if no other port is asked for."""
@@ -78,7 +84,21 @@ def serve(
         if browser:
             # The socket listens already: a browser that is quicker than the server waits.
             threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
-        uvicorn.Server(config).run([listener])
+        server = uvicorn.Server(config)
+        _end_streams(server, studio)
+        server.run([listener])
+
+
+def _end_streams(server: uvicorn.Server, studio: Studio) -> None:
+    """Before the server waits for its streams at a signal, have them end: a job may take longer than anybody waits."""
+    usual = server.handle_exit
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # it stops before it has begun
+            asyncio.get_running_loop().call_soon_threadsafe(studio.give_up)
+        usual(number, frame)
+
+    server.handle_exit = handle  # type: ignore[method-assign]
 
 
 def require() -> None:

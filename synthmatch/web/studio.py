@@ -49,6 +49,11 @@ class Studio(Closing):
         self.adding = Adding(shelf, encoder, self.limits)
         self.matching.warm()
 
+    def give_up(self) -> None:
+        """Let every stream end, since the server is about to."""
+        for room in (self.adding, self.matching, self.atlas):
+            room.give_up()
+
     def close(self) -> None:
         """Stop what is being done, and delete what was sent."""
         for room in (self.adding, self.matching, self.atlas, self.presets, self.songs):
