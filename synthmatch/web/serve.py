@@ -98,7 +98,7 @@ def _end_streams(server: uvicorn.Server, studio: Studio) -> None:
             asyncio.get_running_loop().call_soon_threadsafe(studio.give_up)
         usual(number, frame)
 
-    server.handle_exit = handle  # type: ignore[method-assign]
+    server.handle_exit = handle  # type: ignore[assignment, method-assign]
 
 
 def require() -> None:
