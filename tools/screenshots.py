@@ -93,8 +93,8 @@ def chart(page: Page, place: Place) -> None:
     """The map, with the song on it."""
     results(page, place)
     page.goto(f"{place.full}#map")
-    page.wait_for_selector("#map-trouble", state="hidden", timeout=_WAIT * 3)
-    page.wait_for_timeout(500)
+    while not page.evaluate("Boolean(document.querySelector('#map').dataset.key)"):
+        page.wait_for_timeout(100)
     page.locator("#map").press("ArrowRight")
     page.wait_for_timeout(1500)
 

@@ -192,7 +192,7 @@ def test_the_map_shows_every_sound_and_plays_it(page: Any, made: Any) -> None:
     page.set_input_files("#file", made.song)
     found(page)
     page.click("nav [data-view=map]")
-    page.wait_for_selector("#map-trouble", state="hidden")
+    until(page, "Boolean(document.querySelector('#map').dataset.key)")
     page.focus("#map")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#map-label:visible")

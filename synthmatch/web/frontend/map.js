@@ -11,6 +11,7 @@ const state = { points: [], drawn: [], at: null, scale: 1, x: 0, y: 0, hidden: n
 
 /** Fetch the map if it isn't here, and draw it. */
 export async function showMap() {
+  if (!state.key) notice(byId("map-trouble"), "Fetching the map …");
   try {
     const map = await get("/api/map");
     notice(byId("map-trouble"), map.points.length ? "" : "The library is empty, so there's nothing on the map yet.");
@@ -20,6 +21,7 @@ export async function showMap() {
     if (error.status === 503) setTimeout(() => byId("view-map").hidden || showMap(), 2000);
   }
   draw();
+  canvas.dataset.key = state.key; // "" until there is something to see
 }
 
 /** Draw the map again: another size, theme or query. */
