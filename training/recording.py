@@ -195,7 +195,7 @@ class Recording:
         return tuple(
             estimate(title, [(synths[key], count(key)) for key in keys], kind, workers)
             for title, keys, kind, count in pieces
-            if keys
+            if any(count(key) for key in keys)
         )
 
     def _sounds(self, key: str) -> int:

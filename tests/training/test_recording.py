@@ -118,6 +118,10 @@ def test_the_command_records_the_plan_within_its_time(wanted, tmp_path):
     assert any(line.startswith("left: notes of presets: 5") for line in said)
 
 
+def test_what_nobody_wants_is_not_left_to_do(folder, wanted):
+    assert not Recording(folder, replace(wanted, variant_phrases=0)).estimate(1)
+
+
 def test_a_recording_that_was_killed_goes_on(folder, wanted, tmp_path):
     """The process is killed, hosts and all, while phrases are recorded; notes are there by then."""
     command = [sys.executable, "-m", "synthmatch.training.record", *words(wanted, tmp_path)]
