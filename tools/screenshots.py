@@ -67,6 +67,15 @@ def results(page: Page, place: Place) -> None:
     page.wait_for_timeout(1500)
 
 
+def far(page: Page, place: Place) -> None:
+    """A song to which a small library holds nothing close."""
+    page.goto(place.failing)
+    page.set_input_files("#file", place.song)
+    page.wait_for_selector(".far:visible", timeout=_WAIT)
+    page.wait_for_selector("#waveform:visible", timeout=_WAIT)
+    page.wait_for_timeout(1500)
+
+
 def playing(page: Page, place: Place) -> None:
     """One match plays, another is chosen."""
     results(page, place)
@@ -105,6 +114,7 @@ STATES: dict[str, Callable[[Page, Place], None]] = {
     "analysing": analysing,
     "results": results,
     "playing": playing,
+    "far": far,
     "error": error,
     "library": library,
     "map": chart,
@@ -147,6 +157,7 @@ def take(browser: Browser, place: Place, out: Path, states: list[str]) -> None:
                 page = context.new_page()
                 STATES[state](page, place)
                 page.screenshot(path=out / f"{state}-{width}-{theme}.png", full_page=state != "playing")
+                page.unroute_all(behavior="ignoreErrors")  # what was held back
                 context.close()
 
 

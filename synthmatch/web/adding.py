@@ -107,13 +107,10 @@ class Adding(Closing):
         from synthmatch.renderers.pool import RenderPool
 
         library = self._shelf.library()
-        try:
-            bank = _joined([read_sources(synths)] if synths else [], files)
-            job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
-            with RenderPool(log=plugin_log()) as pool:
-                report = library.add(bank, self._encoder, pool, job.progress)
-        finally:
-            self._shelf.changed()
+        bank = _joined([read_sources(synths)] if synths else [], files)
+        job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
+        with RenderPool(log=plugin_log()) as pool:
+            report = library.add(bank, self._encoder, pool, job.progress)
         return report.as_json(library)
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 
 from synthmatch.errors import SynthmatchError
 from synthmatch.web import page
+from synthmatch.web.atlas import NOT_DRAWN
 from synthmatch.web.guard import Guard
 from synthmatch.web.jobs import DONE, Job, as_stream
 from synthmatch.web.limits import Refusal
@@ -72,6 +73,7 @@ class Doors:
             ("POST", "/api/match", self.match),
             ("GET", "/api/matches/{id}", self.found),
             ("GET", "/api/matches/{id}/files", self.match_files),
+            ("GET", "/api/matches/{id}/place", self.place),
             ("GET", "/api/presets/{id}/sound", self.sound),
             ("GET", "/api/presets/{id}/files", self.preset_files),
             ("GET", "/api/library", self.library),
@@ -123,9 +125,17 @@ class Doors:
 
     async def match_files(self, request: Request) -> Response:
         """The files of a match's presets."""
-        result = self.studio.matching.result(request.path_params["id"])
+        result = self.studio.matching.answer(request.path_params["id"]).result
         picks = [_pick(text) for text in request.query_params.getlist("pick")]
         return _zip(await self.studio.presets.match_files(result, picks))
+
+    async def place(self, request: Request) -> Response:
+        """Where a match's passage is on the map."""
+        timbre = self.studio.matching.answer(request.path_params["id"]).timbre
+        place = await self.studio.presets.ask(lambda library: self.studio.atlas.place(library, timbre))
+        if place is None:
+            raise NOT_DRAWN
+        return JSONResponse(place)
 
     async def sound(self, request: Request) -> Response:
         """A preset's reference notes."""

@@ -22,6 +22,7 @@ from synthmatch.web.shelf import Shelf
 
 _FILE = "map.npz"
 _VERSION = b"1"
+NOT_DRAWN = Refusal(503, "The map is being drawn; ask again in a few seconds.")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Atlas(Closing):
         """
         plan = self.plan(library)
         if plan is None:
-            raise Refusal(503, "The map is being drawn; ask again in a few seconds.")
+            raise NOT_DRAWN
         listings: dict[str, Listing] = {}
         for each in library.presets():
             listings.setdefault(each.id, each)
@@ -164,9 +165,7 @@ def _key(library: Library) -> str:
 
 def _write(folder: Path, plan: Plan) -> None:
     with atomic_path(folder / _FILE) as temporary:
-        np.savez(
-            temporary, key=np.array(plan.key), ids=np.array(plan.ids), places=plan.places, groups=plan.groups
-        )
+        np.savez(temporary, key=np.array(plan.key), ids=np.array(plan.ids), places=plan.places, groups=plan.groups)
 
 
 def _read(library: Library, key: str) -> Plan | None:

@@ -10,8 +10,8 @@ import numpy as np
 from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.closing import Closing
-from synthmatch.errors import AudioError
-from synthmatch.matcher import WINDOW, Heard, Matcher, Query
+from synthmatch.errors import AudioError, EncoderMismatch
+from synthmatch.matcher import WINDOW, Floats, Heard, Matcher, Query
 from synthmatch.presets.families import FAMILIES
 from synthmatch.report import sounding_level
 from synthmatch.results import FamilyMatches, MatchResult
@@ -35,6 +35,14 @@ class Asked:
     families: tuple[str, ...] = ()
     k: int = 5
     single: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found, and the passage's timbre: (D,), of unit length."""
+
+    result: MatchResult
+    timbre: Floats
 
 
 class Matching(Closing):
@@ -68,16 +76,16 @@ class Matching(Closing):
         """A match by its id; see ``Room.job``."""
         return self._room.job(key)
 
-    def result(self, key: str) -> MatchResult:
+    def answer(self, key: str) -> Answer:
         """What was found.
 
         Raises:
             Refusal: nothing of that id, or not yet.
         """
-        result = self.job(key).result
-        if not isinstance(result, MatchResult):
+        answer = self.job(key).result
+        if not isinstance(answer, Answer):
             raise Refusal(404, "That match has found nothing; ask for it again.")
-        return result
+        return answer
 
     def give_up(self) -> None:
         """See ``Room.give_up``."""
@@ -89,7 +97,7 @@ class Matching(Closing):
 
     def _match(self, asked: Asked, job: Job) -> Told:
         query = Query(self._clip(asked.song), asked.start, asked.end, asked.families, asked.song.name)
-        matcher = Matcher(self._shelf.library(), self._encoder)
+        matcher = self._matcher()
         matcher.check(query, asked.k)
         job.tell("level", {"decibels": round(sounding_level(query.passage()), 2)})
         heard = matcher.hear(query, job.progress)
@@ -101,9 +109,18 @@ class Matching(Closing):
         place = self._atlas.place(self._shelf.library(), heard.timbre)
         if place is not None:
             job.tell("place", place)
-        job.result = matcher.result(query, tuple(found))
-        told: Told = job.result.to_json()
+        result = matcher.result(query, tuple(found))
+        job.result = Answer(result, heard.timbre)
+        told: Told = result.to_json()
         return told
+
+    def _matcher(self) -> Matcher:
+        try:
+            return Matcher(self._shelf.library(), self._encoder)
+        except EncoderMismatch as error:  # it fitted when the server began
+            raise Refusal(
+                409, "The library was embedded anew by another encoder; start `synthmatch serve` again."
+            ) from error
 
     def _clip(self, song: Song) -> Clip:
         if self._decoded is None or self._decoded[0] != song.id:

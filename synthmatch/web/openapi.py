@@ -61,6 +61,9 @@ def _paths(limits: Limits) -> Schema:
         "/api/matches/{id}/files": {
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
         },
+        "/api/matches/{id}/place": {
+            "get": _call("Where its passage is on the map", {200: _json("Place")}, [_ID], detail=_MAP)
+        },
         "/api/presets/{id}/sound": {
             "get": _call("A preset's reference notes", {200: {"audio/flac": {}}}, [_ID], detail=_LEVEL)
         },
@@ -125,9 +128,7 @@ def _list(items: Schema) -> Schema:
 def _schemas() -> Schema:
     text, number, whole = {"type": "string"}, {"type": "number"}, {"type": "integer"}
     chance = {"type": "number", "minimum": 0, "maximum": 1}
-    match = _object(
-        rank=whole, score=number, id=text, name=text, synth=text, bank=text, family=text, files=_list(text)
-    )
+    match = _object(rank=whole, score=number, id=text, name=text, synth=text, bank=text, family=text, files=_list(text))
     preset = _object(id=text, name=text, synth=text, bank=text, failure=text, reason=text)
     bank = _object(synth=text, bank=text, presets=whole, ready=whole, pending=whole, failed=whole)
     point = _object(id=text, name=text, synth=text, bank=text, family=text, x=number, y=number, group=whole)
@@ -158,5 +159,6 @@ def _schemas() -> Schema:
         "Added": _object(
             library=text, matchable=whole, rendered=whole, known=whole, seconds=number, trust={"type": "object"}
         ),
+        "Place": _object(x=number, y=number),
         "Map": _object(key=text, points=_list(point)),
     }

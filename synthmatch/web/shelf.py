@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from synthmatch.editions import edition
 from synthmatch.library import Library
 
 
 class Shelf:
-    """A library that several threads read.
+    """A library that several threads read, and that this server and other processes change.
 
     Args:
         path: its folder; there must be a library.
@@ -18,27 +19,23 @@ class Shelf:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._own = threading.local()
-        self._edition = 0
 
     def library(self) -> Library:
-        """This thread's open library, as it is now."""
+        """This thread's open library, as it is now: opened anew when it has changed, whoever changed it.
+
+        Raises:
+            LibraryError: it is gone, or damaged.
+        """
         library: Library | None = getattr(self._own, "library", None)
-        edition = self._edition
+        now = edition(self.path)
+        if library is not None and self._own.edition != now:
+            self.put_back()
+            library = None
         if library is None:
+            # Read before it is opened: what changes in between is seen as one change more.
             library = self._own.library = Library.open(self.path)
-        elif self._own.edition != edition:
-            library.reload()
-        self._own.edition = edition
+            self._own.edition = now
         return library
-
-    def changed(self) -> None:
-        """Something was added: every thread reads again before it looks next."""
-        self._edition += 1
-
-    @property
-    def edition(self) -> int:
-        """Counts the changes."""
-        return self._edition
 
     def put_back(self) -> None:
         """Close this thread's library, if it opened one."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +180,35 @@ def test_the_map_is_drawn_once_and_the_song_stands_on_it(client: TestClient, stu
         answer = client.post("/api/match", files={"file": file}, headers={"Accept": "text/event-stream"})
     place = dict(events(answer.text))["place"]
     assert -1 <= place["x"] <= 1
+    again = f"/api/matches/{events(answer.text)[0][1]['id']}/place"  # as the page asks when there was no map yet
+    assert client.get(again).json() == place
     assert kept.stat().st_mtime_ns == before
+
+
+def test_what_other_processes_change_is_seen_at_once(
+    client: TestClient, studio: Studio, made: Any, tmp_path: Path
+) -> None:
+    before = match(client, made.song, k=9).json()
+    path = studio.matching._shelf.path
+    with Library.open(path) as other:
+        other.remove(bank="some")
+    assert client.get("/api/library").json()["matchable"] == 0
+    assert "is empty" in match(client, made.song).json()["error"]
+    # Moved away, and another in its place: that is a change as well.
+    path.rename(tmp_path / "old")
+    shutil.copytree(made.library, path)
+    with Library.open(path) as other:
+        other.update(studio.matching._encoder)
+    assert match(client, made.song, k=9).json()["families"] == before["families"]
+
+
+def test_a_library_that_another_encoder_embedded_meanwhile_is_not_matched(
+    client: TestClient, studio: Studio, made: Any
+) -> None:
+    with Library.open(studio.matching._shelf.path) as other:
+        other.update(Encoder(replace(Encoder.load(made.model).config, dimension=12)).eval())
+    answer = match(client, made.song)
+    assert (answer.status_code, "start `synthmatch serve` again" in answer.json()["error"]) == (409, True)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +238,10 @@ def test_what_is_served_is_what_is_described(client: TestClient, studio: Studio)
 
 
 def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path: Path) -> None:
-    with Studio(tmp_path / "new", encoder) as studio, TestClient(
-        create_app(studio), base_url="http://localhost"
-    ) as client:
+    with (
+        Studio(tmp_path / "new", encoder) as studio,
+        TestClient(create_app(studio), base_url="http://localhost") as client,
+    ):
         assert client.get("/api/library").json()["matchable"] == 0
         answer = match(client, made.song)
         assert answer.status_code == 409

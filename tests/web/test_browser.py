@@ -1,15 +1,7 @@
-"""The page in a real Chromium, with a real server behind it: what a user does, from the drop to the plugin."""
+"""The page in a real Chromium, with a real server behind it: what a user does, from the drop to the synth."""
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
-import sys
-import time
-import zipfile
-from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,146 +13,108 @@ from synthmatch.renderers.pool import render_one
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.web import page as front
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test the page in a browser")
-
-CHROMIUM = shutil.which("chromium")
-PATIENCE = 120_000  # milliseconds: how slow a machine may be
-
 bundled = pytest.mark.skipif(not front.is_bundled(), reason="the page has no waveform: run `make web`, which needs npm")
 
 
-@pytest.fixture(scope="module")
-def address(made: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("served")
-    shutil.copytree(made.library, folder / "library")
-    command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0"]
-    command += ["--library", str(folder / "library"), "--model", str(made.model)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.startswith("The page: http://127.0.0.1:"), line
-    yield line.split()[-1]
-    process.terminate()
-    _, errors = process.communicate(timeout=60)
-    assert "Traceback" not in errors, errors
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium: install Debian's package of that name to test the page in a browser")
-    flags = ["--autoplay-policy=no-user-gesture-required", "--mute-audio", "--no-sandbox"]
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """The page, on which nothing is reported that a developer would want to know."""
-    context = browser.new_context(viewport={"width": 1280, "height": 860}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-    page.goto(address)
-    yield page
-    context.close()
-    expected = ("Failed to load resource: the server responded with a status of 4", "net::ERR_FAILED", "status of 503")
-    assert [each for each in complaints if not any(text in each for text in expected)] == []
-
-
-def drop(page: Any, file: Path) -> None:
-    """Drag a file in, as a file manager does."""
-    data = b64encode(file.read_bytes()).decode()
-    transfer = page.evaluate_handle(
-        """([name, data]) => {
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([Uint8Array.from(atob(data), (each) => each.charCodeAt(0))], name));
-          return transfer;
-        }""",
-        [file.name, data],
-    )
-    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-
-
-def found(page: Any) -> None:
-    """Wait for what is found."""
-    page.wait_for_selector(".card:visible")
-    page.wait_for_selector("#progress", state="hidden")
-
-
-def until(page: Any, expression: str) -> None:
-    """Wait for something to be true. Playwright's own way evaluates a string in the page, whose policy forbids it."""
-    deadline = time.monotonic() + PATIENCE / 1000
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"never true: {expression}"
-        page.wait_for_timeout(50)
-
-
-def moves(page: Any, audio: str) -> None:
-    """Wait until it is heard."""
-    element = f"document.querySelector('{audio}')"
-    until(page, f"{element}.currentTime > 0.2 && !{element}.paused")
-
-
-def presets_of(archive: bytes, folder: Path) -> list[Any]:
-    with zipfile.ZipFile(io.BytesIO(archive)) as files:
-        files.extractall(folder)
+def presets_in(folder: Path) -> list[Any]:
     return [preset for file in sorted(folder.rglob("*.faustpatch")) for preset in PresetBank.read(file)]
 
 
-def test_from_the_drop_to_the_plugin(page: Any, made: Any, tmp_path: Path) -> None:
-    drop(page, made.song)
-    found(page)
+def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
     assert page.locator("#chips .chip").count() == 12
     chances = [int(text.split()[0]) for text in page.locator("#chips b").all_inner_texts()]
     assert chances == sorted(chances, reverse=True)
     page.keyboard.press("2")
-    moves(page, "#match-audio")
+    there.hears("#match-audio")
     card = page.locator(".card.current")
     assert card.locator(".play").get_attribute("aria-pressed") == "true"
     page.keyboard.press("b")  # the song instead
-    moves(page, "#song-audio")
+    there.hears("#song-audio")
     assert page.evaluate("document.querySelector('#match-audio').paused")
     volumes = page.evaluate("['song', 'match'].map((each) => document.querySelector(`#${each}-audio`).volume)")
     assert max(volumes) == 1
     assert 0 < min(volumes) <= 1
     page.keyboard.press("b")
-    moves(page, "#match-audio")
+    there.hears("#match-audio")
     page.keyboard.press(" ")
-    until(page, "document.querySelector('#match-audio').paused")
-    page.keyboard.press("c")
-    page.keyboard.press("ArrowRight")
-    until(page, "document.querySelectorAll('.card.current .play[aria-keyshortcuts=\"3\"]').length === 1")
-    page.keyboard.press("c")
-    with page.expect_download() as download:
-        page.click("#bar-chosen")
-    chosen = presets_of(Path(download.value.path()).read_bytes(), tmp_path / "chosen")
+    there.until("document.querySelector('#match-audio').paused")
+    page.check(".card.current input")
+    page.check(f"[data-pick='{there.picks()[0]}'] input")
+    chosen = presets_in(there.downloads(lambda: page.click("#bar-chosen"), tmp_path / "chosen"))
     assert len(chosen) == 2
-    with page.expect_download() as download:
-        card.locator("a").click() if card.count() else page.click("#bar-files")
-    (preset,) = presets_of(Path(download.value.path()).read_bytes(), tmp_path / "one")
-    assert preset.id == page.locator(".card.current").get_attribute("data-id")
+    (preset,) = presets_in(there.downloads(lambda: card.locator("a").click(), tmp_path / "one"))
+    assert preset.id == card.get_attribute("data-id")
     assert render_one(RenderJob(preset.state, (Performance.single(60, 100),))).ok  # its synth opens and plays it
 
 
+def test_the_keyboard_is_enough(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    there = visit(served.address)
+    page = there.page
+
+    def tab_to(selector: str) -> None:
+        for _ in range(150):
+            if page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+                return
+            page.keyboard.press("Tab")
+        pytest.fail(f"the Tab key doesn't lead to {selector}")
+
+    tab_to("#file")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(made.song)
+    there.found()
+    page.evaluate("document.activeElement.blur()")
+    tab_to("#from")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("1.5")
+    with page.expect_response("**/api/match") as answer:
+        page.keyboard.press("Enter")
+    assert answer.value.status == 200
+    there.found()
+    assert page.inner_text("#song-about") == "0:01.5 to 0:06.0 of 0:06.0"
+    tab_to("#whole")  # out of the field, where digits are digits
+    picks = there.picks()
+    first, other = picks[0].split(":")[0], next(pick for pick in picks if pick.split(":")[0] != picks[0].split(":")[0])
+    for key, pick in (
+        ("2", f"{first}:2"),
+        ("ArrowRight", f"{first}:3"),
+        ("ArrowLeft", f"{first}:2"),
+        ("ArrowDown", other),
+    ):
+        page.keyboard.press(key)
+        there.plays(pick)
+    page.keyboard.press("c")
+    page.keyboard.press("b")
+    there.hears("#song-audio")
+    page.keyboard.press("Escape")
+    there.until("document.querySelector('#song-audio').paused")
+    tab_to("#bar-chosen")
+    assert len(presets_in(there.downloads(lambda: page.keyboard.press("Enter"), tmp_path))) == 1
+    tab_to("nav [data-view=map]")
+    page.keyboard.press("Enter")
+    there.until("Boolean(document.querySelector('#map').dataset.key)")
+    tab_to("#map")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#map-label:visible")
+    there.hears("#match-audio")
+
+
 @bundled
-def test_a_passage_is_marked_on_the_waveform(page: Any, made: Any) -> None:
-    drop(page, made.song)
-    found(page)
-    until(page, "!document.querySelector('#song-audio').controls")  # the waveform has taken over
-    box = page.locator("#waveform").bounding_box()
-    whole = page.input_value("#from"), page.input_value("#to")
-    assert whole == ("0.0", "6.0")
-    page.click("#whole")  # nothing changes: the region covers the song
-    page.fill("#from", "0")
+def test_a_passage_is_marked_on_the_waveform(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
+    there.until("!document.querySelector('#song-audio').controls")  # the waveform has taken over
+    assert (page.input_value("#from"), page.input_value("#to")) == ("0.0", "6.0")
     page.fill("#to", "1")
     page.click("#passage [type=submit]")
-    found(page)
+    there.found()
+    box = page.locator("#waveform").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 40, steps=4)
@@ -170,13 +124,15 @@ def test_a_passage_is_marked_on_the_waveform(page: Any, made: Any) -> None:
     assert answer.value.status == 200
     assert 2.7 < float(page.input_value("#from")) < 3.3
     assert 4.2 < float(page.input_value("#to")) < 4.8
-    found(page)
+    there.found()
 
 
-def test_without_the_waveform_two_fields_and_the_browsers_player_serve(page: Any, made: Any) -> None:
+def test_without_the_waveform_two_fields_and_the_browsers_player_serve(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
     page.route("**/waveform*.js", lambda route: route.abort())
     page.set_input_files("#file", made.song)
-    found(page)
+    there.found()
     assert page.locator("#song-audio").is_visible()
     assert page.locator("#waveform").is_hidden()
     page.fill("#from", "2")
@@ -185,58 +141,54 @@ def test_without_the_waveform_two_fields_and_the_browsers_player_serve(page: Any
         page.click("#passage [type=submit]")
     assert answer.value.status == 200
     assert page.inner_text("#song-about") == "0:02.0 to 0:04.5 of 0:06.0"
-    found(page)
+    there.found()
 
 
-def test_the_map_shows_every_sound_and_plays_it(page: Any, made: Any) -> None:
+def test_without_the_bundle_the_page_is_made_of_its_own_modules(visit: Any, served: Any, made: Any) -> None:
+    """As where npm is missing: what the server then sends is that page, with these modules."""
+    there = visit("about:blank")
+    page = there.page
+
+    def unbundled(route: Any) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, body=answer.text().replace("/static/bundle/", "/static/frontend/"))
+
+    page.route(served.address, unbundled)
+    page.goto(served.address)
+    there.drop(made.song)
+    there.found()
+    page.locator("#song-audio").evaluate("each => each.play()")  # as its own button does
+    there.hears("#song-audio")
+    page.keyboard.press("1")
+    there.hears("#match-audio")
+    assert page.locator("#from").is_editable()
+    assert page.evaluate("performance.getEntriesByType('resource').every(({ name }) => !name.includes('bundle'))")
+
+
+def test_the_map_shows_every_sound_and_plays_it(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
     page.set_input_files("#file", made.song)
-    found(page)
+    there.found()
     page.click("nav [data-view=map]")
-    until(page, "Boolean(document.querySelector('#map').dataset.key)")
+    there.until("Boolean(document.querySelector('#map').dataset.key)")
     page.focus("#map")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#map-label:visible")
     assert page.inner_text("#map-label") != ""
-    moves(page, "#match-audio")
+    there.hears("#match-audio")
+    heard = page.inner_text("#bar-name")
+    label, box = page.locator("#map-label").bounding_box(), page.locator("#map").bounding_box()
+    page.keyboard.press("ArrowLeft")
+    there.until(f"document.querySelector('#bar-name').textContent !== {heard!r}")
+    # The label stands 14 pixels right of and below its dot, unless the map ends there: pointing at the dot plays it.
+    if (
+        label["x"] + label["width"] < box["x"] + box["width"] - 5
+        and label["y"] + label["height"] < box["y"] + box["height"] - 5
+    ):
+        page.mouse.move(label["x"] - 14, label["y"] - 14, steps=3)
+        there.until(f"document.querySelector('#bar-name').textContent === {heard!r}")
+        there.hears("#match-audio")
     page.click("#legend .chip >> nth=0")
     assert page.locator("#legend .chip >> nth=0").get_attribute("aria-pressed") == "false"
     page.check("#fold")
-
-
-def test_a_bank_is_added_with_progress(page: Any, made: Any) -> None:
-    page.click("nav [data-view=library]")
-    assert "Mute" in page.locator("#failures").inner_text()
-    page.set_input_files("#banks", made.bank)
-    page.wait_for_selector("#adding:visible")
-    until(page, "document.querySelector('#adding-text').textContent.startsWith('3 sounds added')")
-    page.wait_for_selector("#banks-table th:has-text('more')")
-
-
-@pytest.mark.parametrize("data", [b"no sound at all", b""], ids=["text", "nothing"])
-def test_what_is_wrong_stands_on_the_page(page: Any, data: bytes) -> None:
-    page.set_input_files("#file", {"name": "notes.wav", "mimeType": "audio/wav", "buffer": data})
-    page.wait_for_selector("#trouble:visible")
-    assert "notes.wav can't be read as sound" in page.inner_text("#trouble")
-    assert page.locator("#drop").is_visible()
-
-
-def test_on_a_phone_nothing_is_cut_off(browser: Any, address: str, made: Any) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(address)
-    page.set_input_files("#file", made.song)
-    found(page)
-    for view in ("find", "map", "library"):
-        page.click(f"nav [data-view={view}]")
-        assert page.evaluate("document.scrollingElement.scrollWidth") <= 390, view
-    page.click("nav [data-view=find]")
-    page.locator(".card:visible .play").first.tap()
-    moves(page, "#match-audio")
-    small = page.evaluate(
-        """() => [...document.querySelectorAll('button, .button, .chip')].filter((each) => each.offsetParent)
-          .map((each) => [each.textContent || each.id, each.getBoundingClientRect().height])
-          .filter(([, high]) => high < 32)"""
-    )
-    assert small == []  # what a finger can hit
-    context.close()

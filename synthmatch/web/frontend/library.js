@@ -4,14 +4,19 @@ import { follow, get } from "./api.js";
 import { byId, make, notice, words } from "./dom.js";
 
 let following = false;
+let shown = "";
 
-/** Show what is in the library now; told whether it's empty. */
+/** Show what is in the library now. */
 export async function showLibrary() {
   const told = await get("/api/library");
+  const now = JSON.stringify(told);
+  if (now === shown) return; // what is open stays open
+  shown = now;
   byId("empty").hidden = told.matchable > 0;
   byId("library-count").replaceChildren(
-    ...[[told.matchable, "sounds that can be matched"], [told.presets, "presets"], [told.banks.length, "banks"], [told.failures.length, "that can't be used"]]
-      .map(([number, what]) => make("p", {}, make("b", { text: number.toLocaleString("en") }), ` ${what}`)));
+    ...[[told.matchable, "sound", "sounds", " to match"], [told.presets, "preset", "presets", ""], [told.banks.length, "bank", "banks", ""],
+      [told.failures.length, "preset", "presets", " without a usable sound"]].map(([number, one, many, more]) =>
+      make("p", {}, make("b", { text: number.toLocaleString("en") }), ` ${number === 1 ? one : many}${more}`)));
   byId("addable").replaceChildren(...told.addable.map(({ synth, title }) =>
     make("button", { type: "button", text: `Add ${title}`, click: () => add([["synth", synth]]) })));
   byId("banks").accept = told.suffixes.join(",");
@@ -19,7 +24,6 @@ export async function showLibrary() {
   byId("banks-table").replaceChildren(told.banks.length ? table(told.banks) : make("p", { class: "small", text: "None yet." }));
   byId("failures").replaceChildren(...failures(told.failures));
   if (told.adding.length && !following) watch(`/api/library/add/${told.adding[0]}`, {});
-  return told;
 }
 
 byId("banks").addEventListener("change", (event) => {

@@ -31,6 +31,7 @@ function view() {
 }
 
 window.addEventListener("hashchange", view);
+window.addEventListener("focus", () => showLibrary().catch(() => {})); // another command may have changed it
 openSongs(match, failed);
 view();
 showLibrary().catch(failed);

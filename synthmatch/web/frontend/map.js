@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { byId, colour, make, notice, settled } from "./dom.js";
 import { playPreset } from "./player.js";
-import { found } from "./results.js";
+import { found, locate } from "./results.js";
 
 const canvas = byId("map");
 const NEAR = 14; // pixels at which a pointer means a dot
@@ -20,6 +20,7 @@ export async function showMap() {
     notice(byId("map-trouble"), error.message);
     if (error.status === 503) setTimeout(() => byId("view-map").hidden || showMap(), 2000);
   }
+  if (state.points.length) await locate();
   draw();
   canvas.dataset.key = state.key; // "" until there is something to see
 }
@@ -89,9 +90,16 @@ function cross(pen, { x, y }) {
     pen.lineTo(x + 22 * left, y + 22 * up);
   }
   pen.stroke();
-  pen.fillStyle = colour("text");
+  named(pen, "your song", Math.min(x + 20, canvas.clientWidth - 90), Math.max(y - 20, 22));
+}
+
+// Words amid the dots, on a ground of their own.
+function named(pen, text, x, y) {
   pen.font = "600 14px system-ui, sans-serif";
-  pen.fillText("your song", Math.min(x + 18, canvas.clientWidth - 80), y - 16);
+  pen.fillStyle = colour("card");
+  pen.fillRect(x - 5, y - 16, pen.measureText(text).width + 10, 22);
+  pen.fillStyle = colour("text");
+  pen.fillText(text, x, y);
 }
 
 function label(here, width, height) {

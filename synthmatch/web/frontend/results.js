@@ -1,6 +1,6 @@
 // What was found: a chip for each family, a card for each match, and which of them are wanted.
 
-import { follow, sound } from "./api.js";
+import { follow, get, sound } from "./api.js";
 import { byId, make, notice, percent, words } from "./dom.js";
 import { onChange, playPreset, playing, setSongLevel, toggle } from "./player.js";
 
@@ -8,11 +8,19 @@ const PER_FAMILY = 6;
 
 const state = { match: null, families: new Map(), shown: new Set(), chosen: new Set(), place: null, asking: null };
 
-/** Where the query stands on the map, and what was found: `{place, ids}`. */
+/** Where the query stands on the map, and what was found of the parts that are shown: `{place, ids}`. */
 export const found = () => ({
   place: state.place,
-  ids: new Set([...state.families.values()].flatMap(({ matches }) => matches.map(({ id }) => id))),
+  ids: new Set([...state.shown].flatMap((family) => state.families.get(family)?.matches ?? []).map(({ id }) => id)),
 });
+
+/** Ask where the query stands, if it was heard before there was a map. */
+export async function locate() {
+  const { match } = state;
+  if (!match || state.place || !byId("progress").hidden) return;
+  const place = await get(`/api/matches/${match}/place`).catch(() => null);
+  if (match === state.match) state.place = place;
+}
 
 /** Match a passage; results show as they come. */
 export async function find({ song, start, end }) {
@@ -45,6 +53,7 @@ function begin() {
   byId("progress-bar").removeAttribute("value");
   byId("progress-text").textContent = "Listening …";
   byId("found").classList.add("stale");
+  notice(byId("far"), "");
   count();
 }
 
@@ -71,11 +80,23 @@ const hear = {
   },
   place: (place) => { state.place = place; },
   done: () => {
-    const parts = [...state.shown].map((family) => title(family)).join(", ");
-    byId("status").textContent = `Found presets for: ${parts}.`;
+    const close = [...state.shown].filter((family) => !far(state.families.get(family)?.matches ?? []));
+    byId("status").textContent = close.length ? `Found presets for: ${close.map(title).join(", ")}.` : "Nothing close was found.";
+    sayFar();
     document.dispatchEvent(new Event("found"));
   },
 };
+
+/** Whether even the best of these matches is only loosely related. */
+const far = (matches) => matches.length > 0 && matches[0].score < words.close;
+
+// Said once for the whole passage when it is so of every part that is shown, and in each part.
+function sayFar() {
+  const parts = [...state.families.values()].filter(({ family, matches }) => state.shown.has(family) && matches.length);
+  const everywhere = parts.length > 0 && parts.every(({ matches }) => far(matches));
+  notice(byId("far"), everywhere && "Nothing in your library comes close to this passage. "
+    + "The nearest presets are shown; another passage, or more banks, may bring closer ones.");
+}
 
 const title = (family) => document.querySelector(`#legend [data-family="${family}"].chip`).textContent;
 
@@ -90,6 +111,7 @@ function chip({ family, presence }) {
       button.setAttribute("aria-pressed", String(now));
       const part = byId(`part-${family}`);
       if (part) part.hidden = !now;
+      if (byId("progress").hidden) sayFar();
     },
   }, make("i", { class: "dot", "data-family": family }), title(family), make("b", { text: percent(presence) }));
   return button;
@@ -102,6 +124,7 @@ function section({ family, presence, matches }) {
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
     : make("p", { class: "small", text: "The library holds no preset of this family." });
+  if (far(matches)) head.append(make("p", { class: "far", text: "Nothing close: the nearest presets are only loosely related to this part." }));
   const part = make("section", { id: `part-${family}`, class: "part", "data-family": family, "aria-label": title(family) }, head, list);
   part.hidden = !state.shown.has(family);
   return part;
@@ -126,12 +149,12 @@ function card(family, match) {
   const element = make("li", { class: "card", "data-id": match.id, "data-pick": key },
     play,
     make("div", { class: "what" },
-      make("p", { class: "name", text: match.name }),
+      make("p", { class: "name" }, make("span", { class: "rank", text: match.rank }), match.name),
       make("p", { class: "small", text: preset.about }),
       make("p", { class: "score small" }, make("meter", { min: 0, max: 1, value: Math.max(0, match.score), "aria-hidden": "true" }),
         make("span", { text: `${said} ${match.score.toFixed(2)}` }))),
     make("div", { class: "keep" },
-      make("label", { class: "check" }, choose),
+      make("label", { class: "check", title: "Choose for the download (C)" }, choose),
       make("a", { class: "small", href: preset.files, download: "", text: "Files", "aria-label": `Download the files of ${match.name}` })));
   element.preset = preset;
   return element;

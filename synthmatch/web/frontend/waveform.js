@@ -38,6 +38,7 @@ export async function drawWaveform(container, audio, file, passage, onPassage) {
     duration: data.duration,
     sampleRate: HEARD_RATE,
     height: 96,
+    normalize: true,
     waveColor: colour("wave"),
     progressColor: colour("accent"),
     cursorColor: colour("text"),
