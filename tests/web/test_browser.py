@@ -64,7 +64,7 @@ def test_the_keyboard_is_enough(visit: Any, served: Any, made: Any, tmp_path: Pa
 
     tab_to("#file")
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(made.song)
     there.found()
     page.evaluate("document.activeElement.blur()")
