@@ -200,7 +200,7 @@ def served(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield Served(library, address)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: as long as it is there, its event loop runs in this thread
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright to test in a browser")
     if CHROMIUM is None:

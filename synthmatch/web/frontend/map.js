@@ -82,14 +82,16 @@ function circle(pen, x, y, size) {
 }
 
 function cross(pen, { x, y }) {
-  pen.lineWidth = 3;
-  pen.strokeStyle = colour("accent");
   circle(pen, x, y, 13);
   for (const [left, up] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
     pen.moveTo(x + 8 * left, y + 8 * up);
     pen.lineTo(x + 22 * left, y + 22 * up);
   }
-  pen.stroke();
+  for (const [width, name] of [[9, "card"], [4, "accent"]]) { // on a ground of its own, amid the dots
+    pen.lineWidth = width;
+    pen.strokeStyle = colour(name);
+    pen.stroke();
+  }
   named(pen, "your song", Math.min(x + 20, canvas.clientWidth - 90), Math.max(y - 20, 22));
 }
 

@@ -80,7 +80,8 @@ const hear = {
   },
   place: (place) => { state.place = place; },
   done: () => {
-    const close = [...state.shown].filter((family) => !far(state.families.get(family)?.matches ?? []));
+    const near = (family) => state.families.get(family)?.matches[0]?.score >= words.close;
+    const close = [...state.shown].filter(near);
     byId("status").textContent = close.length ? `Found presets for: ${close.map(title).join(", ")}.` : "Nothing close was found.";
     sayFar();
     document.dispatchEvent(new Event("found"));
