@@ -17,12 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, ViewportSize
+    from playwright.sync_api import Browser, Page, Route, ViewportSize
 
 CHROMIUM = "/usr/bin/chromium"  # Debian's
 WIDTHS = {1280: 860, 390: 844}
 THEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 _WAIT = 120_000  # milliseconds
+
+LetGo = Callable[[], None]
+"""What to do when the picture is taken."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +50,16 @@ def idle(page: Page, place: Place) -> None:
     page.wait_for_selector("#drop")
 
 
-def analysing(page: Page, place: Place) -> None:
+def analysing(page: Page, place: Place) -> LetGo:
     """While a song is heard: the match is held back."""
+    held: list[Route] = []
     page.goto(place.full)
-    page.route("**/api/match", lambda _route: None)
+    page.route("**/api/match", lambda route: held.append(route))
     page.set_input_files("#file", place.song)
     page.wait_for_selector("#progress:visible")
     page.wait_for_selector("#waveform:visible", timeout=_WAIT)
     page.wait_for_timeout(1500)
+    return lambda: held.pop().abort()
 
 
 def results(page: Page, place: Place) -> None:
@@ -108,7 +113,7 @@ def chart(page: Page, place: Place) -> None:
     page.wait_for_timeout(1500)
 
 
-STATES: dict[str, Callable[[Page, Place], None]] = {
+STATES: dict[str, Callable[[Page, Place], LetGo | None]] = {
     "empty": empty,
     "idle": idle,
     "analysing": analysing,
@@ -155,9 +160,10 @@ def take(browser: Browser, place: Place, out: Path, states: list[str]) -> None:
                 size: ViewportSize = {"width": width, "height": height}
                 context = browser.new_context(viewport=size, color_scheme=theme, has_touch=width < 600)
                 page = context.new_page()
-                STATES[state](page, place)
+                let_go = STATES[state](page, place)
                 page.screenshot(path=out / f"{state}-{width}-{theme}.png", full_page=state != "playing")
-                page.unroute_all(behavior="ignoreErrors")  # what was held back
+                if let_go is not None:
+                    let_go()
                 context.close()
 
 
