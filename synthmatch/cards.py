@@ -14,6 +14,9 @@ WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
 )
 """Cosine from which a match is called so, best first."""
 
+CLOSE = WORDS_FOR_SCORE[-2][0]
+"""Cosine below which even the best match of a part means that nothing is close to it."""
+
 WORDS_FOR_PRESENCE: tuple[tuple[float, str], ...] = (
     (0.9, "clearly there"),
     (0.6, "probably there"),

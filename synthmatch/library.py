@@ -21,6 +21,7 @@ import numpy.typing as npt
 from synthmatch import intake, scrutiny
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
+from synthmatch.editions import changing
 from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.export import export_preset
 from synthmatch.facts import Facts
@@ -31,7 +32,7 @@ from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
 from synthmatch.sounds import Sounds
-from synthmatch.store import FAILED, RENDERED, Rows, write_lock
+from synthmatch.store import FAILED, RENDERED, Rows
 from synthmatch.trust import FailedPreset
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ class Library(Closing):
             LibraryError: another process is writing into the library.
         """
         fingerprints = intake.fingerprints(bank)
-        with write_lock(self.path):
+        with changing(self.path):
             self.reload()
             self.require_encoder(encoder)
             if not self._facts.encoder:
@@ -276,7 +277,7 @@ class Library(Closing):
         Raises:
             LibraryError: another process is writing into the library.
         """
-        with write_lock(self.path):
+        with changing(self.path):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
@@ -296,7 +297,7 @@ class Library(Closing):
         """
         if bank is None and synth is None:
             raise ValueError("name a bank or a synth")
-        with write_lock(self.path):
+        with changing(self.path):
             with self.rows.transaction():
                 count = self.rows.drop(bank=bank, synth=synth)
                 dropped = self.rows.drop_unlisted()
@@ -326,7 +327,7 @@ class Library(Closing):
         """
         from synthmatch.checkup import repair
 
-        with write_lock(self.path):
+        with changing(self.path):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:

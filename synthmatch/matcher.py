@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, exp
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
 
-__all__ = ["FamilyMatches", "Match", "MatchResult", "Matcher", "Query", "export"]
+__all__ = ["FamilyMatches", "Heard", "Match", "MatchResult", "Matcher", "Query", "export"]
 
 WINDOW = 10.0
 """Seconds that the encoder hears at a time."""
@@ -76,18 +76,32 @@ class Query:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class Heard:
     """What the encoder says about a passage: probabilities and a query vector per family, and the timbre.
 
     Args:
-        presence: (F,). vectors: (F, D). timbre: (D,). All vectors of unit length.
+        families: F keys, in the encoder's order.
+        presence: (F,) probabilities. vectors: (F, D). timbre: (D,). All vectors of unit length.
         surest: (F + 1, 2), from when to when each family, and the timbre, was heard most surely; seconds.
     """
 
+    families: tuple[str, ...]
     presence: Floats
     vectors: Floats
     timbre: Floats
     surest: npt.NDArray[np.float64]
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The families that are probably there (presence of at least ``PRESENT``), and always the surest one."""
+        shown = {self.families[int(self.presence.argmax())]}
+        shown |= {family for family, chance in zip(self.families, self.presence, strict=True) if chance >= PRESENT}
+        return tuple(family for family in self.families if family in shown)
+
+    def when(self, query: Query, place: int) -> tuple[float, float]:
+        """From when to when a family (or, at -1, the timbre) was heard most surely, in seconds of the query's clip."""
+        begin, end = (query.start + self.surest[place]).tolist()
+        return begin, end
 
 
 class Matcher:
@@ -139,23 +153,34 @@ class Matcher:
             InputError: an unknown family, ``k`` below 1, or a passage outside the clip.
         """
         query = _query(song, families, start, end)
+        self.check(query, k)
+        return self.result(query, tuple(self.find(query, self.hear(query), k, single)))
+
+    def check(self, query: Query, k: int) -> None:
+        """Refuse what can't be answered, before anything is heard.
+
+        Raises:
+            InputError: an unknown family, or ``k`` below 1.
+        """
         if k < 1:
             raise InputError(f"{k} matches can't be shown; ask for at least 1.")
         known = self.encoder.config.families
         unknown = [family for family in query.families if family not in known]
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
-        heard = self._hear(query.passage())
+
+    def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
+        """The closest presets, a family at a time, the most present one first; arguments as for :meth:`match`."""
         if single and not query.families:
-            found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k)]
-            places = [len(known)]
-        else:
-            shown = query.families or self._present(heard.presence)
-            found = [self._family(family, heard, k) for family in dict.fromkeys(shown)]
-            places = [known.index(each.family) for each in found]
-        begins, ends = (query.start + heard.surest).T.tolist()
-        found = [replace(each, surest=(begins[at], ends[at])) for each, at in zip(found, places, strict=True)]
-        found.sort(key=lambda each: -each.presence)
+            yield self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k, heard.when(query, -1))
+            return
+        places = [heard.families.index(family) for family in dict.fromkeys(query.families or heard.present)]
+        for place in sorted(places, key=lambda place: -heard.presence[place]):
+            family, chance = heard.families[place], float(heard.presence[place])
+            yield self._nearest(family, chance, family, heard.vectors[place], k, heard.when(query, place))
+
+    def result(self, query: Query, found: tuple[FamilyMatches, ...]) -> MatchResult:
+        """What was found for a query, as one value."""
         last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
         return MatchResult(
             path=query.name,
@@ -163,7 +188,7 @@ class Matcher:
             end=last,
             model=self.encoder.fingerprint,
             library=self.library.fingerprint,
-            families=tuple(found),
+            families=found,
         )
 
     def export(self, result: MatchResult, out: Path | str, more: More | None = None) -> MatchResult:
@@ -177,26 +202,25 @@ class Matcher:
         """
         return export(self.library, result, Path(out), more)
 
-    def _present(self, presence: Floats) -> tuple[str, ...]:
-        families = self.encoder.config.families
-        shown = {families[int(presence.argmax())]}
-        shown |= {family for family, chance in zip(families, presence, strict=True) if chance >= PRESENT}
-        return tuple(family for family in families if family in shown)
-
-    def _family(self, family: str, heard: _Heard, k: int) -> FamilyMatches:
-        place = self.encoder.config.families.index(family)
-        return self._nearest(family, float(heard.presence[place]), family, heard.vectors[place], k)
-
-    def _nearest(self, key: str, presence: float, space: str, vector: Floats, k: int) -> FamilyMatches:
+    def _nearest(
+        self, key: str, presence: float, space: str, vector: Floats, k: int, surest: tuple[float, float]
+    ) -> FamilyMatches:
         found = self.library.search(space, vector, k)
-        return FamilyMatches(
-            key, presence, tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
-        )
+        matches = tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
+        return FamilyMatches(key, presence, matches, surest)
 
-    def _hear(self, passage: Clip) -> _Heard:
+    def hear(self, query: Query, progress: Callable[[int, int], None] | None = None) -> Heard:
+        """Listen to a query's passage.
+
+        Args:
+            progress: called with (done, total) windows.
+
+        Raises:
+            AudioError, InputError: see :meth:`Query.passage`.
+        """
         import torch
 
-        sound = passage.heard()
+        sound = query.passage().heard()
         cut = windows(sound)
         vectors, logits = [], []
         with torch.inference_mode():
@@ -205,6 +229,8 @@ class Matcher:
                 batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(batch))
                 vectors.append(batch_vectors)
                 logits.append(batch_logits)
+                if progress is not None:
+                    progress(first + len(batch), len(cut))
             every = torch.cat(vectors).numpy()  # (W, F + 1, D)
             presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
         level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
@@ -212,7 +238,7 @@ class Matcher:
         pooled = pool_windows(every, weights)
         begins = np.array(window_places(sound))[weights.argmax(axis=0)]
         surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE
-        return _Heard(presence.max(axis=0), pooled[:-1], pooled[-1], surest)
+        return Heard(self.encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
 
 
 def windows(heard: Samples) -> Samples:

@@ -77,6 +77,14 @@ class FamilyMatches:
     def __getitem__(self, place: int) -> Match:
         return self.matches[place]
 
+    def to_json(self) -> dict[str, Any]:
+        """As ``match --json`` prints it, under the family's key."""
+        return {
+            "presence": round(self.presence, 4),
+            "surest": {"start": round(self.surest[0], 3), "end": round(self.surest[1], 3)},
+            "matches": [match.to_json() for match in self],
+        }
+
 
 @dataclass(frozen=True)
 class MatchResult:
@@ -142,14 +150,7 @@ class MatchResult:
             "query": {"path": self.path, "start": round(self.start, 3), "end": round(self.end, 3)},
             "model": self.model,
             "library": self.library,
-            "families": {
-                each.family: {
-                    "presence": round(each.presence, 4),
-                    "surest": {"start": round(each.surest[0], 3), "end": round(each.surest[1], 3)},
-                    "matches": [match.to_json() for match in each],
-                }
-                for each in self.families
-            },
+            "families": {each.family: each.to_json() for each in self.families},
         }
 
 

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("index", "encoder", "checkpoint", "renderers", "models", "transcriber"),
     (
         *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
-        "adoption",
+        *("adoption", "editions"),
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
         *("parts", "auditions", "rerank"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
@@ -54,6 +54,11 @@ ONLY: dict[str, set[str]] = {
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.loudness"},
     "distributed": {"synthmatch.renderers.cluster"},
+    "sklearn": {"synthmatch.web.layout"},
+    "starlette": {"synthmatch.web.app", "synthmatch.web.guard"},
+    "uvicorn": {"synthmatch.web.serve"},
+    "jinja2": {"synthmatch.web.page"},
+    "anyio": {"synthmatch.web.app"},
 }
 
 NEVER: tuple[tuple[str, str], ...] = (

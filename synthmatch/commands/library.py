@@ -70,7 +70,7 @@ def add(
         with open_pool(workers, scheduler, timeout) as pool:
             report = add_banks(opened, bank, encoder, pool, say if as_json else click.echo)
         if as_json:
-            click.echo(json.dumps(_as_json(opened, report), indent=1, ensure_ascii=False))
+            click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
 
 
 @library_group.command("list")
@@ -197,14 +197,3 @@ def _row(listing: Listing, remark: str) -> tuple[str, ...]:
     family = f"{listing.family} ({listing.label_source})" if listing.family else ""
     found = ", ".join(listing.families)
     return listing.id, listing.name, listing.synth, listing.bank, family, found, str(listing.file), status
-
-
-def _as_json(library: Library, report: AddReport) -> dict[str, object]:
-    return {
-        "library": str(library.path),
-        "matchable": len(library),
-        "rendered": report.rendered,
-        "known": report.known,
-        "seconds": round(report.seconds, 3),
-        "trust": report.trust.as_json(),
-    }

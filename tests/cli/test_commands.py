@@ -44,6 +44,7 @@ API = {
     "synth remove": "synthmatch.adoption.dismiss",
     "render": "synthmatch.batch.render_bank",
     "match": "synthmatch.matcher.Matcher.match",
+    "serve": "synthmatch.web.serve.serve",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
     "demo": "synthmatch.demo.run_demo",
