@@ -58,8 +58,7 @@ def test_families_come_one_by_one_and_then_the_whole(client: TestClient, made: A
     assert names[0] == "job"
     assert names[-1] == "done"
     assert names.index("presence") < names.index("family")
-    families = {each["family"]: {"presence": each["presence"], "matches": each["matches"]}
-                for name, each in told if name == "family"}  # fmt: skip
+    families = {each.pop("family"): each for name, each in told if name == "family"}
     assert families == told[-1][1]["families"]
     assert [each["presence"] for each in families.values()] == sorted(
         (each["presence"] for each in families.values()), reverse=True
