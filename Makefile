@@ -17,13 +17,14 @@ DEMO_SYNTHS := faust
 PYTEST_CHOICE := -m 'not plugin'
 endif
 
-.PHONY: help setup synths demo test check lint types tests format clean
+.PHONY: help setup synths web demo test check lint types tests format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo    set everything up, match seven mixtures, write the page'
 	@echo 'make test    set everything up, then lint, type-check and test'
 	@echo 'make setup   only set everything up'
+	@echo 'make web     bundle the page'\''s front end, if npm is there'
 	@echo 'make lint | types | tests   one part of make test each'
 	@echo 'make format  put imports in order and mend what ruff can'
 	@echo 'make clean   remove what was built; recorded sound and libraries stay'
@@ -46,11 +47,26 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	    || echo 'tinysoundfont could not be installed: SoundFonts are not rendered, and their tests are skipped.'
 	@touch $@
 
-demo: setup
+# The waveform of the page is other people's work, which npm fetches and esbuild bundles; without npm, the page has the
+# browser's own player. Outside the package, so that no wheel takes it for data.
+BUNDLER := .web
+BUNDLE := synthmatch/web/bundle
+
+web: $(BUNDLE)/main.js
+
+$(BUNDLE)/main.js: $(wildcard synthmatch/web/frontend/*)
+	@rm -rf $(BUNDLE); mkdir -p $(BUNDLER); cp synthmatch/web/frontend/* $(BUNDLER)/; \
+	{ command -v npm >/dev/null && cd $(BUNDLER) && \
+	  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && node build.js ../$(BUNDLE); } \
+	|| echo 'The page goes without its waveform, since npm is missing or failed (on Debian: apt-get install npm).'
+
+demo: setup web
 	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch library add $(DEMO_SYNTHS)
 	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch demo --out '$(DEMO)/demo.html'
+	@echo 'To find presets for songs of yours, open the page:'
+	@echo "  $(BIN)/synthmatch serve --library '$(DEMO)/library'"
 
-test: setup
+test: setup web
 	@$(MAKE) --no-print-directory lint types tests SYNTHS=$(SYNTHS)
 
 check: test
@@ -73,4 +89,4 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis $(READY)
+	rm -rf build dist $(BUNDLER) $(BUNDLE) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis $(READY)

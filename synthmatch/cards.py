@@ -14,6 +14,9 @@ WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
 )
 """Cosine from which a match is called so, best first."""
 
+CLOSE = WORDS_FOR_SCORE[-2][0]
+"""Cosine below which even the best match of a part means that nothing is close to it."""
+
 WORDS_FOR_PRESENCE: tuple[tuple[float, str], ...] = (
     (0.9, "clearly there"),
     (0.6, "probably there"),
@@ -32,10 +35,12 @@ class Sound:
     Args:
         clip: what is heard; brought to the level of all the others before it is embedded.
         caption: what the player is called for people who can't see the page.
+        matched: whether its loudness is that of the others already.
     """
 
     clip: Clip
     caption: str
+    matched: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class FamilySection:
         truth: the preset that plays the part, where it is known.
         true_rank: the truth's place among all candidates, from 1; None where unknown.
         candidates: how many presets were searched; 0 where unknown.
+        note: a sentence about what its presets play, or "".
     """
 
     title: str
@@ -92,6 +98,7 @@ class FamilySection:
     truth: PresetCard | None = None
     true_rank: int | None = None
     candidates: int = 0
+    note: str = ""
 
     @property
     def found(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Encoders on disk: safetensors with a JSON header that says what they are. Never pickle."""
+"""Networks on disk: safetensors with a JSON header that says what they are. Never pickle."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from synthmatch.errors import CheckpointError
 from synthmatch.files import atomic_path, content_hash
 
 VERSION = 1
+ENCODER = "synthmatch encoder"
 
 
 def fingerprint(encoder: Encoder) -> str:
@@ -36,16 +37,9 @@ def save(path: Path, encoder: Encoder, facts: Mapping[str, object], half: bool =
         facts: what else a reader may want to know (recipe, steps, the presets trained on); JSON values.
         half: whether weights are written in 16-bit numbers, which takes half the space.
     """
-    header = {
-        "format": "synthmatch encoder",
-        "version": str(VERSION),
-        "config": json.dumps(asdict(encoder.config)),
-        "facts": json.dumps(dict(facts), sort_keys=True),
-    }
     kind = torch.float16 if half else torch.float32
-    tensors = {name: tensor.detach().to("cpu", kind).contiguous() for name, tensor in encoder.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+    tensors = {name: tensor.to(kind) for name, tensor in encoder.state_dict().items()}
+    write(path, ENCODER, tensors, asdict(encoder.config), facts)
 
 
 def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
@@ -54,30 +48,69 @@ def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
     Raises:
         CheckpointError: missing, damaged, or of another kind or version.
     """
+    tensors, shape, facts = read(path, ENCODER, "synthmatch train")
+    try:
+        encoder = Encoder(EncoderConfig(**shape))
+        encoder.load_state_dict(tensors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path} doesn't fit the encoder in its header; copy it again.") from error
+    return encoder.eval(), facts
+
+
+def write(
+    path: Path, kind: str, tensors: Mapping[str, Tensor], config: Mapping[str, object], facts: Mapping[str, object]
+) -> None:
+    """Write a network, wholly or not at all.
+
+    Args:
+        kind: what it is, "synthmatch encoder" for one.
+        config: its shape; ``facts``: what else a reader may want to know. Both are JSON values.
+    """
+    header = {
+        "format": kind,
+        "version": str(VERSION),
+        "config": json.dumps(dict(config)),
+        "facts": json.dumps(dict(facts), sort_keys=True),
+    }
+    kept = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(kept, temporary, metadata=header)
+
+
+def read(path: Path, kind: str, maker: str) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]:
+    """Read what :func:`write` wrote.
+
+    Args:
+        maker: the command that makes such files, for messages.
+
+    Returns:
+        Its tensors, its shape (lists as tuples), and its facts.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another kind or version.
+    """
     if not path.is_file():
-        raise CheckpointError(f"{path} isn't there; name a file that `synthmatch train` wrote.")
+        raise CheckpointError(f"{path} isn't there; name a file that `{maker}` wrote.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} isn't a whole safetensors file; copy it again.") from error
-    if header.get("format") != "synthmatch encoder":
-        raise CheckpointError(f"{path} doesn't hold a synthmatch encoder; name one of `synthmatch train`.")
+    what = kind.partition(" ")[2]
+    article = "an" if what[0] in "aeiou" else "a"
+    if header.get("format") != kind:
+        raise CheckpointError(f"{path} doesn't hold a {kind}; name one of `{maker}`.")
     if header.get("version") != str(VERSION):
         raise CheckpointError(
-            f"{path} is an encoder of version {header.get('version')}, but {VERSION} is read; update synthmatch."
+            f"{path} is {article} {what} of version {header.get('version')}, but {VERSION} is read; update synthmatch."
         )
     try:
         config = json.loads(header["config"])
-        shape: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
-        }
-        encoder = Encoder(EncoderConfig(**shape))
-        encoder.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise CheckpointError(f"{path} doesn't fit the encoder in its header; copy it again.") from error
-    return encoder.eval(), json.loads(header.get("facts", "{}"))
+        facts = json.loads(header.get("facts", "{}"))
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} doesn't fit the {what} in its header; copy it again.") from error
+    return tensors, {key: tuple(each) if isinstance(each, list) else each for key, each in config.items()}, facts
 
 
 def _bytes(tensor: Tensor) -> bytes:

@@ -51,7 +51,7 @@ class EncoderConfig:
         return 1 if self.shared else len(self.families) + 1
 
 
-class _ChannelNorm(nn.Module):
+class ChannelNorm(nn.Module):
     """Layer norm over the channels of each position alone, so that neither the other clips of a batch nor
     the length of a clip changes what comes out."""
 
@@ -59,7 +59,8 @@ class _ChannelNorm(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, ...) -> the same
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> the same."""
         out: Tensor = self.norm(x.movedim(1, -1)).movedim(-1, 1)
         return out
 
@@ -69,7 +70,7 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm = _ChannelNorm(channels)
+        self.norm = ChannelNorm(channels)
         self.spread = nn.Conv2d(channels, channels, 3, padding=1)
         self.mix = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.mix.weight)  # starts as the identity
@@ -85,7 +86,7 @@ class _TimeBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.norm = _ChannelNorm(width)
+        self.norm = ChannelNorm(width)
         self.spread = nn.Conv1d(width, width, 3, padding=1)
         self.mix = nn.Conv1d(width, width, 1)
         nn.init.zeros_(self.mix.weight)
@@ -109,11 +110,11 @@ class _Trunk(nn.Module):
             *(_Block(second) for _ in range(config.blocks[1])),
             nn.Conv2d(second, third, 3, stride=(2, 1), padding=1),
             *(_Block(third) for _ in range(config.blocks[2])),
-            _ChannelNorm(third),
+            ChannelNorm(third),
         )
         self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
         self.layers = nn.Sequential(*(_TimeBlock(config.width) for _ in range(config.layers)))
-        self.norm = _ChannelNorm(config.width)
+        self.norm = ChannelNorm(config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)

@@ -78,6 +78,21 @@ class AddReport:
     trust: TrustReport
     seconds: float
 
+    def as_json(self, library: Library) -> dict[str, object]:
+        """As ``library add --json`` prints it.
+
+        Args:
+            library: what was added to.
+        """
+        return {
+            "library": str(library.path),
+            "matchable": len(library),
+            "rendered": self.rendered,
+            "known": self.known,
+            "seconds": round(self.seconds, 3),
+            "trust": self.trust.as_json(),
+        }
+
 
 def fingerprints(bank: PresetBank) -> dict[str, str]:
     """What would render each synth of a bank.

@@ -23,6 +23,7 @@ from synthmatch.audio import Clip
 from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
 from synthmatch.descriptors import describe
+from synthmatch.editions import changing
 from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.export import export_preset
 from synthmatch.facts import Facts
@@ -33,7 +34,7 @@ from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
 from synthmatch.sounds import Sounds
-from synthmatch.store import FAILED, RENDERED, Rows, write_lock
+from synthmatch.store import FAILED, RENDERED, Rows
 from synthmatch.trust import FailedPreset
 
 if TYPE_CHECKING:
@@ -242,13 +243,7 @@ class Library(Closing):
         """
         return intake.estimate(self, bank)
 
-    def add(
-        self,
-        bank: PresetBank,
-        encoder: Encoder,
-        pool: Pool,
-        progress: Progress | None = None,
-    ) -> AddReport:
+    def add(self, bank: PresetBank, encoder: Encoder, pool: Pool, progress: Progress | None = None) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 
         Stopped at any point, even killed, it goes on where it was when called again.
@@ -262,7 +257,7 @@ class Library(Closing):
             LibraryError: another process is writing into the library.
         """
         fingerprints = intake.fingerprints(bank)
-        with write_lock(self.path):
+        with changing(self.path):
             self.reload()
             self.require_encoder(encoder)
             if not self._facts.encoder:
@@ -280,7 +275,7 @@ class Library(Closing):
         Raises:
             LibraryError: another process is writing into the library.
         """
-        with write_lock(self.path):
+        with changing(self.path):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
@@ -301,7 +296,7 @@ class Library(Closing):
         """
         if bank is None and synth is None:
             raise ValueError("name a bank or a synth")
-        with write_lock(self.path):
+        with changing(self.path):
             with self.rows.transaction():
                 count = self.rows.drop(bank=bank, synth=synth)
                 dropped = self.rows.drop_unlisted()
@@ -331,7 +326,7 @@ class Library(Closing):
         """
         from synthmatch.checkup import repair
 
-        with write_lock(self.path):
+        with changing(self.path):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:

@@ -21,6 +21,9 @@ SILENCE = -70.0
 QUIETEST, LOUDEST = -60.0, 0.0
 """The levels in LUFS that can be asked for."""
 
+CHANNELS = 5
+"""Channels for which loudness is defined at most."""
+
 _EXACT = 0.005  # dB: how near a gain must come to the level that is asked for
 _ATTEMPTS = 8
 
@@ -61,7 +64,7 @@ def integrated(clip: Clip) -> float:
         AudioError: pyloudnorm isn't installed, or the clip has more than five channels.
     """
     require()
-    if clip.samples.shape[0] > 5:
+    if clip.samples.shape[0] > CHANNELS:
         raise AudioError(f"Loudness is defined for up to five channels, not for {clip.samples.shape[0]}.")
     frames = clip.samples.T.astype(np.float64)
     missing = math.ceil(BLOCK * clip.sample_rate) - len(frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,13 @@ from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library import Library
-from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, export
+from synthmatch.listing import Listing
+from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
 
-__all__ = ["FamilyMatches", "Match", "MatchResult", "Matcher", "Query", "export"]
+__all__ = ["FamilyMatches", "Heard", "Match", "MatchResult", "Matcher", "Query", "export"]
 
 WINDOW = 10.0
 """Seconds that the encoder hears at a time."""
@@ -79,16 +80,32 @@ class Query:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class Heard:
     """What the encoder says about a passage: probabilities and a query vector per family, and the timbre.
 
     Args:
-        presence: (F,). vectors: (F, D). timbre: (D,). All vectors of unit length.
+        families: F keys, in the encoder's order.
+        presence: (F,) probabilities. vectors: (F, D). timbre: (D,). All vectors of unit length.
+        surest: (F + 1, 2), from when to when each family, and the timbre, was heard most surely; seconds.
     """
 
+    families: tuple[str, ...]
     presence: Floats
     vectors: Floats
     timbre: Floats
+    surest: npt.NDArray[np.float64]
+
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The families that are probably there (presence of at least ``PRESENT``), and always the surest one."""
+        shown = {self.families[int(self.presence.argmax())]}
+        shown |= {family for family, chance in zip(self.families, self.presence, strict=True) if chance >= PRESENT}
+        return tuple(family for family in self.families if family in shown)
+
+    def when(self, query: Query, place: int) -> tuple[float, float]:
+        """From when to when a family (or, at -1, the timbre) was heard most surely, in seconds of the query's clip."""
+        begin, end = (query.start + self.surest[place]).tolist()
+        return begin, end
 
 
 class Matcher:
@@ -146,6 +163,16 @@ class Matcher:
         query = _query(song, families, start, end)
         if choice is not None:
             query = replace(query, choice=choice)
+        self.check(query, k)
+        return self.result(query, tuple(self.find(query, self.hear(query), k, single)))
+
+    def check(self, query: Query, k: int) -> None:
+        """Refuse what can't be answered, before anything is heard.
+
+        Raises:
+            InputError: an unknown family, or ``k`` below 1.
+            LibraryError: no preset fits the choice.
+        """
         if k < 1:
             raise InputError(f"{k} matches can't be shown; ask for at least 1.")
         known = self.encoder.config.families
@@ -157,13 +184,22 @@ class Matcher:
                 f"The library {self.library.path} holds no preset that fits ({query.choice});"
                 " `synthmatch library show` shows what there is."
             )
-        heard = self._hear(query.passage())
+
+    def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
+        """The closest presets that the query's choice takes, a family at a time, the most present one first;
+        arguments as for :meth:`match`."""
         if single and not query.families:
-            found = [self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k, query.choice)]
-        else:
-            shown = query.families or self._present(heard.presence)
-            found = [self._family(family, heard, k, query.choice) for family in dict.fromkeys(shown)]
-        found.sort(key=lambda each: -each.presence)
+            found = self.library.search(TIMBRE, heard.timbre, k, choice=query.choice)
+            yield _ranked(ANY, 1.0, found, heard.when(query, -1))
+            return
+        places = [heard.families.index(family) for family in dict.fromkeys(query.families or heard.present)]
+        for place in sorted(places, key=lambda place: -heard.presence[place]):
+            family = heard.families[place]
+            found = self.library.search(family, heard.vectors[place], k, choice=query.choice)
+            yield _ranked(family, float(heard.presence[place]), found, heard.when(query, place))
+
+    def result(self, query: Query, found: tuple[FamilyMatches, ...]) -> MatchResult:
+        """What was found for a query, as one value."""
         last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
         return MatchResult(
             path=query.name,
@@ -171,39 +207,33 @@ class Matcher:
             end=last,
             model=self.encoder.fingerprint,
             library=self.library.fingerprint,
-            families=tuple(found),
+            families=found,
         )
 
-    def export(self, result: MatchResult, out: Path | str) -> MatchResult:
+    def export(self, result: MatchResult, out: Path | str, more: More | None = None) -> MatchResult:
         """Write every match as ``out/<family>/<rank>-<name>/`` (see :func:`results.export`).
+
+        Args:
+            more: writes further files of a match into its folder.
 
         Returns:
             The result with ``files`` filled in.
         """
-        return export(self.library, result, Path(out))
+        return export(self.library, result, Path(out), more)
 
-    def _present(self, presence: Floats) -> tuple[str, ...]:
-        families = self.encoder.config.families
-        shown = {families[int(presence.argmax())]}
-        shown |= {family for family, chance in zip(families, presence, strict=True) if chance >= PRESENT}
-        return tuple(family for family in families if family in shown)
+    def hear(self, query: Query, progress: Callable[[int, int], None] | None = None) -> Heard:
+        """Listen to a query's passage.
 
-    def _family(self, family: str, heard: _Heard, k: int, choice: Choice) -> FamilyMatches:
-        place = self.encoder.config.families.index(family)
-        return self._nearest(family, float(heard.presence[place]), family, heard.vectors[place], k, choice)
+        Args:
+            progress: called with (done, total) windows.
 
-    def _nearest(
-        self, key: str, presence: float, space: str, vector: Floats, k: int, choice: Choice
-    ) -> FamilyMatches:
-        found = self.library.search(space, vector, k, choice=choice)
-        return FamilyMatches(
-            key, presence, tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
-        )
-
-    def _hear(self, passage: Clip) -> _Heard:
+        Raises:
+            AudioError, InputError: see :meth:`Query.passage`.
+        """
         import torch
 
-        cut = windows(passage.heard())
+        sound = query.passage().heard()
+        cut = windows(sound)
         vectors, logits = [], []
         with torch.inference_mode():
             for first in range(0, len(cut), _BATCH):
@@ -211,12 +241,16 @@ class Matcher:
                 batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(batch))
                 vectors.append(batch_vectors)
                 logits.append(batch_logits)
+                if progress is not None:
+                    progress(first + len(batch), len(cut))
             every = torch.cat(vectors).numpy()  # (W, F + 1, D)
             presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
         level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
         weights = np.concatenate([presence, level[:, None]], axis=1)
         pooled = pool_windows(every, weights)
-        return _Heard(presence.max(axis=0), pooled[:-1], pooled[-1])
+        begins = np.array(window_places(sound))[weights.argmax(axis=0)]
+        surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE
+        return Heard(self.encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
 
 
 def windows(heard: Samples) -> Samples:
@@ -229,14 +263,20 @@ def windows(heard: Samples) -> Samples:
         (W, ``WINDOW`` seconds), every ``STEP`` seconds, the last one aligned to the end and the silent ones
         left out; or (1, n) if the sound is no longer than one window.
     """
+    length = min(len(heard), round(WINDOW * ENCODER_RATE))
+    return np.stack([heard[start : start + length] for start in window_places(heard)])
+
+
+def window_places(heard: Samples) -> list[int]:
+    """The samples at which the windows of :func:`windows` begin, W of them."""
     length, step = round(WINDOW * ENCODER_RATE), round(STEP * ENCODER_RATE)
     if len(heard) <= length:
-        return heard[None]
+        return [0]
     starts = [*range(0, len(heard) - length, step), len(heard) - length]
-    cut = np.stack([heard[start : start + length] for start in starts])
-    audible = np.abs(cut).max(axis=1) >= 10 ** (SILENCE_DB / 20)
+    peaks = [float(np.abs(heard[start : start + length]).max()) for start in starts]
+    audible = [start for start, peak in zip(starts, peaks, strict=True) if peak >= 10 ** (SILENCE_DB / 20)]
     # Mono and resampled, a passage that just passed for audible may fall below: its loudest window stays.
-    return cut[audible] if audible.any() else cut[[int(np.abs(cut).max(axis=1).argmax())]]
+    return audible or [starts[int(np.argmax(peaks))]]
 
 
 def pool_windows(vectors: Floats, weights: Floats) -> Floats:
@@ -273,3 +313,10 @@ def _query(
     if start is not None:
         query = replace(query, start=start)
     return query if end is None else replace(query, end=end)
+
+
+def _ranked(
+    family: str, presence: float, found: Sequence[tuple[Listing, float]], surest: tuple[float, float]
+) -> FamilyMatches:
+    matches = tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
+    return FamilyMatches(family, presence, matches, surest)

@@ -5,36 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 
 from synthmatch import report
+from synthmatch.auditions import Auditions, at_one_loudness
 from synthmatch.cards import FamilySection, MatchCard, Page, Passage, PresetCard, Sound
 from synthmatch.library import Library
 from synthmatch.matcher import Query
+from synthmatch.parts import LONGEST
 from synthmatch.presets.families import FAMILIES
 from synthmatch.results import FamilyMatches, Match, MatchResult
 
-PASSAGE = 30.0
-"""Seconds of the passage that the page plays at most."""
+PASSAGE = LONGEST
+"""Seconds of the passage that the page plays at most, and of the phrases that presets play."""
+
+_FIVE_NOTES = "Its five reference notes"
 
 
-def write_page(path: Path, library: Library, query: Query, result: MatchResult) -> None:
+def write_page(
+    path: Path, library: Library, query: Query, result: MatchResult, auditions: Auditions | None = None
+) -> None:
     """Write a page that needs no network.
 
     Args:
         result: what ``query`` was answered with, from ``library``.
+        auditions: how the matches sound on the song's notes; without them each plays its reference notes.
 
     Raises:
         LibraryError: a match's sound is missing or damaged.
     """
-    report.write(path, match_page(library, query, result))
+    report.write(path, match_page(library, query, result, auditions))
 
 
-def match_page(library: Library, query: Query, result: MatchResult) -> Page:
+def match_page(library: Library, query: Query, result: MatchResult, auditions: Auditions | None = None) -> Page:
     """The page, as values."""
-    heard = query.passage().between(0, PASSAGE)
+    start, end = result.stretch(PASSAGE)
+    heard = query.clip.between(start, end)
     name = Path(result.path).name
+    title = f"{name}, {result.start:.1f} to {result.end:.1f} s"
+    if (start, end) != (result.start, result.end):
+        title += f"; what plays here is {start:.1f} to {end:.1f} s"
     passage = Passage(
-        f"{name}, {result.start:.1f} to {result.end:.1f} s",
-        Sound(heard, name),
-        tuple(_section(library, found) for found in result),
+        title,
+        Sound(at_one_loudness(heard), name, matched=True) if auditions else Sound(heard, name),
+        tuple(_section(library, found, auditions) for found in result),
     )
     return Page(
         f"What sounds like {name}",
@@ -44,17 +55,34 @@ def match_page(library: Library, query: Query, result: MatchResult) -> Page:
     )
 
 
-def _section(library: Library, found: FamilyMatches) -> FamilySection:
+def _section(library: Library, found: FamilyMatches, auditions: Auditions | None) -> FamilySection:
     family = FAMILIES.get(found.family)
-    cards = tuple(_card(library, match) for match in found)
+    cards = tuple(_card(library, match, found.family, auditions) for match in found)
+    part = auditions.parts.get(found.family) if auditions else None
+    note = part.origin if part else ""
+    if part is not None and part.notes is None:
+        note += " Each preset plays its five reference notes."
     if family is None:
-        return FamilySection("All presets", cards)
-    return FamilySection(family.title, cards, presence=found.presence)
+        return FamilySection("All presets", cards, note=note)
+    return FamilySection(family.title, cards, presence=found.presence, note=note)
 
 
-def _card(library: Library, match: Match) -> MatchCard:
+def _card(library: Library, match: Match, family: str, auditions: Auditions | None) -> MatchCard:
     preset = match.preset
     file = match.files[0] if match.files else preset.file
-    sound = Sound(library.preview(preset.id), preset.name)
-    card = PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), preset.note)
+    sound, remark = _sound(library, match, family, auditions)
+    note = " · ".join(filter(None, (preset.note, remark)))
+    card = PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), note)
     return MatchCard(match.rank, match.score, card)
+
+
+def _sound(library: Library, match: Match, family: str, auditions: Auditions | None) -> tuple[Sound, str]:
+    """What a card plays: the phrase, or else the reference notes; and why, if that needs saying."""
+    preset = match.preset
+    if auditions is None:
+        return Sound(library.preview(preset.id), preset.name), ""
+    played = auditions.of(family, match)
+    if played.clip is not None:
+        return Sound(played.clip, preset.name, matched=True), ""
+    note = f"{_FIVE_NOTES}, since it couldn't play the song's: {played.reason}" if played.reason else ""
+    return Sound(at_one_loudness(library.preview(preset.id)), preset.name, matched=True), note

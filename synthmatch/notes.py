@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +78,37 @@ class Performance:
 
 
 REFERENCE_NOTES: tuple[Performance, ...] = tuple(
-    Performance.single(pitch, velocity)
-    for pitch, velocity in ((36, 100), (48, 100), (60, 100), (72, 100), (60, 50))
+    Performance.single(pitch, velocity) for pitch, velocity in ((36, 100), (48, 100), (60, 100), (72, 100), (60, 50))
 )
 """What every preset of a library is rendered on, whatever its family: 1.5 s held, 0.5 s of tail each."""
+
+
+DRUMS = 10
+"""The MIDI channel, from 1, whose keys are drums instead of pitches."""
+
+
+@dataclass(frozen=True)
+class MidiPart:
+    """What one channel of one track of a MIDI file plays.
+
+    Args:
+        number: of the part in its file, from 1.
+        name: of the track or its instrument, or "".
+        channel: from 1.
+        program: the General MIDI program that it names first, 1 to 128; None where it names none.
+        notes: in order; at least one.
+    """
+
+    number: int
+    name: str
+    channel: int
+    program: int | None
+    notes: tuple[Note, ...]
+
+    @property
+    def title(self) -> str:
+        """What people may call it."""
+        return f"part {self.number}" + (f" ({self.name})" if self.name else "")
 
 
 def read_midi(path: Path, tail: float = 1.0) -> Performance:
@@ -89,31 +117,81 @@ def read_midi(path: Path, tail: float = 1.0) -> Performance:
     Raises:
         NotesError: the file is missing, isn't MIDI, or holds no note.
     """
+    notes = [note for part in read_parts(path) if part.channel != DRUMS for note in part.notes]
+    if not notes:
+        raise NotesError(f"{path} holds no notes outside the drum channel; name one with the part's notes.")
+    return Performance(tuple(notes), tail)
+
+
+def read_parts(path: Path) -> tuple[MidiPart, ...]:
+    """Read a MIDI file part by part, in the order of its tracks; those without a note are left out.
+
+    A note that isn't let go isn't one.
+
+    Raises:
+        NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2).
+    """
     import mido
 
     try:
-        messages: Iterable[Any] = list(mido.MidiFile(path))
+        file = mido.MidiFile(path)
     except FileNotFoundError as error:
         raise NotesError(f"{path} isn't there; name a MIDI file that exists.") from error
     except Exception as error:  # mido raises OSError, EOFError, ValueError, KeySignatureError, ...
         raise NotesError(f"{path} can't be read as a MIDI file ({error}).") from error
-    now = 0.0
+    if file.type == 2:
+        raise NotesError(f"{path} holds pieces that aren't played together (format 2); export it in format 1.")
+    clock = _Clock(file)
+    found = [part for track in file.tracks for part in _track_parts(track, clock)]
+    return tuple(replace(part, number=number) for number, part in enumerate(found, 1))
+
+
+class _Clock:
+    """Ticks of a MIDI file as seconds; its tempo may change, in any track."""
+
+    def __init__(self, file: Any) -> None:
+        import mido
+
+        changes = []
+        for track in file.tracks:
+            tick = 0
+            for message in track:
+                tick += message.time
+                if message.type == "set_tempo":
+                    changes.append((tick, message.tempo))
+        self._ticks: list[int] = [0]
+        self._seconds: list[float] = [0.0]
+        self._length: list[float] = [mido.tick2second(1, file.ticks_per_beat, 500_000)]  # of a tick, from there on
+        for tick, tempo in sorted(changes, key=lambda each: each[0]):
+            self._seconds.append(self(tick))
+            self._ticks.append(tick)
+            self._length.append(mido.tick2second(1, file.ticks_per_beat, tempo))
+
+    def __call__(self, tick: int) -> float:
+        place = bisect_right(self._ticks, tick) - 1
+        return self._seconds[place] + (tick - self._ticks[place]) * self._length[place]
+
+
+def _track_parts(track: Iterable[Any], clock: _Clock) -> Iterator[MidiPart]:
+    """The parts of one track, by channel; their numbers are still to come."""
+    tick, name = 0, ""
+    programs: dict[int, int] = {}
     sounding: dict[tuple[int, int], list[tuple[float, int]]] = {}
-    notes: list[Note] = []
-    for message in messages:
-        now += message.time
-        if message.type not in ("note_on", "note_off") or message.channel == 9:
-            continue
-        key = (message.channel, message.note)
-        if message.type == "note_on" and message.velocity > 0:
-            sounding.setdefault(key, []).append((now, message.velocity))
-        elif sounding.get(key):
-            start, velocity = sounding[key].pop(0)
-            if now > start:
-                notes.append(Note(start, message.note, velocity, now - start))
-    if not notes:
-        raise NotesError(f"{path} holds no notes outside the drum channel; name one with the part's notes.")
-    return Performance(tuple(notes), tail)
+    notes: dict[int, list[Note]] = {}
+    for message in track:
+        tick += message.time
+        if message.type in ("track_name", "instrument_name"):
+            name = name or message.name.strip()
+        elif message.type == "program_change":
+            programs.setdefault(message.channel, message.program + 1)
+        elif message.type == "note_on" and message.velocity > 0:
+            sounding.setdefault((message.channel, message.note), []).append((clock(tick), message.velocity))
+        elif message.type in ("note_on", "note_off") and sounding.get((message.channel, message.note)):
+            start, velocity = sounding[message.channel, message.note].pop(0)
+            if (end := clock(tick)) > start:
+                notes.setdefault(message.channel, []).append(Note(start, message.note, velocity, end - start))
+    for channel, played in sorted(notes.items()):
+        yield MidiPart(0, name, channel + 1, programs.get(channel), tuple(sorted(played)))
 
 
 def write_midi(path: Path, performance: Performance, ticks_per_second: int = 960) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -20,7 +21,7 @@ from string import Template
 import numpy as np
 
 from synthmatch import audio, spectrogram
-from synthmatch.audio import Clip
+from synthmatch.audio import Clip, decibels
 from synthmatch.cards import (
     WORDS_FOR_PRESENCE,
     WORDS_FOR_SCORE,
@@ -77,7 +78,13 @@ def render(page: Page, limit: int = SIZE_LIMIT) -> str:
 
 
 def levelled(clip: Clip) -> Clip:
-    """The same sound at ``LEVEL_DB``, measured where it sounds, or as loud as its peaks allow.
+    """The same sound at ``LEVEL_DB``, measured where it sounds, or as loud as its peaks allow."""
+    level = sounding_level(clip)
+    return clip if level == -math.inf else clip.scaled(min(10 ** ((LEVEL_DB - level) / 20), _PEAK / clip.peak))
+
+
+def sounding_level(clip: Clip) -> float:
+    """How loud a clip is where it sounds, in dB of full scale; -inf for silence.
 
     Silence and stretches 30 dB below the loudest 50 ms are not measured, so that a short sound with a long
     tail is not taken for a soft one.
@@ -87,9 +94,8 @@ def levelled(clip: Clip) -> Clip:
     blocks = np.pad(mono, (0, -len(mono) % window)).reshape(-1, window)
     power = (blocks.astype(np.float64) ** 2).mean(axis=1)
     if not power.size or power.max() == 0:
-        return clip
-    sounding = power[power > power.max() / 1000].mean()
-    return clip.scaled(min(10 ** (LEVEL_DB / 20) / float(np.sqrt(sounding)), _PEAK / clip.peak))
+        return -math.inf
+    return decibels(math.sqrt(power[power > power.max() / 1000].mean()))
 
 
 def _asset(name: str) -> str:
@@ -142,7 +148,7 @@ def _data(kind: str, data: bytes) -> str:
 
 def _player(sound: Sound, media: _Media, text: str) -> str:
     """The picture, and under it the button beside ``text`` (HTML)."""
-    clip = levelled(sound.clip)
+    clip = sound.clip if sound.matched else levelled(sound.clip)
     if media.kilobits < 128 or clip.samples.shape[0] > 2:  # below that, two channels cost more than they give
         clip = Clip(clip.mono()[None], clip.sample_rate)
     caption = escape(sound.caption)
@@ -189,6 +195,7 @@ def _section(section: FamilySection, media: _Media) -> str:
     cards += [_match(match, media) for match in section.matches]
     return (
         f'<section class="family"><header><h3>{escape(section.title)}</h3>{verdict}</header>'
+        + (f'<p class="plays">{escape(section.note)}</p>' if section.note else "")
         + (f'<ul class="cards">{"".join(cards)}</ul>' if cards else '<p class="nothing">No match.</p>')
         + "</section>"
     )

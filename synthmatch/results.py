@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from synthmatch.listing import Listing
 
 if TYPE_CHECKING:
     from synthmatch.library import Library
+
+_ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
 
 ANY = "any"
 """The key under which a sound that was compared with all presets has its matches."""
@@ -61,11 +63,13 @@ class FamilyMatches:
     Args:
         family: its key, or "any".
         presence: probability that the family plays in the sound, 0 to 1.
+        surest: from when to when it was heard most surely, in seconds of the song: one of the encoder's windows.
     """
 
     family: str
     presence: float
     matches: tuple[Match, ...]
+    surest: tuple[float, float] = (0.0, 0.0)
 
     def __iter__(self) -> Iterator[Match]:
         return iter(self.matches)
@@ -75,6 +79,14 @@ class FamilyMatches:
 
     def __getitem__(self, place: int) -> Match:
         return self.matches[place]
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``match --json`` prints it, under the family's key."""
+        return {
+            "presence": round(self.presence, 4),
+            "surest": {"start": round(self.surest[0], 3), "end": round(self.surest[1], 3)},
+            "matches": [match.to_json() for match in self],
+        }
 
 
 @dataclass(frozen=True)
@@ -112,23 +124,44 @@ class MatchResult:
         shown = ", ".join(each.family for each in self.families)
         raise InputError(f"{key!r} isn't among the families of this match ({shown}); ask for it by name.")
 
+    def stretch(self, seconds: float) -> tuple[float, float]:
+        """From when to when so many seconds of the passage tell most of what was found, in seconds of the song.
+
+        The whole passage if it is no longer. Else the stretch that holds what was heard most surely of the most
+        families, each counted by its presence; it begins with one of these, unless the passage ends before.
+        """
+        if self.end - self.start <= seconds:
+            return self.start, self.end
+        begins = sorted({max(self.start, min(each.surest[0], self.end - seconds)) for each in self} | {self.start})
+
+        def told(begin: float) -> float:
+            last = begin + seconds + _ROUNDING
+            inside = (each for each in self if begin <= each.surest[0] and each.surest[1] <= last)
+            return sum(each.presence for each in inside)
+
+        begin = max(begins, key=told)
+        return begin, begin + seconds
+
+    def first(self, count: int) -> MatchResult:
+        """The first ``count`` matches of each family."""
+        families = (replace(each, matches=each.matches[:count]) for each in self.families)
+        return replace(self, families=tuple(families))
+
     def to_json(self) -> dict[str, Any]:
         """As ``match --json`` prints it."""
         return {
             "query": {"path": self.path, "start": round(self.start, 3), "end": round(self.end, 3)},
             "model": self.model,
             "library": self.library,
-            "families": {
-                each.family: {
-                    "presence": round(each.presence, 4),
-                    "matches": [match.to_json() for match in each],
-                }
-                for each in self.families
-            },
+            "families": {each.family: each.to_json() for each in self.families},
         }
 
 
-def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
+More = Callable[[str, Match, Path], list[Path]]
+"""Writes further files of a match of a family into its folder, and says which."""
+
+
+def export(library: Library, result: MatchResult, out: Path, more: More | None = None) -> MatchResult:
     """Write every match as ``out/<family>/<rank>-<name>/``.
 
     Everything is written beside ``out`` first and moved when it is complete: after an error nothing has
@@ -145,7 +178,7 @@ def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
     out.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
     try:
-        families = tuple(_export_family(library, each, building / each.family, out) for each in result)
+        families = tuple(_export_family(library, each, building / each.family, out, more) for each in result)
         old = [folder for each in result for folder in _exported(out / each.family)]
         new = [folder for each in result for folder in sorted((building / each.family).glob("*"))]
         for folder in new:
@@ -163,11 +196,14 @@ def export(library: Library, result: MatchResult, out: Path) -> MatchResult:
     return replace(result, families=families)
 
 
-def _export_family(library: Library, found: FamilyMatches, building: Path, out: Path) -> FamilyMatches:
+def _export_family(
+    library: Library, found: FamilyMatches, building: Path, out: Path, more: More | None
+) -> FamilyMatches:
     matches = []
     for match in found:
         folder = building / f"{match.rank}-{safe_name(match.preset.name, 60)}"
         files = library.export(match.preset, folder)
+        files += more(found.family, match, folder) if more else []
         final = out / found.family / folder.name
         matches.append(replace(match, files=tuple(final / file.relative_to(folder) for file in files)))
     return replace(found, matches=tuple(matches))

@@ -24,6 +24,11 @@ def default_synths() -> tuple[Synth, ...]:
     return found or (known_synth(faustsynth.SYNTH),)
 
 
+def addable() -> tuple[Synth, ...]:
+    """The synths on this machine whose banks are here too, or can be made up: what ``library add`` can be given."""
+    return tuple(row for row in installed() if bank_folders(row) or row.parameters)
+
+
 def read_sources(sources: Sequence[str] = ()) -> PresetBank:
     """Read the presets of synths, preset files and folders.
 

@@ -106,7 +106,7 @@ class TrustReport:
         for failure in Failure:
             found = [each for each in self.failures if each.failure == failure.value]
             if found:
-                lines.append(f"{_WORDS[failure]} ({_count(len(found), 'preset')}):")
+                lines.append(f"{WORDS_FOR_FAILURE[failure]} ({_count(len(found), 'preset')}):")
                 lines += _indented([f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found])
         return lines
 
@@ -140,7 +140,7 @@ class TrustReport:
         return lines + _indented(list(map(str, different)))
 
 
-_WORDS = {
+WORDS_FOR_FAILURE = {
     Failure.CRASH: "Crashed the plugin",
     Failure.TIMEOUT: "Took too long",
     Failure.NOT_FINITE: "Sound that isn't finite",
@@ -149,6 +149,7 @@ _WORDS = {
     Failure.NOT_LOADED: "Not taken by the plugin",
     Failure.REFUSED: "Refused",
 }
+"""How a report heads what failed in each way."""
 
 
 def _listed(group: Sequence[Named]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import synthmatch
+from synthmatch.web.page import is_bundled
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("synthmatch", "presets", "renderers", "training")
@@ -65,6 +66,16 @@ def test_the_wheel_holds_every_data_file(distributions: Path) -> None:
             assert archive.read(name) == path.read_bytes()
         tops = {name.split("/")[0] for name in archive.namelist()}
     assert tops == {"synthmatch", f"synthmatch-{synthmatch.__version__}.dist-info"}
+
+
+@pytest.mark.skipif(not is_bundled(), reason="the page isn't bundled: run `make web`, which needs npm")
+def test_the_wheel_holds_the_bundled_page_and_its_licences(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        bundled = {Path(name).name for name in archive.namelist() if name.startswith("synthmatch/web/bundle/")}
+        assert {"main.js", "LICENCES.txt"} < bundled
+        assert b"wavesurfer.js" in archive.read("synthmatch/web/bundle/LICENCES.txt")
+    assert any(name.startswith("waveform-") for name in bundled)
 
 
 def test_the_sdist_holds_source_licence_and_metadata(distributions: Path) -> None:

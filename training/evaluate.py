@@ -16,6 +16,7 @@ from synthmatch.encoder import Encoder
 from synthmatch.errors import SynthmatchError, TrainingError
 from synthmatch.files import content_hash
 from synthmatch.presets.preset import Preset
+from synthmatch.training import resynthesis
 from synthmatch.training.drums import Kit, installed_kits
 from synthmatch.training.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
 from synthmatch.training.queries import Queries
@@ -26,8 +27,9 @@ from synthmatch.training.summary import presence_row, row_of
 from synthmatch.training.tables import Report, Row, SuiteResult
 
 SUITES = tuple(SUITE)
-USUAL = tuple(name for name, suite in SUITE.items() if not suite.unheard)
-"""The suites that any model can be asked; the others want one that has never heard a synth."""
+USUAL = tuple(name for name, suite in SUITE.items() if not suite.unheard and not suite.resynthesis)
+"""The suites that any model can be asked in little time; the others want one that has never heard a synth, or more
+time."""
 
 OURS = "synthmatch"
 RIVAL = "CIR's recipe"
@@ -97,6 +99,13 @@ def evaluate(
     for name, suite in wanted.items():
         count = min(_count(suite, mixtures), sounds.asked[suite.ask].count)
         found, rows = _rows(corpus, suite, count, sounds, listeners, new)
+        if suite.resynthesis:
+            say(f"{count} sounds resynthesised ({name})")
+            writers, missing = resynthesis.writers()
+            heard = sounds.heard[suite.ask][0].vectors
+            queries = sounds.asked[suite.ask].first(count)
+            rows += resynthesis.rows(queries, heard, listeners[0], suite.candidates, writers)
+            notes += missing
         results.append(SuiteResult(name, count, len(found.strict), found.candidates, tuple(rows)))
         if banks is not None and not new & set(found.presets.tolist()):
             notes.append(f"`{name}` asks for no preset of a bank of which the model has heard nothing.")

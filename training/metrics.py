@@ -161,6 +161,19 @@ def presence_of(logits: npt.NDArray[np.floating], truth: Bools, names: tuple[str
     return Presence(families, macro, 100 * calibration_error(said, truth))
 
 
+@dataclass(frozen=True)
+class NoteFigures:
+    """How right someone's notes are, in per cent: F-measures of beginnings, by family.
+
+    Args:
+        key: with the right key. octave: in any octave. onset: on any key.
+    """
+
+    key: dict[str, Interval]
+    octave: dict[str, Interval]
+    onset: dict[str, Interval]
+
+
 def _interval(value: float, draws: Floats) -> Interval:
     low, high = np.percentile(draws, [2.5, 97.5])
     return Interval(100 * value, 100 * float(low), 100 * float(high))

@@ -5,8 +5,8 @@ A sound is made when somebody wants to hear it, so thousands of them need no mem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from synthmatch.audio import Samples
 from synthmatch.errors import TrainingError
-from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.training.degradations import DEGRADATIONS
 from synthmatch.training.mixtures import compose, mix_stems, stem
 from synthmatch.training.notebank import as_float
@@ -53,11 +53,13 @@ class Queries:
         count: how many sounds.
         asked: the questions, in the order of the sounds.
         sound: makes the sound of a number, shape (n,), 16 kHz; one n for all. The same number gives the same.
+        played: what each family plays in the sound of a number; nothing where that isn't told.
     """
 
     count: int
     asked: tuple[Asked, ...]
     sound: Callable[[int], Samples]
+    played: Callable[[int], Mapping[str, Performance]] = lambda _: {}
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """All sounds in order, (up to ``size``, n) at a time."""
@@ -67,7 +69,8 @@ class Queries:
 
     def first(self, count: int) -> Queries:
         """The first sounds alone."""
-        return Queries(min(count, self.count), tuple(each for each in self.asked if each.query < count), self.sound)
+        asked = tuple(each for each in self.asked if each.query < count)
+        return replace(self, count=min(count, self.count), asked=asked)
 
 
 def pools(corpus: Corpus, families: Sequence[str], synth: str | None = None) -> dict[str, list[str]]:
@@ -111,15 +114,18 @@ def mixture_queries(corpus: Corpus, count: int, seed: int = SEED, synth: str | N
         rng = np.random.default_rng((seed, number))
         return rng, {family: pool[rng.integers(len(pool))] for family, pool in there.items()}
 
+    def played(number: int) -> dict[str, Performance]:
+        return compose(draw(number)[0], CORE, SECONDS)
+
     def sound(number: int) -> Samples:
-        rng, chosen = draw(number)
-        parts = compose(rng, CORE, SECONDS)
+        chosen = draw(number)[1]
+        parts = played(number)
         return mix_stems(
             {key: stem(part, partial(corpus.scales.nearest, chosen[key]), SECONDS) for key, part in parts.items()}
         )
 
     asked = (Asked(number, *part) for number in range(count) for part in draw(number)[1].items())
-    return Queries(count, tuple(asked), sound)
+    return Queries(count, tuple(asked), sound, played)
 
 
 def single_queries(corpus: Corpus, notes: int = 3, seed: int = SEED) -> Queries:

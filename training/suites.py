@@ -45,6 +45,8 @@ class Suite:
         presence: whether it is measured which families are said to be there.
         clean: the suite whose sounds these are, spoilt.
         unheard: the synth of which the model must have heard nothing, or "".
+        resynthesis: whether the first candidates are compared inside the mixtures; that takes its time, so it is
+            done when somebody asks for it.
     """
 
     ask: Ask
@@ -53,6 +55,7 @@ class Suite:
     presence: bool = False
     clean: str = ""
     unheard: str = ""
+    resynthesis: bool = False
 
 
 def candidates(corpus: Corpus, family: str, size: int | None, seed: int = SEED, synth: str | None = None) -> list[str]:
@@ -108,6 +111,7 @@ SUITE: dict[str, Suite] = {
     "unseen-synth": Suite(
         _unseen, lambda corpus, family: candidates(corpus, family, None, synth=UNSEEN), unheard=UNSEEN
     ),
+    "resynthesis": Suite(_mixture, _as_many_as_the_paper, 300, resynthesis=True),
 }
 """The suites by name, in the order of the table."""
 
@@ -141,6 +145,22 @@ class Found:
             self.families[which],
             self.candidates,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Shortlist:
+    """The first candidates of a question, best first.
+
+    Args:
+        ids: of the presets.
+        scores: (N,), what the hearing gave them.
+        exact, near: (N,), which is the preset asked for, and which counts as it with credit for near-duplicates.
+    """
+
+    ids: tuple[str, ...]
+    scores: tuple[float, ...]
+    exact: Bools
+    near: Bools
 
 
 class Listener:
@@ -179,6 +199,26 @@ class Listener:
             strict[inside], lenient[inside] = ranks(scores, exact), ranks(scores, near)
             sizes[family] = len(ids)
         return Found(strict, lenient, queries, presets, families, sizes)
+
+    def shortlists(self, vectors: Vectors, asked: Sequence[Asked], among: Candidates, count: int) -> list[Shortlist]:
+        """The first ``count`` candidates of each question, as :meth:`find` ranks them: of those with the same score,
+        wrong ones stand before right ones."""
+        out: dict[int, Shortlist] = {}
+        for family in dict.fromkeys(each.family for each in asked):
+            places = [place for place, each in enumerate(asked) if each.family == family]
+            ids = among(self.corpus, family)
+            rows = [self._rows[key] for key in ids]
+            space = self.hearing.space(family)
+            queries = vectors[[asked[place].query for place in places], space]
+            scores = self.hearing.scores(queries, self._references[rows][:, :, space])
+            wanted = [asked[place].preset for place in places]
+            exact, near = rights(ids, wanted, lambda key: self.corpus.labels[key].cluster)
+            for place, row, right, alike in zip(places, scores, exact, near, strict=True):
+                first = np.lexsort((right, -row))[:count]
+                out[place] = Shortlist(
+                    tuple(ids[each] for each in first), tuple(row[first].tolist()), right[first], alike[first]
+                )
+        return [out[place] for place in range(len(asked))]
 
 
 def hear_references(corpus: Corpus, hearings: Sequence[Hearing], block: int = 128) -> list[Vectors]:

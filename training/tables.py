@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.training.metrics import Interval, Presence
+from synthmatch.training.metrics import Interval, NoteFigures, Presence
 
 KS = (1, 5)
 
@@ -40,6 +40,7 @@ class Row:
         families: the same by family of the preset asked for.
         presence: of the suites that measure it, from hearings that tell it.
         losses: of the suites that spoil another's sounds, by degradation; "all" for all of them.
+        notes: how right the notes are that were written down for it, if they were.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Row:
     families: dict[str, Figures]
     presence: Presence | None = None
     losses: dict[str, Loss] | None = None
+    notes: NoteFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Report:
     def to_markdown(self) -> str:
         """Tables of all suites; figures in brackets are 95 % bootstrap intervals."""
         rival = f", rival `{self.rival}`" if self.rival else ""
-        tables = (_figures(self.suites), _families(self.suites), _presence(self.suites), _losses(self.suites))
+        tables = (table(self.suites) for table in (_figures, _families, _presence, _losses, _notes))
         lines = [
             f"Commit `{self.commit}`, model `{self.model}`{rival}, library `{self.library}`, made by `{self.command}`.",
             "Per cent, with 95 % bootstrap intervals over presets; *near* counts a preset of the same",
@@ -170,6 +172,15 @@ def _losses(suites: tuple[SuiteResult, ...]) -> list[str]:
     return lines
 
 
+def _notes(suites: tuple[SuiteResult, ...]) -> list[str]:
+    lines = _table("notes: F-measure of beginnings", "family", "with their key", "in any octave", "on any key")
+    for _, name, row in _rows(suites):
+        if row.notes:
+            for family, key in row.notes.key.items():
+                lines.append(_line(name, family, key, row.notes.octave[family], row.notes.onset[family]))
+    return lines
+
+
 def _size(suite: SuiteResult) -> str:
     counts = set(suite.candidates.values())
     each = ", ".join(f"{count} {family or 'of any family'}" for family, count in suite.candidates.items())
@@ -210,6 +221,11 @@ def _row_json(row: Row) -> dict[str, Any]:
                 for k in KS
             }
             for kind, loss in row.losses.items()
+        }
+    if row.notes:
+        out["notes"] = {
+            what: {family: _interval(figure) for family, figure in figures.items()}
+            for what, figures in vars(row.notes).items()
         }
     return out
 

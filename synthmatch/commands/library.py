@@ -72,7 +72,7 @@ def add(
         with open_pool(workers, scheduler, timeout) as pool:
             report = add_banks(opened, bank, encoder, pool, say if as_json else click.echo)
         if as_json:
-            click.echo(json.dumps(_as_json(opened, report), indent=1, ensure_ascii=False))
+            click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
 
 
 @library_group.command("list")
@@ -223,14 +223,3 @@ def _row(listing: Listing, remark: str) -> tuple[str, ...]:
     found, sounds = ", ".join(listing.families), ", ".join(listing.descriptors)
     file = str(listing.file)
     return listing.id, listing.name, listing.synth, listing.bank, listing.label, found, sounds, file, status
-
-
-def _as_json(library: Library, report: AddReport) -> dict[str, object]:
-    return {
-        "library": str(library.path),
-        "matchable": len(library),
-        "rendered": report.rendered,
-        "known": report.known,
-        "seconds": round(report.seconds, 3),
-        "trust": report.trust.as_json(),
-    }

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, choice_options, json_option, library_option, model_option, say, table
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    choice_options,
+    json_option,
+    library_option,
+    model_option,
+    say,
+    table,
+)
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
+    from synthmatch.parts import Score
     from synthmatch.results import FamilyMatches, MatchResult
 
 _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
@@ -36,6 +46,31 @@ _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
 )
 @json_option
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page to listen to.")
+@click.option(
+    "--midi", type=click.Path(path_type=Path), metavar="FILE.mid", help="The parts' notes; estimated if not given."
+)
+@click.option(
+    "--part",
+    "chosen",
+    multiple=True,
+    metavar="FAMILY=PART",
+    help="Which part of the MIDI file a family plays: its number, or its track's name; repeatable.",
+)
+@click.option(
+    "--midi-start", type=float, default=0.0, metavar="S", help="The second of SONG at which the MIDI file begins."
+)
+@click.option(
+    "--previews",
+    type=click.Choice(("flac", "wav")),
+    help="With --out: each preset on the song's notes, as a sound file, and those notes as a MIDI file.",
+)
+@click.option(
+    "--rerank",
+    "first",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Play the first N presets of each family on its notes and put them in the order in which they fit the song.",
+)
 @library_option
 @model_option
 def match(
@@ -52,6 +87,11 @@ def match(
     out: Path | None,
     as_json: bool,
     report: Path | None,
+    midi: Path | None,
+    chosen: tuple[str, ...],
+    midi_start: float,
+    previews: str | None,
+    first: int | None,
     library_path: Path | None,
     model: Path | None,
 ) -> None:
@@ -65,17 +105,32 @@ def match(
     from synthmatch.library import Library
     from synthmatch.matcher import Matcher, Query
 
+    if previews and out is None:
+        raise click.UsageError("--previews are written beside the presets' files; name their folder with --out.")
+    playing = report is not None or previews is not None or first is not None
+    if midi is not None and not playing:
+        raise click.UsageError("--midi is what presets play with --report, --previews or --rerank; add one of them.")
     choice = Choice(synths, banks, (), tags, words)
     query = Query(audio.read(song), start, end, families, str(song), choice)  # first of all: a library takes its time
+    score = _score(midi, chosen, midi_start)
     with Library.open(library_path) as library:
         matcher = Matcher(library, load_encoder(model))
-        result = matcher.match(query, count, single=single)
+        auditions = None
+        if playing:
+            from synthmatch.auditions import match_and_play
+
+            with Progress("rendering phrases", "preset") as progress:
+                result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
+            for reason in (*auditions.silences, *auditions.failures):
+                say(reason)
+        else:
+            result = matcher.match(query, count, single=single)
         if out is not None:
-            result = matcher.export(result, out)
+            result = matcher.export(result, out, auditions.writer(previews) if auditions and previews else None)
         if report is not None:
             from synthmatch.matchpage import write_page
 
-            write_page(report, library, query, result)
+            write_page(report, library, query, result, auditions)
     if as_json:
         click.echo(json.dumps(result.to_json(), indent=1))
     else:
@@ -83,6 +138,21 @@ def match(
     for path in (out, report):
         if path is not None:
             say(f"written: {path}")
+
+
+def _score(midi: Path | None, chosen: tuple[str, ...], begins: float) -> Score | None:
+    """The notes that were given; the choice of their parts, as (family, part)."""
+    if midi is None:
+        if chosen:
+            raise click.UsageError("--part chooses a part of a MIDI file; name the file with --midi.")
+        return None
+    from synthmatch.parts import Score
+
+    pairs = dict(each.partition("=")[::2] for each in chosen)
+    for family, part in pairs.items():
+        if family not in (*FAMILY_KEYS, "any") or not part:
+            raise click.BadParameter(f"{family}={part} isn't FAMILY=PART, such as bass=2.", param_hint="--part")
+    return Score.read(midi, pairs, begins)
 
 
 def _print_tables(result: MatchResult) -> None:

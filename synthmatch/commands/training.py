@@ -163,7 +163,8 @@ def _finetune(
     "suites",
     multiple=True,
     metavar="NAME",
-    help="single, mixture, mixture-full, song, degraded or unseen-synth; repeatable. All but the last if not given.",
+    help="single, mixture, mixture-full, song, degraded, unseen-synth or resynthesis; repeatable. All but the last two "
+    "if not given.",
 )
 @json_option
 @click.option(

@@ -45,6 +45,7 @@ API = {
     "render": "synthmatch.batch.render_bank",
     "match": "synthmatch.matcher.Matcher.match",
     "refine": "synthmatch.refinement.refine",
+    "serve": "synthmatch.web.serve.serve",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
     "demo": "synthmatch.demo.run_demo",

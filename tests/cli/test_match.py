@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from synthmatch import audio, transcriber
+from synthmatch.notes import Note, Performance, read_midi, write_midi
 from synthmatch.presets.bank import PresetBank
 
 ALWAYS = ("--family", "bass", "--family", "pad")
@@ -22,7 +24,7 @@ def test_json_stands_alone_on_stdout(place: Any, run: Callable[..., Any]) -> Non
     assert document["query"] == {"path": str(place.song), "start": 0.0, "end": 4.0}
     assert set(document["families"]) == {"bass", "pad"}
     for family in document["families"].values():
-        assert set(family) == {"presence", "matches"}
+        assert set(family) == {"presence", "surest", "matches"}
         assert 0 <= family["presence"] <= 1
         assert [match["rank"] for match in family["matches"]] == list(range(1, len(family["matches"]) + 1))
         for match in family["matches"]:
@@ -92,3 +94,81 @@ def test_the_report_carries_its_sounds(place: Any, run: Callable[..., Any]) -> N
 def test_a_passage_is_what_is_heard(place: Any, run: Callable[..., Any], start: float) -> None:
     done = run("match", place.song, "--start", start, "--end", start + 2, "--model", place.model, "--json")
     assert json.loads(done.out)["query"] == {"path": str(place.song), "start": start, "end": start + 2}
+
+
+@pytest.fixture
+def midi(place: Any) -> Path:  # noqa: ARG001 (for its current folder)
+    path = Path("song.mid")
+    write_midi(path, Performance((Note(0.0, 45, 100, 0.5), Note(0.5, 52, 100, 0.5)), 0.0))
+    return path
+
+
+def test_found_presets_play_the_notes_of_a_midi_file(place: Any, run: Callable[..., Any], midi: Path) -> None:
+    given = ("--midi", midi, "--part", "bass=1", "--out", "found", "--previews", "wav", "--report", "page.html")
+    done = run("match", place.song, "-k", 2, "--end", 3, "--family", "bass", "--model", place.model, *given, "--json")
+    assert done.status == 0, done.err
+    (family,) = json.loads(done.out)["families"].values()
+    for match in family["matches"]:
+        folder = Path(match["files"][0]).parent
+        assert audio.read(folder / "phrase.wav").seconds == pytest.approx(3.0, abs=0.01)
+        assert [note.pitch for note in read_midi(folder / "phrase.mid").notes] == [45, 52]
+    page = Path("page.html").read_text(encoding="utf-8")
+    assert "Your notes: song.mid, part 1." in page
+    assert page.count("data:audio") == 1 + len(family["matches"])
+
+
+@pytest.mark.parametrize("more", [("--report", "page.html"), ("--out", "found", "--previews", "wav"), ("--rerank", 3)])
+def test_without_a_transcriber_it_says_once_what_to_do(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    """The matches come all the same, in the encoder's order."""
+    monkeypatch.setattr(transcriber, "RELEASED", Path("none.safetensors"))
+    asked = ("match", place.song, "-k", 3, "--end", 3, *ALWAYS, "--model", place.model, "--json")
+    plain, done = json.loads(run(*asked).out), run(*asked, *more)
+    assert done.status == 0
+    sentence = "so notes can't be estimated; give them as a MIDI file, with --midi FILE."
+    assert done.err.count(sentence) == 1
+    for family, found in json.loads(done.out)["families"].items():
+        assert [match["id"] for match in found["matches"]] == [
+            match["id"] for match in plain["families"][family]["matches"]
+        ]
+        assert not [file for match in found["matches"] for file in match["files"] if "phrase" in file]
+    if "page.html" in more:
+        assert "--midi FILE" in Path("page.html").read_text(encoding="utf-8")
+
+
+def test_reranking_keeps_the_matches_and_numbers_them(place: Any, run: Callable[..., Any], midi: Path) -> None:
+    asked = ("match", place.song, "--end", 3, "--family", "bass", "--model", place.model, "--json")
+    plain, turned = (
+        json.loads(run(*asked, *more).out)["families"]["bass"]["matches"]
+        for more in (("-k", 3), ("-k", 3, "--midi", midi, "--rerank", 3))
+    )
+    assert [match["rank"] for match in turned] == [1, 2, 3]
+    assert {match["id"]: match["score"] for match in turned} == {match["id"]: match["score"] for match in plain}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--previews", "flac"), "--out"),
+        (("--midi", "song.mid"), "--report, --previews or --rerank"),
+        (("--part", "bass=1", "--report", "page.html"), "--midi"),
+        (("--midi", "song.mid", "--part", "bass", "--report", "page.html"), "FAMILY=PART"),
+        (("--midi", "song.mid", "--part", "kazoo=1", "--report", "page.html"), "FAMILY=PART"),
+    ],
+)
+@pytest.mark.usefixtures("midi")
+def test_options_that_lack_another_are_wrong_usage(
+    place: Any, run: Callable[..., Any], words: tuple[str, ...], reason: str
+) -> None:
+    done = run("match", place.song, "--model", place.model, *words)
+    assert done.status == 2
+    assert reason in done.err
+    assert not Path("page.html").exists()
+
+
+def test_a_midi_file_without_the_part_is_refused(place: Any, run: Callable[..., Any], midi: Path) -> None:
+    done = run("match", place.song, "--model", place.model, "--midi", midi, "--part", "bass=7", "--report", "page.html")
+    assert done.status == 1
+    assert "song.mid has no part called '7'" in done.err
+    assert not Path("page.html").exists()

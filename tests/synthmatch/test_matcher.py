@@ -17,7 +17,7 @@ from synthmatch.library import Library
 from synthmatch.matcher import Matcher, Query, pool_windows, windows
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.results import MatchResult
+from synthmatch.results import FamilyMatches, MatchResult
 
 
 @pytest.fixture
@@ -90,6 +90,39 @@ def test_windows_cover_the_sound_and_skip_silence() -> None:
     assert [len(windows(half)), len(windows(half[::-1].copy()))] == [2, 2]
 
 
+def test_a_family_says_where_it_was_heard_most_surely(matcher: Matcher, library: Library) -> None:
+    """Sound in the middle of a long silence is where everything is surest, counted from the song's beginning."""
+    clip = song(library, 4.0)
+    silence = np.zeros((clip.samples.shape[0], 30 * clip.sample_rate), np.float32)
+    late = Clip(np.concatenate([silence, clip.samples, silence], axis=1), clip.sample_rate)
+    for start in (0.0, 12.0):
+        for found in matcher.match(late, families=["bass", "lead"], start=start):
+            begin, end = found.surest
+            assert end - begin == pytest.approx(10.0)
+            assert begin < 34.0
+            assert end > 30.0
+    (whole,) = matcher.match(clip, single=True)
+    assert whole.surest == pytest.approx((0.0, clip.seconds), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("end", "surest", "expected"),
+    [
+        (25.0, {"bass": 15.0}, (2.0, 25.0)),  # short enough to be heard whole
+        (100.0, {"bass": 70.0}, (70.0, 100.0)),
+        (100.0, {"bass": 85.0}, (70.0, 100.0)),  # the passage's end
+        (100.0, {"bass": 40.0, "lead": 55.0}, (40.0, 70.0)),
+        (100.0, {"bass": 10.0, "lead": 55.0, "pad": 60.0}, (55.0, 85.0)),  # two outweigh one
+    ],
+)
+def test_the_stretch_that_plays_tells_most_of_what_was_found(
+    end: float, surest: dict[str, float], expected: tuple[float, float]
+) -> None:
+    families = tuple(FamilyMatches(key, 0.9, (), (begin, begin + 10.0)) for key, begin in surest.items())
+    result = MatchResult("song", 2.0, end, "model", "library", families)
+    assert result.stretch(30.0) == pytest.approx(expected)
+
+
 def test_pooling_weighs_the_best_three_windows() -> None:
     random = np.random.default_rng(3)
     vectors = random.normal(size=(6, 2, 8)).astype(np.float32)
@@ -134,7 +167,7 @@ def test_json_is_what_the_design_says(matcher: Matcher, library: Library, encode
     assert document["model"] == encoder.fingerprint
     assert document["library"] == library.fingerprint
     bass = document["families"]["bass"]
-    assert list(bass) == ["presence", "matches"]
+    assert list(bass) == ["presence", "surest", "matches"]
     assert list(bass["matches"][0]) == [
         *("rank", "score", "id", "name", "synth", "bank", "family", "label_source", "tags", "descriptors", "files")
     ]
@@ -166,9 +199,7 @@ def test_exported_presets_read_back_as_the_same_states(matcher: Matcher, library
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
-def test_an_export_replaces_the_one_before_and_nothing_else(
-    matcher: Matcher, library: Library, tmp_path: Path
-) -> None:
+def test_an_export_replaces_the_one_before_and_nothing_else(matcher: Matcher, library: Library, tmp_path: Path) -> None:
     out = tmp_path / "found"
     exported(matcher, library, out, ["bass"], k=3)
     (out / "bass" / "1-my own folder").mkdir()

@@ -1,0 +1,237 @@
+"""The server's addresses, and what is done at each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from anyio.to_thread import run_sync
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from synthmatch.errors import SynthmatchError
+from synthmatch.web import page
+from synthmatch.web.atlas import NOT_DRAWN
+from synthmatch.web.guard import Guard
+from synthmatch.web.jobs import DONE, Job, as_stream
+from synthmatch.web.limits import Refusal
+from synthmatch.web.matching import Asked
+from synthmatch.web.openapi import document
+from synthmatch.web.presets import Pick, Zipped
+from synthmatch.web.studio import Studio
+from synthmatch.web.uploads import Song
+
+_FILES = 200  # that one form may bring
+_FIELDS = 100
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(studio: Studio, token: str = "") -> ASGIApp:
+    """The application, guarded.
+
+    Args:
+        studio: closed when the application ends.
+        token: what every request must bring; "" for this machine alone.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_sync(studio.close)
+
+    doors = Doors(studio)
+    app = Starlette(
+        routes=[Route(path, handler, methods=[method]) for method, path, handler in doors.routes()],
+        exception_handlers={Refusal: _refused, SynthmatchError: _refused, HTTPException: _refused, Exception: _refused},
+        lifespan=lifespan,
+    )
+    return Guard(app, token, studio.limits)
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What is done at each address."""
+
+    studio: Studio
+
+    def routes(self) -> tuple[tuple[str, str, Handler], ...]:
+        """(method, path, handler); ``openapi`` describes those below ``/api``."""
+        return (
+            ("GET", "/", self.page),
+            ("GET", "/static/{name:path}", self.static),
+            ("GET", "/openapi.json", self.openapi),
+            ("POST", "/api/songs", self.take_song),
+            ("POST", "/api/match", self.match),
+            ("GET", "/api/matches/{id}", self.found),
+            ("GET", "/api/matches/{id}/files", self.match_files),
+            ("GET", "/api/matches/{id}/place", self.place),
+            ("GET", "/api/presets/{id}/sound", self.sound),
+            ("GET", "/api/presets/{id}/files", self.preset_files),
+            ("GET", "/api/library", self.library),
+            ("POST", "/api/library/add", self.add),
+            ("GET", "/api/library/add/{id}", self.addition),
+            ("GET", "/api/map", self.map),
+        )
+
+    async def page(self, request: Request) -> Response:
+        """The page."""
+        return HTMLResponse(page.page(self.studio.limits, request.scope["nonce"]))
+
+    async def static(self, request: Request) -> Response:
+        """A file of the page."""
+        asset = page.assets().get(request.path_params["name"])
+        if asset is None:
+            raise Refusal(404, "There's nothing of that name.")
+        return Response(asset.data, media_type=asset.kind, headers={"Cache-Control": "no-cache"})
+
+    async def openapi(self, _request: Request) -> Response:
+        """What the API takes and gives."""
+        return JSONResponse(document(self.studio.limits))
+
+    async def take_song(self, request: Request) -> Response:
+        """Keep a song."""
+        async with request.form(max_files=1, max_fields=_FIELDS) as form:
+            song = await self._sent_song(form)
+        return JSONResponse(song.to_json(), 201)
+
+    async def match(self, request: Request) -> Response:
+        """Match a song that is sent, or was."""
+        async with request.form(max_files=1, max_fields=_FIELDS) as form:
+            key = _text(form, "song")
+            song = self.studio.songs.song(key) if key else await self._sent_song(form)
+            asked = Asked(
+                song,
+                _number(form, "start") or 0.0,
+                _number(form, "end"),
+                tuple(each for each in form.getlist("family") if isinstance(each, str)),
+                _whole(form, "k", 5),
+                _text(form, "single") in ("1", "true", "on"),
+            )
+        job = self.studio.matching.begin(asked)
+        return await _told(job, request, {"Location": f"/api/matches/{job.id}"}, given_up=job.cancel)
+
+    async def found(self, request: Request) -> Response:
+        """A match again."""
+        return await _told(self.studio.matching.job(request.path_params["id"]), request, {})
+
+    async def match_files(self, request: Request) -> Response:
+        """The files of a match's presets."""
+        result = self.studio.matching.answer(request.path_params["id"]).result
+        picks = [_pick(text) for text in request.query_params.getlist("pick")]
+        return _zip(await self.studio.presets.match_files(result, picks))
+
+    async def place(self, request: Request) -> Response:
+        """Where a match's passage is on the map."""
+        timbre = self.studio.matching.answer(request.path_params["id"]).timbre
+        place = await self.studio.presets.ask(lambda library: self.studio.atlas.place(library, timbre))
+        if place is None:
+            raise NOT_DRAWN
+        return JSONResponse(place)
+
+    async def sound(self, request: Request) -> Response:
+        """A preset's reference notes."""
+        heard = await self.studio.presets.sound(request.path_params["id"])
+        headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": "private, max-age=3600"}
+        return Response(heard.flac, media_type="audio/flac", headers=headers)
+
+    async def preset_files(self, request: Request) -> Response:
+        """One preset's files."""
+        return _zip(await self.studio.presets.preset_files(request.path_params["id"]))
+
+    async def library(self, _request: Request) -> Response:
+        """What is in the library."""
+        return JSONResponse(await self.studio.overview())
+
+    async def add(self, request: Request) -> Response:
+        """Add banks."""
+        adding = self.studio.adding
+        async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
+            synths = [each for each in form.getlist("synth") if isinstance(each, str)]
+            files = [each for each in form.getlist("file") if isinstance(each, UploadFile) and each.filename]
+            sent = [await run_sync(adding.keep, each.file, each.filename or "") for each in files]
+        job = adding.begin(synths, sent)
+        return await _told(job, request, {"Location": f"/api/library/add/{job.id}"})
+
+    async def addition(self, request: Request) -> Response:
+        """How far an addition is."""
+        return await _told(self.studio.adding.job(request.path_params["id"]), request, {})
+
+    async def map(self, _request: Request) -> Response:
+        """The map of the library."""
+        return JSONResponse(await self.studio.presets.ask(self.studio.atlas.to_json))
+
+    async def _sent_song(self, form: FormData) -> Song:
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Refusal(422, "Send a sound file as the field “file”.")
+        return await run_sync(self.studio.songs.take, file.file, file.filename)
+
+
+async def _told(
+    job: Job, request: Request, headers: Mapping[str, str], given_up: Callable[[], None] = lambda: None
+) -> Response:
+    """A job's events as they come, if the client asks for that, or what came of it.
+
+    Args:
+        given_up: called when a client leaves who listened.
+    """
+    if "text/event-stream" in request.headers.get("accept", ""):
+        last = request.headers.get("last-event-id", "")
+        stream = as_stream(job, int(last) + 1 if last.isascii() and last.isdigit() else 0, given_up)
+        return StreamingResponse(stream, 200, headers, "text/event-stream")
+    name, what = await job.outcome()
+    return JSONResponse(what, 200 if name == DONE else what["status"], headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        error = Refusal(error.status_code, f"{error.detail}.")
+    refusal = Refusal.of(error)
+    headers = {"Retry-After": "5"} if refusal.status == 503 else None
+    return JSONResponse(refusal.as_json(), refusal.status, headers)
+
+
+def _zip(zipped: Zipped) -> Response:
+    gone = BackgroundTask(zipped.path.unlink)
+    return FileResponse(zipped.path, media_type="application/zip", filename=zipped.name, background=gone)
+
+
+def _text(form: FormData, field: str) -> str:
+    value = form.get(field, "")
+    return value if isinstance(value, str) else ""
+
+
+def _number(form: FormData, field: str) -> float | None:
+    text = _text(form, field)
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise Refusal(422, f"The field “{field}” isn't a number of seconds.")
+    return number
+
+
+def _whole(form: FormData, field: str, otherwise: int) -> int:
+    text = _text(form, field)
+    if text and not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise Refusal(422, f"The field “{field}” isn't a whole number.")
+    return int(text) if text else otherwise
+
+
+def _pick(text: str) -> Pick:
+    family, _, rank = text.rpartition(":")
+    if not (rank.isascii() and rank.isdigit() and len(rank) < 6):
+        raise Refusal(422, f"A preset is picked by its family and rank, as bass:1; {text[:40]!r} isn't.")
+    return family, int(rank)

@@ -1,0 +1,78 @@
+// The server's API: JSON, sounds, and events as they come.
+
+/** What the server refused, in its own sentence. */
+export class Refused extends Error {}
+
+async function checked(answer) {
+  if (answer.ok) return answer;
+  let sentence = `The server answered ${answer.status}.`;
+  try {
+    sentence = (await answer.json()).error || sentence;
+  } catch { /* not ours: the status has to do */ }
+  throw Object.assign(new Refused(sentence), { status: answer.status });
+}
+
+async function reach(path, settings) {
+  try {
+    return await fetch(path, settings);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The server doesn't answer; is `synthmatch serve` still running?");
+  }
+}
+
+export const get = async (path) => (await checked(await reach(path))).json();
+
+export const post = async (path, form, signal) => (await checked(await reach(path, { method: "POST", body: form, signal }))).json();
+
+/**
+ * Follow a job.
+ * @param hear called with an event's name and data, in order.
+ * @returns what the last event told.
+ */
+export async function follow(path, settings, hear) {
+  const headers = { Accept: "text/event-stream" };
+  const answer = await checked(await reach(path, { ...settings, headers }));
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) throw new Refused("The server has stopped; start `synthmatch serve` again.");
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.match(/^(\w*): ?(.*)$/)?.slice(1) ?? ["", ""]));
+      if (!fields.event) continue;
+      const data = JSON.parse(fields.data);
+      if (fields.event === "error") throw new Refused(data.error);
+      hear(fields.event, data);
+      if (fields.event === "done") return data;
+    }
+  }
+}
+
+const sounds = new Map();
+const KEPT = 80;
+
+/** A preset's sound: an address that plays at once, and its level in dB. */
+export function sound(id) {
+  const known = sounds.get(id);
+  if (known) return known;
+  const wanted = load(id).catch((error) => {
+    sounds.delete(id);
+    throw error;
+  });
+  sounds.set(id, wanted);
+  if (sounds.size > KEPT) {
+    const [oldest, old] = sounds.entries().next().value;
+    sounds.delete(oldest);
+    old.then(({ url }) => URL.revokeObjectURL(url), () => {});
+  }
+  return wanted;
+}
+
+async function load(id) {
+  const answer = await checked(await reach(`/api/presets/${id}/sound`));
+  const level = Number(answer.headers.get("Synthmatch-Level"));
+  return { url: URL.createObjectURL(await answer.blob()), level };
+}

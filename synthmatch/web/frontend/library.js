@@ -1,0 +1,87 @@
+// The library: what is in it, what can be added, what can't be used and why.
+
+import { follow, get } from "./api.js";
+import { byId, make, notice, words } from "./dom.js";
+
+let following = false;
+let shown = "";
+
+/** Show what is in the library now. */
+export async function showLibrary() {
+  const told = await get("/api/library");
+  const now = JSON.stringify(told);
+  if (now === shown) return; // what is open stays open
+  shown = now;
+  byId("empty").hidden = told.matchable > 0;
+  byId("library-count").replaceChildren(
+    ...[[told.matchable, "sound", "sounds", " to match"], [told.presets, "preset", "presets", ""], [told.banks.length, "bank", "banks", ""],
+      [told.failures.length, "preset", "presets", " without a usable sound"]].map(([number, one, many, more]) =>
+      make("p", {}, make("b", { text: number.toLocaleString("en") }), ` ${number === 1 ? one : many}${more}`)));
+  byId("addable").replaceChildren(...told.addable.map(({ synth, title }) =>
+    make("button", { type: "button", text: `Add ${title}`, click: () => add([["synth", synth]]) })));
+  byId("banks").accept = told.suffixes.join(",");
+  byId("suffixes").textContent = told.suffixes.join(" ");
+  byId("banks-table").replaceChildren(told.banks.length ? table(told.banks) : make("p", { class: "small", text: "None yet." }));
+  byId("failures").replaceChildren(...failures(told.failures));
+  if (told.adding.length && !following) watch(`/api/library/add/${told.adding[0]}`, {});
+}
+
+byId("banks").addEventListener("change", (event) => {
+  add([...event.target.files].map((file) => ["file", file]));
+  event.target.value = "";
+});
+
+function add(fields) {
+  const form = new FormData();
+  for (const [name, value] of fields) form.append(name, value);
+  return watch("/api/library/add", { method: "POST", body: form });
+}
+
+async function watch(path, settings) {
+  const [bar, text] = [byId("adding-bar"), byId("adding-text")];
+  following = true;
+  notice(byId("library-trouble"), "");
+  byId("adding").hidden = false;
+  bar.removeAttribute("value");
+  text.textContent = "Reading the presets …";
+  try {
+    const report = await follow(path, settings, (name, data) => {
+      if (name === "estimate") text.textContent = data.sentence;
+      if (name !== "progress") return;
+      bar.value = data.done / data.total;
+      text.textContent = `${data.done} of ${data.total} presets${data.remark ? `, ${data.remark}` : ""}`;
+    });
+    bar.value = 1;
+    text.textContent = `${report.rendered} sounds added, ${report.known} were known already, in ${Math.round(report.seconds)} s.`;
+    document.dispatchEvent(new Event("library"));
+  } catch (error) {
+    byId("adding").hidden = true;
+    notice(byId("library-trouble"), error.message);
+  } finally {
+    following = false;
+    await showLibrary().catch(() => {});
+  }
+}
+
+function table(banks) {
+  const heads = ["Synth", "Bank", "Presets", "Ready", "Failed"];
+  const rows = banks.map((each) => make("tr", {},
+    make("td", { text: each.synth }), make("th", { scope: "row", text: each.bank }),
+    ...[each.presets, each.ready, each.failed].map((number) => make("td", { class: "number", text: number }))));
+  return make("table", {}, make("thead", {}, make("tr", {}, ...heads.map((head, place) =>
+    make("th", { scope: "col", text: head, class: place > 1 ? "number" : "" })))), make("tbody", {}, ...rows));
+}
+
+function failures(list) {
+  if (!list.length) return [make("p", { class: "small", text: "Nothing: every preset plays." })];
+  return [...grouped(list)].map(([kind, presets], place) => make("details", { open: place === 0 },
+    make("summary", { text: `${words.failure[kind] ?? kind} (${presets.length})` }),
+    make("ul", { class: "failures" }, ...presets.map((each) =>
+      make("li", {}, make("b", { text: each.name }), ` ${each.synth} · ${each.bank}`, make("p", { class: "small", text: each.reason }))))));
+}
+
+function grouped(list) {
+  const kinds = new Map();
+  for (const each of list) kinds.set(each.failure, [...(kinds.get(each.failure) ?? []), each]);
+  return kinds;
+}

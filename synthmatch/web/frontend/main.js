@@ -1,0 +1,37 @@
+// The page: three views of one library, and what leads from one to the other.
+
+import { byId, notice } from "./dom.js";
+import "./keys.js";
+import { showLibrary } from "./library.js";
+import { showMap } from "./map.js";
+import { find } from "./results.js";
+import { openSongs, passage } from "./song.js";
+
+const failed = (error) => notice(byId("trouble"), error.message);
+
+function match() {
+  notice(byId("trouble"), "");
+  find(passage()).catch((error) => {
+    byId("found").hidden = true;
+    failed(error);
+  });
+}
+
+const OPEN = { find: () => {}, map: showMap, library: () => showLibrary().catch(failed) };
+
+function view() {
+  const wanted = location.hash.slice(1) in OPEN ? location.hash.slice(1) : "find";
+  for (const link of document.querySelectorAll("nav a")) {
+    const here = link.dataset.view === wanted;
+    byId(`view-${link.dataset.view}`).hidden = !here;
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  OPEN[wanted]();
+}
+
+window.addEventListener("hashchange", view);
+window.addEventListener("focus", () => showLibrary().catch(() => {})); // another command may have changed it
+openSongs(match, failed);
+view();
+showLibrary().catch(failed);

@@ -1,0 +1,212 @@
+"""Work that takes its time: at most so much at once, and told as it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from synthmatch.closing import Closing
+from synthmatch.web.limits import Refusal
+
+Told = dict[str, Any]
+
+DONE, ERROR = "done", "error"
+"""The events after which a job has no more to say."""
+
+_HEARTBEAT = 15.0  # seconds after which a silent stream says that it is alive
+_GIVEN_UP = Refusal(503, "Stopped before it was done.")
+_log = logging.getLogger(__name__)
+
+
+class Cancelled(Exception):
+    """Nobody waits for the job's result any more."""
+
+
+class Job:
+    """Something that is being done. Events are told by the thread that does it and heard by any number of streams.
+
+    Attributes: ``id``, which nobody can guess; ``result``, whatever the work gave.
+    """
+
+    def __init__(self) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.result: Any = None
+        self._events: list[tuple[str, Told]] = []
+        self._changed = threading.Condition()
+        self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._cancelled = threading.Event()
+
+    def tell(self, name: str, what: Told) -> None:
+        """Add an event."""
+        with self._changed:
+            self._events.append((name, what))
+            for loop, event in self._listeners:
+                if not loop.is_closed():
+                    loop.call_soon_threadsafe(event.set)
+
+    def progress(self, done: int, total: int, remark: str = "") -> None:
+        """Tell how far it is.
+
+        Raises:
+            Cancelled: nobody wants to know.
+        """
+        if self._cancelled.is_set():
+            raise Cancelled
+        self.tell("progress", {"done": done, "total": total, "remark": remark})
+
+    def cancel(self) -> None:
+        """Ask it to stop; it does at its next step."""
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._cancelled.is_set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no more to be told."""
+        with self._changed:
+            return bool(self._events) and self._events[-1][0] in (DONE, ERROR)
+
+    async def events(self, first: int = 0) -> AsyncGenerator[tuple[int, str, Told], None]:
+        """Every event from number ``first`` on, as it comes, up to the last one; ``("", {})`` for every
+        ``_HEARTBEAT`` seconds in which there was none."""
+        listener = (asyncio.get_running_loop(), asyncio.Event())
+        with self._changed:
+            self._listeners.add(listener)
+        try:
+            while True:
+                listener[1].clear()
+                with self._changed:
+                    fresh = self._events[first:]
+                for name, what in fresh:
+                    yield first, name, what
+                    first += 1
+                    if name in (DONE, ERROR):
+                        return
+                try:
+                    await asyncio.wait_for(listener[1].wait(), _HEARTBEAT)
+                except TimeoutError:
+                    yield first, "", {}
+        finally:
+            with self._changed:
+                self._listeners.discard(listener)
+
+    async def outcome(self) -> tuple[str, Told]:
+        """Its last event."""
+        events = [(name, what) async for _, name, what in self.events() if name]
+        return events[-1]
+
+
+class Room(Closing):
+    """Where jobs are done one after the other, by one thread.
+
+    Args:
+        name: of the thread.
+        waiting: jobs that may wait.
+        remembered: jobs that can be asked for, the newest ones.
+        at_end: what the thread does last.
+    """
+
+    def __init__(self, name: str, waiting: int, remembered: int, at_end: Callable[[], None]) -> None:
+        self._thread = ThreadPoolExecutor(1, name)
+        self._at_end, self._closed = at_end, False
+        self._name, self._waiting, self._remembered = name, waiting, remembered
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._open: set[str] = set()
+        self._lock = threading.Lock()
+
+    def begin(self, work: Callable[[Job], Told]) -> Job:
+        """Do something in its turn.
+
+        Args:
+            work: is given its job and returns what the last event tells.
+
+        Raises:
+            Refusal: too much is waiting.
+        """
+        job = Job()
+        with self._lock:
+            if len(self._open) > self._waiting:
+                raise Refusal(503, "The server has more to do than it can take on; try again in a few seconds.")
+            self._open.add(job.id)
+            self._jobs[job.id] = job
+            while len(self._jobs) > self._remembered and (old := next(iter(self._jobs))) not in self._open:
+                del self._jobs[old]
+        self._thread.submit(self._do, job, work)
+        return job
+
+    def job(self, key: str) -> Job:
+        """A job by its id.
+
+        Raises:
+            Refusal: there is none, or it's long past.
+        """
+        with self._lock:
+            if key not in self._jobs:
+                raise Refusal(404, "That is no longer known here; ask for it again.")
+            return self._jobs[key]
+
+    def busy(self) -> tuple[Job, ...]:
+        """The jobs that are being done, or wait."""
+        with self._lock:
+            return tuple(self._jobs[key] for key in self._open if key in self._jobs)
+
+    def give_up(self) -> None:
+        """Ask what is being done to stop at its next step, and tell whoever listens that it will."""
+        for job in self.busy():
+            job.cancel()
+            job.tell(ERROR, _GIVEN_UP.as_json())
+
+    def close(self) -> None:
+        """Stop at the next step of what is being done; the rest isn't begun."""
+        if self._closed:
+            return
+        self._closed = True
+        for job in self.busy():
+            job.cancel()
+        self._thread.submit(self._at_end)
+        self._thread.shutdown(wait=True)
+
+    def _do(self, job: Job, work: Callable[[Job], Told]) -> None:
+        try:
+            if job.cancelled:
+                raise Cancelled
+            last = (DONE, work(job))
+        except Cancelled:
+            last = (ERROR, _GIVEN_UP.as_json())
+        except Exception as error:
+            refusal = Refusal.of(error)
+            if refusal.status == 500:
+                _log.exception("in the room for %s", self._name)
+            last = (ERROR, refusal.as_json())
+        with self._lock:
+            self._open.discard(job.id)
+        job.tell(*last)
+
+
+async def as_stream(job: Job, first: int, given_up: Callable[[], None]) -> AsyncGenerator[str, None]:
+    """A job's events as server-sent events, with a comment now and then so that nobody hangs up.
+
+    Args:
+        first: number of the first one wanted.
+        given_up: called when the client leaves before the last one.
+    """
+    try:
+        yield f"event: job\ndata: {json.dumps({'id': job.id})}\n\n"
+        async for number, name, what in job.events(first):
+            if name:
+                yield f"id: {number}\nevent: {name}\ndata: {json.dumps(what, ensure_ascii=False)}\n\n"
+            else:
+                yield ": still here\n\n"
+    finally:
+        if not job.ended:
+            given_up()

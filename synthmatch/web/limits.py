@@ -1,0 +1,74 @@
+"""What the page's server takes on, and what it refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from synthmatch.errors import InputError, LibraryError, PresetError, RenderError, SynthmatchError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is too much; with these, a server holds less than 2 GB whatever is asked of it.
+
+    Args:
+        upload_bytes: of one request.
+        song_seconds: of one song.
+        song_samples: of one song, over all channels: 15 minutes of stereo at 48 kHz.
+        songs: uploaded songs that are kept; the oldest goes first.
+        songs_bytes: of all songs on disk.
+        waiting: matches, and as many additions, that may wait for their turn.
+        remembered: finished jobs and results that can still be asked for.
+        matches: presets per family.
+        exports: presets in one zip.
+        connections: at once.
+    """
+
+    upload_bytes: int = 300_000_000
+    song_seconds: float = 900.0
+    song_samples: int = 900 * 2 * 48_000
+    songs: int = 64
+    songs_bytes: int = 2_000_000_000
+    waiting: int = 64
+    remembered: int = 200
+    matches: int = 50
+    exports: int = 200
+    connections: int = 256
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """A request that isn't answered.
+
+    Args:
+        status: of HTTP.
+        sentence: what is wrong, and what to do.
+    """
+
+    status: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def as_json(self) -> dict[str, object]:
+        """As the API answers it."""
+        return {"error": self.sentence, "status": self.status}
+
+    @classmethod
+    def of(cls, error: Exception) -> Refusal:
+        """What a client is told of an error; of what isn't raised on purpose, nothing that it could make use of."""
+        if isinstance(error, Refusal):
+            return error
+        status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+        return cls(status, _UNEXPECTED if status == 500 else " ".join(str(error).split()))
+
+
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (InputError, 422),
+    (PresetError, 422),
+    (LibraryError, 409),
+    (RenderError, 409),
+    (SynthmatchError, 400),
+)
+_UNEXPECTED = "Something went wrong in synthmatch; what it was stands in the terminal where it was started."

@@ -1,0 +1,128 @@
+"""The server at work: an address, a browser that opens there, an end at Ctrl-C. The only module that knows uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from synthmatch.errors import InputError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from synthmatch.encoder import Encoder
+    from synthmatch.web.studio import Studio
+
+PORT = 8765
+"""Where the page is if no other port is asked for."""
+
+_NEEDED = ("starlette", "uvicorn", "jinja2", "python_multipart")
+_GRACE = 2  # seconds that streams have to end when the server does
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens.
+
+    Args:
+        host: 127.0.0.1, or another of this machine's addresses; then there's a token.
+        port: 0 for any that is free.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+
+
+def serve(
+    library: Path | None,
+    encoder: Encoder,
+    address: Address,
+    ready: Callable[[str], None],
+    browser: bool = True,
+) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        library: its folder; the default one if None; an empty one is made if there is none.
+        ready: told the page's address, with the token if there is one, as soon as it answers.
+        browser: whether to open it there.
+
+    Raises:
+        InputError: the port is taken, or the host isn't this machine's, or a package is missing.
+        EncoderMismatch, LibraryError: see ``Studio``.
+    """
+    require()
+    import uvicorn
+
+    from synthmatch.web.app import create_app
+    from synthmatch.web.guard import LOOPBACK
+    from synthmatch.web.studio import Studio
+
+    token = "" if address.host in LOOPBACK else secrets.token_urlsafe(24)
+    with _listening(address) as listener, Studio(library, encoder) as studio:
+        config = uvicorn.Config(
+            create_app(studio, token),
+            log_level="warning",
+            limit_concurrency=studio.limits.connections,
+            timeout_graceful_shutdown=_GRACE,
+            server_header=False,
+        )
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        place = f"http://{host}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
+        ready(place)
+        if browser:
+            # The socket listens already: a browser that is quicker than the server waits.
+            threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
+        server = uvicorn.Server(config)
+        _end_streams(server, studio)
+        server.run([listener])
+
+
+def _end_streams(server: uvicorn.Server, studio: Studio) -> None:
+    """Before the server waits for its streams at a signal, have them end: a job may take longer than anybody waits."""
+    usual = server.handle_exit
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        with suppress(RuntimeError):  # it stops before it has begun
+            asyncio.get_running_loop().call_soon_threadsafe(studio.give_up)
+        usual(number, frame)
+
+    server.handle_exit = handle  # type: ignore[assignment, method-assign]
+
+
+def require() -> None:
+    """Make sure that what the page needs is installed.
+
+    Raises:
+        InputError: it isn't; the message says how to get it.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"The page needs {', '.join(missing)}; run `pip install 'synthmatch[web]'`.")
+
+
+def _listening(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"{address.host}:{address.port} can't be listened to ({error.strerror}); name another with --port."
+        ) from error
+    return listener

@@ -1,0 +1,111 @@
+"""Training the transcriber: what it is taught is what is played, it learns it, and a stopped run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from synthmatch.audio import ENCODER_RATE
+from synthmatch.errors import TrainingError
+from synthmatch.notes import Performance
+from synthmatch.pianoroll import notes_of
+from synthmatch.pitchgram import HOP
+from synthmatch.training import transcripts
+from synthmatch.training.batches import Mixer
+from synthmatch.training.config import Recipe
+from synthmatch.training.mixtures import stem
+from synthmatch.training.pitch import STATE, Course, PitchTrainer
+from synthmatch.training.recording import Corpus
+from synthmatch.training.thresholds import fitted
+from synthmatch.transcriber import GRID, TranscriberConfig
+
+SMALL = TranscriberConfig(width=24, dilations=(1, 2, 4))
+STEPS = 250
+RECIPE = Recipe(
+    seed=3,
+    steps=STEPS,
+    mixtures=2,
+    seconds=1.5,
+    extra_notes=2,
+    core_share=1.0,
+    warmup=5,
+    learning_rate=1e-2,
+    solo=0.0,
+    solo_start=0.0,
+    drop=0.0,
+    ema=0.9,
+)
+COURSE = Course(SMALL, RECIPE, shift=0)
+
+
+@pytest.fixture(scope="module")
+def mixer(notes: Any) -> Mixer:
+    return Mixer(notes.bank, notes.presets, {}, RECIPE)
+
+
+def test_what_is_taught_is_what_is_played(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
+    """Playing the scribe's notes with the same recordings makes the very stems of the plan."""
+    trainer = PitchTrainer(mixer, corpus, COURSE, tmp_path)
+    for step in range(3):
+        plan = mixer.planner.plan(step)
+        stems = mixer.stems(plan).numpy()
+        for number, notes in enumerate(trainer.scribe.parts(plan)):
+            key = mixer.planner.layout.ids[plan.labels.state[number]]
+            recorded = corpus.notes.recorded[key].pitches
+            assert {note.pitch for note in notes} <= set(recorded)
+            again = stem(Performance(tuple(notes)), lambda note, key=key: corpus.notes.nearest(key, note), 1.5)
+            peak, other = np.abs(again).max(), np.abs(stems[number]).max()
+            assert np.allclose(again / peak, stems[number] / other, atol=2e-3)
+
+
+def test_pictures_hold_each_familys_notes_and_all_of_them(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
+    trainer = PitchTrainer(mixer, corpus, COURSE, tmp_path)
+    plan = mixer.planner.plan(0)
+    truth = trainer.scribe.truth(plan)
+    assert truth.onsets.shape == truth.held.shape
+    assert truth.onsets.shape[0] == 2
+    assert truth.onsets.shape[3] == 1 + round(1.5 * ENCODER_RATE) // HOP
+    assert np.array_equal(truth.onsets[:, :-1].max(axis=1), truth.onsets[:, -1])
+    assert np.array_equal(truth.held[:, :-1].any(axis=(2, 3)), plan.labels.presence)
+
+
+def test_it_learns_a_few_mixtures_by_heart(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
+    if not transcripts.is_installed():
+        pytest.skip(transcripts.WITHOUT)
+    trainer = PitchTrainer(mixer, corpus, COURSE, tmp_path)
+    plan = mixer.planner.plan(0)
+    for _ in range(STEPS):
+        trainer.take_step(plan)
+    model, sound = trainer.result(), trainer.sound(plan)
+    model.config = fitted(trainer, model, [plan])
+    measured = []
+    for number, played in enumerate(trainer.scribe.parts(plan)):
+        onsets, held = model.probabilities(sound[plan.labels.mixture[number]].numpy())
+        output = int(plan.labels.family[number])
+        written = notes_of(onsets[output], held[output], GRID, model.config.reading(SMALL.families[output]))
+        measured.append(transcripts.agreement(written, played).key)
+    assert np.mean(measured) > 0.8, measured
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
+    course = replace(COURSE, shape=TranscriberConfig(width=8, dilations=(1,)), shift=2)
+    whole = PitchTrainer(mixer, corpus, course, tmp_path / "whole")
+    whole.run(stop_at=4)
+    PitchTrainer(mixer, corpus, course, tmp_path / "parts").run(stop_at=2)
+    second = PitchTrainer(mixer, corpus, course, tmp_path / "parts")
+    assert second.step == 2
+    second.run(stop_at=4)
+    for name, value in whole.result().state_dict().items():
+        assert torch.allclose(value, second.result().state_dict()[name], atol=1e-6), name
+
+
+def test_the_run_of_another_course_is_not_gone_on_with(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
+    PitchTrainer(mixer, corpus, COURSE, tmp_path).checkpoint()
+    assert (tmp_path / STATE).is_file()
+    with pytest.raises(TrainingError, match="another course"):
+        PitchTrainer(mixer, corpus, replace(COURSE, shift=1), tmp_path)

@@ -1,0 +1,260 @@
+"""The API: the same answers as the command line's, told as they are found."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from synthmatch import audio
+from synthmatch.encoder import Encoder
+from synthmatch.library import Library
+from synthmatch.matcher import Matcher
+from synthmatch.report import LEVEL_DB
+from synthmatch.web.app import Doors, create_app
+from synthmatch.web.studio import Studio
+
+FAMILIES = ["bass", "pad"]
+
+
+def match(client: TestClient, song: Path, **fields: Any) -> Any:
+    with song.open("rb") as file:
+        return client.post("/api/match", files={"file": file}, data={"family": FAMILIES} | fields)
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    found = re.findall(r"^event: (\w+)\ndata: (.*)$", text, re.MULTILINE)
+    return [(name, json.loads(data)) for name, data in found]
+
+
+def wait(client: TestClient) -> None:
+    while client.get("/api/map").status_code == 503:
+        pass
+
+
+def test_a_match_is_what_the_matcher_says(client: TestClient, made: Any, encoder: Encoder) -> None:
+    answer = match(client, made.song, k=3, start=1, end=5)
+    assert answer.status_code == 200
+    with Library.open(made.library) as library:
+        expected = Matcher(library, encoder).match(made.song, 3, FAMILIES, start=1, end=5).to_json()
+    expected["query"]["path"] = made.song.name
+    assert answer.json() == expected
+
+
+def test_families_come_one_by_one_and_then_the_whole(client: TestClient, made: Any) -> None:
+    with made.song.open("rb") as file:
+        stream = {"Accept": "text/event-stream"}
+        answer = client.post("/api/match", files={"file": file}, data={"family": FAMILIES}, headers=stream)
+    told = events(answer.text)
+    names = [name for name, _ in told]
+    assert names[0] == "job"
+    assert names[-1] == "done"
+    assert names.index("presence") < names.index("family")
+    families = {each.pop("family"): each for name, each in told if name == "family"}
+    assert families == told[-1][1]["families"]
+    assert [each["presence"] for each in families.values()] == sorted(
+        (each["presence"] for each in families.values()), reverse=True
+    )
+    assert len(dict(told)["presence"]["families"]) == 12
+    again = client.get(f"/api/matches/{told[0][1]['id']}")
+    assert again.json() == told[-1][1]
+
+
+def test_a_song_is_sent_once_and_matched_often(client: TestClient, made: Any) -> None:
+    with made.song.open("rb") as file:
+        song = client.post("/api/songs", files={"file": ("Meine Ballade.flac", file)})
+    assert song.status_code == 201
+    assert song.json()["name"] == "Meine Ballade.flac"
+    assert song.json()["seconds"] == pytest.approx(6, abs=0.01)
+    for start, end in ((0, 3), (2, 6)):
+        answer = client.post("/api/match", data={"song": song.json()["id"], "start": start, "end": end})
+        assert answer.json()["query"] == {"path": "Meine Ballade.flac", "start": start, "end": end}
+
+
+def test_the_zip_holds_what_match_out_writes(client: TestClient, made: Any, encoder: Encoder, tmp_path: Path) -> None:
+    answer = match(client, made.song, k=2)
+    place = answer.headers["location"]
+    with Library.open(made.library) as library:
+        matcher = Matcher(library, encoder)
+        matcher.export(matcher.match(made.song, 2, FAMILIES), tmp_path / "out")
+    written = {file.relative_to(tmp_path / "out").as_posix(): file.read_bytes()
+               for file in (tmp_path / "out").rglob("*") if file.is_file()}  # fmt: skip
+
+    def unpacked(query: str) -> dict[str, bytes]:
+        files = client.get(f"{place}/files{query}")
+        assert files.headers["content-type"] == "application/zip"
+        with zipfile.ZipFile(io.BytesIO(files.content)) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    assert unpacked("") == written
+    one = {name: data for name, data in written.items() if name.startswith("pad/2-")}
+    assert unpacked("?pick=pad:2") == one != {}
+    assert client.get(f"{place}/files?pick=pad:9").status_code == 404
+    assert client.get(f"{place}/files?pick=../../etc").status_code == 422
+
+
+def test_a_preset_plays_at_one_level_and_comes_as_files(client: TestClient, made: Any, tmp_path: Path) -> None:
+    with Library.open(made.library) as library:
+        preset = library.presets()[0]
+        seconds = library.preview(preset.id).seconds
+    sound = client.get(f"/api/presets/{preset.id}/sound")
+    assert sound.headers["content-type"] == "audio/flac"
+    (tmp_path / "sound.flac").write_bytes(sound.content)
+    assert audio.read(tmp_path / "sound.flac").seconds == pytest.approx(seconds)
+    assert -40 < float(sound.headers["synthmatch-level"]) <= LEVEL_DB + 0.1
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/api/presets/{preset.id}/files").content)) as archive:
+        assert "parameters.json" in archive.namelist()
+    for what in ("sound", "files"):
+        assert client.get(f"/api/presets/{'0' * 20}/{what}").status_code == 409
+
+
+def test_the_library_tells_what_is_in_it_and_what_failed(client: TestClient) -> None:
+    told = client.get("/api/library").json()
+    assert (told["matchable"], told["presets"]) == (12, 13)
+    assert [bank["bank"] for bank in told["banks"]] == ["some"]
+    (failure,) = told["failures"]
+    assert (failure["name"], failure["failure"]) == ("Mute", "silent")
+    assert failure["reason"]
+    assert {"synth": "faust", "title": "the built-in synth"}.keys() == told["addable"][0].keys()
+    assert ".faustpatch" in told["suffixes"]
+
+
+def test_a_bank_that_is_sent_goes_by_its_own_name(client: TestClient, studio: Studio, made: Any) -> None:
+    with made.bank.open("rb") as file:
+        form = {"file": ("../../My Bank.faustpatch", file)}
+        answer = client.post("/api/library/add", files=form, headers={"Accept": "text/event-stream"})
+    told = events(answer.text)
+    assert [name for name, _ in told][:2] == ["job", "estimate"]
+    assert {"done": 3, "total": 3, "remark": ""} in [what for name, what in told if name == "progress"]
+    assert told[-1][0] == "done", told[-1]
+    assert (told[-1][1]["rendered"], told[-1][1]["matchable"]) == (3, 15)
+    assert "My Bank" in [bank["bank"] for bank in client.get("/api/library").json()["banks"]]
+    # What matches looks at is the same library.
+    assert match(client, made.song, k=9).json()["library"] == client.get("/api/library").json()["library"]
+    kept = [file.name for file in (studio.matching._shelf.path / "sent").rglob("*.faustpatch")]
+    assert len(kept) == 1
+    assert "Bank" not in kept[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "status", "sentence"),
+    [
+        ("notes.txt", b"no presets", 415, "isn't a known preset file"),
+        ("broken.faustpatch", b"no presets", 422, "broken"),
+        ("../../.fxp", b"", 415, "isn't a known preset file"),
+    ],
+)
+def test_a_bank_that_cannot_be_read_changes_nothing(
+    client: TestClient, name: str, data: bytes, status: int, sentence: str
+) -> None:
+    before = client.get("/api/library").json()
+    answer = client.post("/api/library/add", files={"file": (name, data)})
+    assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
+    assert client.get("/api/library").json() == before
+
+
+def test_nothing_and_strange_synths_are_refused(client: TestClient) -> None:
+    assert client.post("/api/library/add").status_code == 422
+    assert "no banks of nonsense" in client.post("/api/library/add", data={"synth": "nonsense"}).json()["error"]
+    assert client.post("/api/library/add", data={"synth": "/etc"}).status_code == 422
+
+
+def test_the_map_is_drawn_once_and_the_song_stands_on_it(client: TestClient, studio: Studio, made: Any) -> None:
+    wait(client)
+    told = client.get("/api/map").json()
+    assert len(told["points"]) == 12
+    assert all(-1 <= point["x"] <= 1 and -1 <= point["y"] <= 1 for point in told["points"])
+    kept = studio.matching._shelf.path / "map.npz"
+    before = kept.stat().st_mtime_ns
+    assert client.get("/api/map").json() == told
+    with made.song.open("rb") as file:
+        answer = client.post("/api/match", files={"file": file}, headers={"Accept": "text/event-stream"})
+    place = dict(events(answer.text))["place"]
+    assert -1 <= place["x"] <= 1
+    again = f"/api/matches/{events(answer.text)[0][1]['id']}/place"  # as the page asks when there was no map yet
+    assert client.get(again).json() == place
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_what_other_processes_change_is_seen_at_once(
+    client: TestClient, studio: Studio, made: Any, tmp_path: Path
+) -> None:
+    before = match(client, made.song, k=9).json()
+    path = studio.matching._shelf.path
+    with Library.open(path) as other:
+        other.remove(bank="some")
+    assert client.get("/api/library").json()["matchable"] == 0
+    assert "is empty" in match(client, made.song).json()["error"]
+    # Moved away, and another in its place: that is a change as well.
+    path.rename(tmp_path / "old")
+    shutil.copytree(made.library, path)
+    with Library.open(path) as other:
+        other.update(studio.matching._encoder)
+    assert match(client, made.song, k=9).json()["families"] == before["families"]
+
+
+def test_a_library_that_another_encoder_embedded_meanwhile_is_not_matched(
+    client: TestClient, studio: Studio, made: Any
+) -> None:
+    with Library.open(studio.matching._shelf.path) as other:
+        other.update(Encoder(replace(Encoder.load(made.model).config, dimension=12)).eval())
+    answer = match(client, made.song)
+    assert (answer.status_code, "start `synthmatch serve` again" in answer.json()["error"]) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"start": 9}, "before the passage"),
+        ({"start": 3, "end": 2}, "is empty"),
+        ({"start": "nan"}, "number of seconds"),
+        ({"k": 0}, "at least 1"),
+        ({"k": 1000}, "too many"),
+        ({"k": "many"}, "whole number"),
+        ({"family": "noise"}, "There is no family"),
+    ],
+)
+def test_what_cannot_be_answered_is_said_in_a_sentence(
+    client: TestClient, made: Any, fields: dict[str, object], sentence: str
+) -> None:
+    answer = match(client, made.song, **fields)
+    assert answer.status_code == 422
+    assert sentence in answer.json()["error"]
+
+
+def test_what_is_served_is_what_is_described(client: TestClient, studio: Studio) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    told = {(method.upper(), path) for path, calls in paths.items() for method in calls}
+    assert told == {(method, path) for method, path, _ in Doors(studio).routes() if path.startswith("/api")}
+
+
+def test_a_match_has_what_is_described(client: TestClient, made: Any) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    families = schemas["MatchResult"]["properties"]["families"]["additionalProperties"]
+    described = families["properties"]["matches"]["items"]["properties"]
+    for found in match(client, made.song).json()["families"].values():
+        for each in found["matches"]:
+            assert list(each) == list(described)
+            assert each["label_source"] in described["label_source"]["enum"]
+            assert set(each["descriptors"]) <= set(described["descriptors"]["items"]["enum"])
+
+
+def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path: Path) -> None:
+    with (
+        Studio(tmp_path / "new", encoder) as studio,
+        TestClient(create_app(studio), base_url="http://localhost") as client,
+    ):
+        assert client.get("/api/library").json()["matchable"] == 0
+        answer = match(client, made.song)
+        assert answer.status_code == 409
+        assert "is empty" in answer.json()["error"]
+        wait(client)
+        assert client.get("/api/map").json()["points"] == []

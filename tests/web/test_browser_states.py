@@ -1,0 +1,124 @@
+"""What the page says in each of its states: nothing close, trouble, a library that changes, a narrow screen."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from synthmatch.cards import CLOSE
+
+
+def test_nothing_close_is_said_in_words(visit: Any, served: Any, made: Any) -> None:
+    first = visit(served.address)
+    first.drop(made.song)
+    first.found()
+    assert first.page.locator("#far, .far").locator("visible=true").count() == 0
+    place = first.page.locator(".card a").first.get_attribute("href").partition("/files")[0]
+    told = first.page.evaluate("async (place) => (await fetch(place)).json()", place)
+    best = {family: told["families"][family]["matches"][0]["score"] for family in ("bass", "pad")}
+    assert best["pad"] < best["bass"]
+
+    def where_close_means(cosine: float) -> Any:
+        """The page for which less than that isn't close any more: the sounds of this test are close enough."""
+
+        def moved(route: Any) -> None:
+            response = route.fetch()
+            body, count = re.subn(rf"(close&#34;: ){CLOSE}", rf"\g<1>{cosine}", response.text())
+            assert count == 1
+            route.fulfill(response=response, body=body)
+
+        there = visit("about:blank")
+        there.page.route(served.address, moved)
+        there.page.goto(served.address)
+        there.drop(made.song)
+        there.found()
+        return there
+
+    there = where_close_means((best["pad"] + best["bass"]) / 2)
+    page = there.page
+    assert page.locator("#part-pad .far").inner_text().startswith("Nothing close: ")
+    assert page.locator("#part-bass .far").count() == 0
+    assert page.inner_text("#status") == "Found presets for: Bass."
+    assert page.locator("#far").is_hidden()  # the bass is close
+    page.click("#chips [data-family=bass]")
+    assert page.inner_text("#far").startswith("Nothing in your library comes close to this passage.")
+    there = where_close_means(1.01)
+    assert there.page.locator("#far").is_visible()
+    assert there.page.inner_text("#status") == "Nothing close was found."
+    there.page.keyboard.press("1")  # the nearest ones are shown and heard all the same
+    there.hears("#match-audio")
+
+
+@pytest.mark.parametrize("data", [b"no sound at all", b""], ids=["text", "nothing"])
+def test_what_is_wrong_stands_on_the_page(visit: Any, served: Any, data: bytes) -> None:
+    page = visit(served.address).page
+    page.set_input_files("#file", {"name": "notes.wav", "mimeType": "audio/wav", "buffer": data})
+    page.wait_for_selector("#trouble:visible")
+    assert "notes.wav can't be read as sound" in page.inner_text("#trouble")
+    assert page.locator("#drop").is_visible()
+
+
+def test_a_passage_that_is_none_is_refused_in_a_sentence(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    there.drop(made.song)
+    there.found()
+    there.page.fill("#from", "4")
+    there.page.fill("#to", "4")
+    there.page.click("#passage [type=submit]")
+    there.page.wait_for_selector("#trouble:visible")
+    assert "is empty" in there.page.inner_text("#trouble")
+    there.page.click("#whole")
+    there.found()
+    assert there.page.locator("#trouble").is_hidden()
+
+
+def test_a_server_that_is_gone_is_named(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    there.page.context.set_offline(True)
+    there.page.set_input_files("#file", made.song)
+    there.page.wait_for_selector("#trouble:visible")
+    assert "synthmatch serve" in there.page.inner_text("#trouble")
+    there.page.context.set_offline(False)
+    there.page.set_input_files("#file", made.song)
+    there.found()
+    assert there.page.locator("#trouble").is_hidden()
+
+
+def test_a_bank_is_added_with_progress_and_gone_when_another_command_removes_it(
+    visit: Any, served: Any, made: Any
+) -> None:
+    there = visit(served.address)
+    page = there.page
+    page.click("nav [data-view=library]")
+    page.wait_for_selector("#failures :text('Mute')")
+    page.set_input_files("#banks", made.bank)
+    page.wait_for_selector("#adding:visible")
+    there.until("document.querySelector('#adding-text').textContent.startsWith('3 sounds added')")
+    page.wait_for_selector("#banks-table th:has-text('more')")
+    remove = [sys.executable, "-m", "synthmatch", "library", "remove", "more", "--library", str(served.library)]
+    subprocess.run(remove, check=True, capture_output=True)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")  # as when somebody comes back to the window
+    page.wait_for_selector("#banks-table th:has-text('more')", state="detached")
+
+
+def test_on_a_phone_nothing_is_cut_off(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address, 390, 844, has_touch=True)
+    page = there.page
+    page.set_input_files("#file", made.song)
+    there.found()
+    for view in ("find", "map", "library"):
+        page.click(f"nav [data-view={view}]")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= 390, view
+    page.click("nav [data-view=find]")
+    page.locator(".card:visible .play").first.tap()
+    there.hears("#match-audio")
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('button, .button, .chip')].filter((each) => each.offsetParent)
+          .map((each) => [each.textContent || each.id, each.getBoundingClientRect().height])
+          .filter(([, high]) => high < 32)"""
+    )
+    assert small == []  # what a finger can hit

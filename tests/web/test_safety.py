@@ -1,0 +1,180 @@
+"""Who may ask, how much, and what an answer lets a browser do."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from synthmatch import audio
+from synthmatch.audio import Clip
+from synthmatch.web.app import create_app
+from synthmatch.web.limits import Refusal
+from synthmatch.web.studio import Studio
+from synthmatch.web.uploads import Songs, shown_name
+
+TOKEN = "a token that nobody guesses"
+
+
+@pytest.fixture
+def afar(studio: Studio) -> Iterator[TestClient]:
+    """A client on another machine, of a server that listens to it."""
+    with TestClient(create_app(studio, TOKEN), base_url="http://studio.example:8765") as client:
+        yield client
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.5:8765", ""])
+def test_a_host_that_is_not_ours_is_refused(client: TestClient, host: str) -> None:
+    assert client.get("/api/library", headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8765", "localhost:1", "[::1]:8765"])
+def test_this_machine_has_several_names(client: TestClient, host: str) -> None:
+    assert client.get("/api/library", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://evil.example"},
+    ],
+)
+def test_another_site_can_neither_write_nor_read(client: TestClient, headers: dict[str, str]) -> None:
+    for path in ("/api/library/add", "/api/match", "/api/songs"):
+        assert client.post(path, headers=headers).status_code == 403
+    for path in ("/api/library", "/api/map", "/static/frontend/main.js"):
+        assert client.get(path, headers=headers).status_code == 403
+
+
+def test_our_own_page_and_no_browser_at_all_get_in(client: TestClient) -> None:
+    own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1"}
+    assert client.post("/api/library/add", headers=own).status_code == 422
+    assert client.post("/api/library/add").status_code == 422
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client.get("/", headers=link).status_code == 200  # a link on another page is followed
+
+
+def test_other_machines_need_the_token(afar: TestClient) -> None:
+    for path in ("/", "/api/library", "/openapi.json", "/static/frontend/main.js", "/?token=guess"):
+        answer = afar.get(path)
+        assert answer.status_code == 401
+        assert TOKEN not in answer.text
+    assert afar.get("/api/library", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert afar.get("/api/library", headers={"Authorization": f"Basic {TOKEN}"}).status_code == 401
+    assert afar.get("/api/library", headers={"Cookie": "synthmatch=guess"}).status_code == 401
+
+
+def test_the_address_with_the_token_lets_a_browser_in(afar: TestClient) -> None:
+    entry = afar.get(f"/?token={TOKEN}", follow_redirects=False)
+    assert (entry.status_code, entry.headers["location"]) == (303, "/")  # the token leaves the address
+    cookie = entry.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert afar.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/api/library", "/api/nothing", "/static/frontend/main.js", "/openapi.json"])
+def test_every_answer_is_strict(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_the_page_keeps_to_its_own_policy(client: TestClient) -> None:
+    answer = client.get("/")
+    assert not re.search(r"<script(?![^>]*\bsrc=)", answer.text)
+    assert not re.search(r"\son\w+=|\sstyle=|<style|javascript:", answer.text)
+    assert not re.search(r"(?:src|href|action)=\"(?:https?:)?//", answer.text)  # nothing from elsewhere
+    nonce = re.search(r"data-nonce=\"([^\"]+)\"", answer.text)
+    assert nonce is not None
+    assert f"'nonce-{nonce.group(1)}'" in answer.headers["content-security-policy"]
+    assert client.get("/").text != answer.text  # another one each time
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../app.py", "/static/%2e%2e/app.py", "/static/frontend/../../app.py", "/static//etc/passwd",
+        "/static/frontend/%2e%2e%2f%2e%2e%2fapp.py", "/static/frontend/page.html", "/static/",
+        "/api/presets/..%2f..%2flibrary/sound", "/api/presets/library.sqlite/files", "/api/matches/..%2f/files",
+    ],
+)  # fmt: skip
+def test_no_path_of_a_request_reaches_the_disk(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code in (404, 409)
+
+
+def test_too_much_is_refused_before_it_is_read(client: TestClient, studio: Studio) -> None:
+    limit = studio.limits.upload_bytes
+    assert client.post("/api/songs", headers={"Content-Length": str(limit + 1)}).status_code == 413
+    assert client.post("/api/songs", headers={"Content-Length": "-1"}).status_code == 413
+    boundary = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    parts = (each for each in [boundary, *[b"0" * 1_000_000] * (limit // 1_000_000 + 1)])
+    endless = client.post("/api/songs", content=parts, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert endless.status_code == 413
+
+
+def test_a_song_that_is_too_long_is_refused(client: TestClient, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).standard_normal((1, 61 * 8000)).astype(np.float32) * np.float32(0.1)
+    audio.write(tmp_path / "long.ogg", Clip(noise, 8000))
+    with (tmp_path / "long.ogg").open("rb") as file:
+        answer = client.post("/api/songs", files={"file": file})
+    assert answer.status_code == 413
+    assert "at most 1 are taken" in answer.json()["error"]
+
+
+def test_what_is_no_sound_is_named_as_its_owner_does(client: TestClient) -> None:
+    answer = client.post("/api/songs", files={"file": ("C:\\Users\\ana\\Notes.wav", b"no sound")})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("Notes.wav can't be read as sound")
+    assert tempfile.gettempdir() not in answer.text
+    assert client.post("/api/songs", data={"file": "/etc/passwd"}).status_code == 422
+
+
+def test_uploads_lie_under_names_of_the_servers_own(studio: Studio, made: Any) -> None:
+    with made.song.open("rb") as file:
+        song = studio.songs.take(file, "../../../evil.sh")
+    assert song.name == "evil.sh"
+    assert "evil" not in str(song.path)
+    assert song.path.parent == studio.songs._folder
+    folder = song.path.parent
+    studio.close()
+    assert not folder.exists()
+
+
+def test_old_songs_make_room(studio: Studio, made: Any) -> None:
+    with Songs(replace(studio.limits, songs=2)) as songs:
+        kept = []
+        for number in range(3):
+            with made.song.open("rb") as file:
+                kept.append(songs.take(file, f"{number}.flac"))
+        with pytest.raises(Refusal, match="no longer here"):
+            songs.song(kept[0].id)
+        assert not kept[0].path.exists()
+        assert songs.song(kept[2].id) == kept[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("song.mp3", "song.mp3"), ("/etc/passwd", "passwd"), ("a\\b.wav", "b.wav"), ("\x00\n", "the song"),
+     ("", "the song"), ("x" * 999, "x" * 120), ("<b>.wav", "<b>.wav")],
+)  # fmt: skip
+def test_names_are_one_short_line(name: str, shown: str) -> None:
+    assert shown_name(name, "the song") == shown
