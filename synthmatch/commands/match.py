@@ -121,8 +121,6 @@ def match(
 
             with Progress("rendering phrases", "preset") as progress:
                 result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
-            for reason in (*auditions.silences, *auditions.failures):
-                say(reason)
         else:
             result = matcher.match(query, count, single=single)
         if out is not None:
@@ -135,6 +133,8 @@ def match(
         click.echo(json.dumps(result.to_json(), indent=1))
     else:
         _print_tables(result)
+    for reason in (*auditions.silences, *auditions.failures) if auditions else ():
+        say(reason)
     for path in (out, report):
         if path is not None:
             say(f"written: {path}")
