@@ -32,6 +32,8 @@ SEARCH = 40_000
 CANDIDATES = 50
 """States scored again exactly, per state asked for (and at least this many in all)."""
 
+Places = npt.NDArray[np.intp]
+
 _BLOCK = 65_536  # rows converted to float32 at a time
 
 
@@ -47,6 +49,7 @@ class PresetIndex:
     vectors: npt.NDArray[np.floating[Any]]
     rows: npt.NDArray[np.intp]
     _shards: list[Any] = field(init=False, default_factory=list, repr=False)
+    _warm: npt.NDArray[np.float32] | None = field(init=False, default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -65,21 +68,23 @@ class PresetIndex:
         Args:
             key: hash of what the vectors are of; :meth:`open` with another key calls the files stale.
         """
-        for old in folder.glob(f"{name}-*.ann"):
-            old.unlink()
+        for old in [*folder.glob(f"{name}-*.ann"), folder / f"{name}.json"]:
+            old.unlink(missing_ok=True)
         notes, dimension = self.vectors.shape[1:]
+        if len(self) * notes <= EXACT:
+            self._shards = []
+            return
         items_of: list[int] = []
         sizes: list[int] = []
-        if len(self) * notes > EXACT:
-            per_shard = max(1, SHARD // notes)
-            for first in range(0, len(self), per_shard):
-                rows = self.rows[first : first + per_shard]
-                items = np.asarray(self.vectors[rows], np.float32).reshape(-1, dimension)
-                path = folder / f"{name}-{len(sizes)}.ann"
-                with atomic_path(path) as temporary:
-                    _build(items, temporary)
-                items_of.append(len(items))
-                sizes.append(path.stat().st_size)
+        per_shard = max(1, SHARD // notes)
+        for first in range(0, len(self), per_shard):
+            rows = self.rows[first : first + per_shard]
+            items = np.asarray(self.vectors[rows], np.float32).reshape(-1, dimension)
+            path = folder / f"{name}-{len(sizes)}.ann"
+            with atomic_path(path) as temporary:
+                _build(items, temporary)
+            items_of.append(len(items))
+            sizes.append(path.stat().st_size)
         facts = {"signature": self._signature(key), "items": items_of, "bytes": sizes}
         write_text(folder / f"{name}.json", json.dumps(facts))
         self.open(folder, name, key)
@@ -89,10 +94,12 @@ class PresetIndex:
 
         Raises:
             LibraryError: they are missing, damaged, or were built from other vectors; searches are then
-                exact, slower and no less right.
+                exact, slower and no less right. Up to ``EXACT`` vectors none are needed.
         """
         import annoy
 
+        if len(self) * self.vectors.shape[1] <= EXACT:
+            return
         remedy = "run `synthmatch library repair`"
         self._shards = []
         try:
@@ -118,7 +125,11 @@ class PresetIndex:
         self._shards = shards
 
     def search(
-        self, vector: npt.NDArray[np.floating[Any]], k: int, only: Sequence[int] | None = None
+        self,
+        vector: npt.NDArray[np.floating[Any]],
+        k: int,
+        only: Sequence[int] | Places | None = None,
+        gone: npt.NDArray[np.bool_] | None = None,
     ) -> list[tuple[int, float]]:
         """The nearest states.
 
@@ -126,6 +137,7 @@ class PresetIndex:
             vector: (D,), unit length.
             k: how many at most, at least 1.
             only: rows to which the search is limited (a filter by synth or tag): compared exactly.
+            gone: (n,), rows that don't count any more, though the files hold them.
 
         Returns:
             (row, score) from best to worst, one per state; the score is the largest cosine over the
@@ -137,11 +149,16 @@ class PresetIndex:
         vector = np.asarray(vector, np.float32)
         if vector.shape != self.vectors.shape[2:] or not np.isfinite(vector).all():
             raise ValueError(f"a query of shape {vector.shape} can't be searched among {self.vectors.shape}")
-        if only is not None:
-            return self._scored(vector, np.intersect1d(self.rows, np.asarray(only, np.intp)), k)
-        if self.exact:
-            return self._scored(vector, self.rows, k)
-        return self._scored(vector, self._candidates(vector, max(k, 1) * CANDIDATES), k)
+        if only is None and self.exact and len(self) * self.vectors.shape[1] <= EXACT:
+            rows, scores = self.rows, self._few(vector)
+        else:
+            rows = self._compared(vector, k, only)
+            scores = self._scores(vector, rows)
+        if gone is not None:
+            here = ~gone[rows]
+            rows, scores = rows[here], scores[here]
+        best = np.argsort(-scores, kind="stable")[:k]
+        return [(int(rows[place]), float(scores[place])) for place in best]
 
     def _signature(self, key: str) -> str:
         settings = (self.vectors.shape[1:], self.rows.tolist(), EXACT, SHARD, TREES, SEED)
@@ -156,15 +173,31 @@ class PresetIndex:
             found += [shard * per_shard + item // notes for item in items]
         return self.rows[np.unique(np.array(found, dtype=np.intp))]
 
-    def _scored(
-        self, vector: npt.NDArray[np.float32], rows: npt.NDArray[np.intp], k: int
-    ) -> list[tuple[int, float]]:
+    def _compared(self, vector: npt.NDArray[np.float32], k: int, only: Sequence[int] | Places | None) -> Places:
+        """The rows whose exact scores count."""
+        if only is not None:
+            return np.intersect1d(self.rows, np.asarray(only, np.intp))
+        return self.rows if self.exact else self._candidates(vector, max(k, 1) * CANDIDATES)
+
+    def _few(self, vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Scores of all rows, which are few: their vectors stay in memory as float32."""
+        if self._warm is None:
+            self._warm = np.asarray(self.vectors[self.rows], np.float32)
+        return _largest(self._warm, vector)
+
+    def _scores(self, vector: npt.NDArray[np.float32], rows: Places) -> npt.NDArray[np.float32]:
         scores = np.empty(len(rows), np.float32)
         for first in range(0, len(rows), _BLOCK):
             block = np.asarray(self.vectors[rows[first : first + _BLOCK]], np.float32)
-            scores[first : first + _BLOCK] = (block @ vector).max(axis=1)
-        best = np.argsort(-scores, kind="stable")[:k]
-        return [(int(rows[place]), float(scores[place])) for place in best]
+            scores[first : first + _BLOCK] = _largest(block, vector)
+        return scores
+
+
+def _largest(vectors: npt.NDArray[np.float32], vector: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """(n, R, D) and (D,) -> (n,): the largest of each state's R cosines."""
+    states, notes, dimension = vectors.shape
+    cosines: npt.NDArray[np.float32] = (vectors.reshape(-1, dimension) @ vector).reshape(states, notes).max(axis=1)
+    return cosines
 
 
 def _build(items: npt.NDArray[np.float32], path: Path) -> None:

@@ -5,13 +5,18 @@
     library.json     format version, the encoder's fingerprint, families, reference notes
     library.sqlite   states, listings, failures          (store.py)
     audio/  files/   reference notes and parameters      (sounds.py)
-    vectors/<encoder>/   float16, one file per space     (vectors.py)
-    index/<encoder>/     Annoy, one per space            (neighbours.py, index.py)
+    vectors/<encoder>/   float16, a few segments         (vectors.py, segments.py)
+    index/<encoder>/     Annoy, by segment and space     (neighbours.py, index.py)
+
+Opening a library reads little of it. What all of its listings are needed for (:meth:`Library.presets`, ``banks``,
+``fingerprint``) reads them once, when it is first asked; adding, removing and matching ask for those alone that they
+are about.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +35,7 @@ from synthmatch.listing import READY, BankCount, Listing, count_banks, listed
 from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
+from synthmatch.segments import Marks, Segment
 from synthmatch.sounds import Sounds
 from synthmatch.store import FAILED, RENDERED, Rows, write_lock
 from synthmatch.trust import FailedPreset
@@ -98,21 +104,51 @@ class Library(Closing):
         """Read again what is on disk."""
         self._facts = Facts.read(self.path / "library.json")
         self.vectors = self._facts.vectors(self.path)
-        states = self.rows.states()
-        presence = {
-            state: self.vectors.presence[row]
-            for row, state in enumerate(self.vectors.ids)
-            if state in states and states[state].status == RENDERED
-        }
-        self._listings = listed(self.rows.listings(), states, presence, self.families)
+        self._every: tuple[Listing, ...] | None = None
+        self._fingerprint = ""
         self.neighbours = Neighbours(
-            self.path / "index" / (self._facts.encoder or "none"), self._facts.spaces, self.vectors, self._listings
+            self.path / "index" / (self._facts.encoder or "none"),
+            self._facts.spaces,
+            self.vectors,
+            self._ready,
+            self._found,
         )
+
+    @property
+    def _listings(self) -> tuple[Listing, ...]:
+        if self._every is None:
+            states = self.rows.states()
+            rendered = [state for state, row in states.items() if row.status == RENDERED]
+            presence = self.vectors.presence_of(rendered)
+            self._every = listed(self.rows.listings(), states, presence, self.families)
+        return self._every
+
+    def listings_among(self, states: Collection[str]) -> tuple[Listing, ...]:
+        """Every listing of some states, in the order in which they were added."""
+        rows = self.rows.states_of(states)
+        rendered = [state for state, row in rows.items() if row.status == RENDERED]
+        return listed(self.rows.listings_of(states), rows, self.vectors.presence_of(rendered), self.families)
+
+    def _ready(self, states: Collection[str]) -> dict[str, list[Listing]]:
+        found: dict[str, list[Listing]] = {}
+        for listing in self.listings_among(states):
+            if listing.status == READY:
+                found.setdefault(listing.id, []).append(listing)
+        return found
+
+    def _found(self, segment: Segment) -> Marks:
+        """Under which families the states of a segment are found, by what their listings say now."""
+        marks = np.zeros(segment.presence.shape, bool)
+        names = segment.names(np.arange(len(segment.ids)))
+        for row, families in enumerate(intake.found(self, names, segment.presence)):
+            marks[row] = False if families is None else families
+        return marks
 
     # What is in it
     def __len__(self) -> int:
         """Different sounds that can be matched."""
-        return len({each.id for each in self._listings if each.status == READY})
+        doubtful = self.vectors.holds(self.rows.unsettled())
+        return len(self.vectors) - len(doubtful) + len(self._ready(doubtful))
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -132,12 +168,14 @@ class Library(Closing):
     @property
     def fingerprint(self) -> str:
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
-        rows = sorted(
-            repr((each.id, each.name, each.bank, each.family, each.families))
-            for each in self._listings
-            if each.status == READY
-        )
-        return content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
+        if not self._fingerprint:
+            rows = sorted(
+                repr((each.id, each.name, each.bank, each.family, each.families))
+                for each in self._listings
+                if each.status == READY
+            )
+            self._fingerprint = content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
+        return self._fingerprint
 
     def presets(self, *, bank: str | None = None, synth: str | None = None) -> tuple[Listing, ...]:
         """Its listings in the order in which they were added, those of one bank or synth if asked."""
@@ -151,7 +189,7 @@ class Library(Closing):
 
     def failures(self) -> tuple[FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
-        return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
+        return scrutiny.failures(self, self.rows.ids_with(status=FAILED))
 
     def spreads(self) -> dict[str, float]:
         """How far apart two renders of a state were, in dB, for those that were rendered twice; 0 is exact."""
@@ -164,7 +202,7 @@ class Library(Closing):
             LibraryError: it isn't in the library.
         """
         self.rows.state(state)
-        return tuple(each for each in self._listings if each.id == state)
+        return self.listings_among([state])
 
     def preset(self, listing: Listing) -> Preset:
         """A listing with its state.
@@ -215,7 +253,8 @@ class Library(Closing):
             Listings with their cosine, best first. Of several listings of a state the first one that is
             labelled with the family stands for it.
         """
-        return self.neighbours.search(space, vector, k, synth)
+        only = None if synth is None else self.rows.ids_with(synth=synth)
+        return self.neighbours.search(space, vector, k, only)
 
     # What changes it
     def require_encoder(self, encoder: Encoder) -> None:
@@ -280,8 +319,9 @@ class Library(Closing):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
-            store.compact(intake.rendered_ids(self))
             facts.write(self.path / "library.json")
+            self.reload()
+            self.rows.unsettle([*intake.rendered_ids(self), *self.vectors.ids])
             self.finish()
         return done
 
@@ -298,8 +338,8 @@ class Library(Closing):
             raise ValueError("name a bank or a synth")
         with write_lock(self.path):
             with self.rows.transaction():
-                count = self.rows.drop(bank=bank, synth=synth)
-                dropped = self.rows.drop_unlisted()
+                count, states = self.rows.drop(bank=bank, synth=synth)
+                dropped = self.rows.drop_unlisted(states)
             if not count:
                 raise LibraryError(
                     f"The library holds no presets of {bank or synth}; `synthmatch library list` names its banks."
@@ -330,9 +370,10 @@ class Library(Closing):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:
-        """Bring vectors and indexes in line with the rows, and drop those of other encoders."""
+        """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""
+        self._facts.write(self.path / "library.json")  # with this version's format, before anything else has it
         self.reload()
-        self.vectors.compact(intake.rendered_ids(self))
+        intake.settle(self)
         self.reload()
         self.neighbours.build()
         for kind in ("vectors", "index"):

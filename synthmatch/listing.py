@@ -8,7 +8,7 @@ from pathlib import Path
 
 from synthmatch.presets.preset import Preset, State
 from synthmatch.store import FAILED, PENDING, ListingRow, StateRow
-from synthmatch.vectors import Floats
+from synthmatch.segments import Floats
 
 LISTED_ABOVE = 0.2
 """Presence probability above which a preset is found under a family that isn't its label: a doubtful
