@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,10 @@ from synthmatch import scrutiny
 from synthmatch.census import Heard
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
-from synthmatch.listing import found_under
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.scrutiny import Progress
-from synthmatch.segments import Floats
 from synthmatch.store import PENDING, RENDERED, StateRow
 from synthmatch.trust import TrustReport
 
@@ -223,32 +221,10 @@ def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> 
     changed = sorted({*marked, *library.vectors.unsettled, *lost})
     presence = library.vectors.presence_of(changed)
     embedded = list(presence)
-    families = dict(zip(embedded, found(library, embedded, list(presence.values())), strict=True))
+    families = dict(zip(embedded, library.found(embedded, list(presence.values())), strict=True))
     gone = dict.fromkeys({*changed} - families.keys()) | dict.fromkeys(lost)
     library.vectors.settle(families | gone, mend)
     library.rows.settled(marked)
-
-
-def found(
-    library: Library, states: Sequence[str], presence: Sequence[Floats] | Floats
-) -> list[tuple[bool, ...] | None]:
-    """Under which of the library's families each state is found; None for those that can't be matched.
-
-    Args:
-        presence: (F,) of each.
-    """
-    rows = library.rows.states_of(states)
-    labels: dict[str, set[str]] = {}
-    for listing in library.rows.listings_of(states):
-        labels.setdefault(listing.state, set()).add(listing.family)
-    marks: list[tuple[bool, ...] | None] = []
-    for state, chances in zip(states, presence, strict=True):
-        if state not in labels or rows[state].status != RENDERED:
-            marks.append(None)
-            continue
-        under = found_under(labels[state], chances.tolist(), library.families)
-        marks.append(tuple(family in under for family in library.families))
-    return marks
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:

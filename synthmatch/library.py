@@ -16,7 +16,7 @@ are about.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +31,12 @@ from synthmatch.export import export_preset
 from synthmatch.facts import Facts
 from synthmatch.files import content_hash, home
 from synthmatch.intake import AddReport, Estimate
-from synthmatch.listing import READY, BankCount, Listing, count_banks, listed
+from synthmatch.listing import BankCount, Listing, count_banks
+from synthmatch.listings import Listings
 from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
-from synthmatch.segments import Marks, Segment
+from synthmatch.segments import Floats
 from synthmatch.sounds import Sounds
 from synthmatch.store import FAILED, RENDERED, Rows, write_lock
 from synthmatch.trust import FailedPreset
@@ -104,51 +105,14 @@ class Library(Closing):
         """Read again what is on disk."""
         self._facts = Facts.read(self.path / "library.json")
         self.vectors = self._facts.vectors(self.path)
-        self._every: tuple[Listing, ...] | None = None
-        self._fingerprint = ""
-        self.neighbours = Neighbours(
-            self.path / "index" / (self._facts.encoder or "none"),
-            self._facts.spaces,
-            self.vectors,
-            self._ready,
-            self._found,
-        )
-
-    @property
-    def _listings(self) -> tuple[Listing, ...]:
-        if self._every is None:
-            states = self.rows.states()
-            rendered = [state for state, row in states.items() if row.status == RENDERED]
-            presence = self.vectors.presence_of(rendered)
-            self._every = listed(self.rows.listings(), states, presence, self.families)
-        return self._every
-
-    def listings_among(self, states: Collection[str]) -> tuple[Listing, ...]:
-        """Every listing of some states, in the order in which they were added."""
-        rows = self.rows.states_of(states)
-        rendered = [state for state, row in rows.items() if row.status == RENDERED]
-        return listed(self.rows.listings_of(states), rows, self.vectors.presence_of(rendered), self.families)
-
-    def _ready(self, states: Collection[str]) -> dict[str, list[Listing]]:
-        found: dict[str, list[Listing]] = {}
-        for listing in self.listings_among(states):
-            if listing.status == READY:
-                found.setdefault(listing.id, []).append(listing)
-        return found
-
-    def _found(self, segment: Segment) -> Marks:
-        """Under which families the states of a segment are found, by what their listings say now."""
-        marks = np.zeros(segment.presence.shape, bool)
-        names = segment.names(np.arange(len(segment.ids)))
-        for row, families in enumerate(intake.found(self, names, segment.presence)):
-            marks[row] = False if families is None else families
-        return marks
+        self._listings = Listings(self.rows, self.vectors, self.families)
+        folder = self.path / "index" / (self._facts.encoder or "none")
+        self.neighbours = Neighbours(folder, self._facts.spaces, self.vectors, self._listings)
 
     # What is in it
     def __len__(self) -> int:
         """Different sounds that can be matched."""
-        doubtful = self.vectors.holds(self.rows.unsettled())
-        return len(self.vectors) - len(doubtful) + len(self._ready(doubtful))
+        return self._listings.count()
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -168,24 +132,16 @@ class Library(Closing):
     @property
     def fingerprint(self) -> str:
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
-        if not self._fingerprint:
-            rows = sorted(
-                repr((each.id, each.name, each.bank, each.family, each.families))
-                for each in self._listings
-                if each.status == READY
-            )
-            self._fingerprint = content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
-        return self._fingerprint
+        return content_hash(self._facts.encoder.encode(), self._listings.fingerprint.encode())
 
     def presets(self, *, bank: str | None = None, synth: str | None = None) -> tuple[Listing, ...]:
         """Its listings in the order in which they were added, those of one bank or synth if asked."""
-        return tuple(
-            each for each in self._listings if bank in (None, each.bank) and synth in (None, each.synth)
-        )
+        found = self._listings.all
+        return tuple(each for each in found if bank in (None, each.bank) and synth in (None, each.synth))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
-        return count_banks(self._listings)
+        return count_banks(self._listings.all)
 
     def failures(self) -> tuple[FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
@@ -202,7 +158,7 @@ class Library(Closing):
             LibraryError: it isn't in the library.
         """
         self.rows.state(state)
-        return self.listings_among([state])
+        return self._listings.among([state])
 
     def preset(self, listing: Listing) -> Preset:
         """A listing with its state.
@@ -236,6 +192,15 @@ class Library(Closing):
             LibraryError, PresetError: see :meth:`preset`, :meth:`sound` and the formats.
         """
         return export_preset(self.preset(listing), self.preview(listing.id), folder)
+
+    def listings_among(self, states: Collection[str]) -> tuple[Listing, ...]:
+        """Every listing of some states; those that aren't in the library are passed over."""
+        return self._listings.among(states)
+
+    def found(self, states: Sequence[str], presence: Sequence[Floats]) -> list[tuple[bool, ...] | None]:
+        """Under which of its families each state is found, by its listings now and these (F,) probabilities; None for
+        those that can't be matched."""
+        return self._listings.found(states, presence)
 
     # What is near
     def search(
@@ -278,11 +243,7 @@ class Library(Closing):
         return intake.estimate(self, bank)
 
     def add(
-        self,
-        bank: PresetBank,
-        encoder: Encoder,
-        pool: Pool,
-        progress: Progress | None = None,
+        self, bank: PresetBank, encoder: Encoder, pool: Pool, progress: Progress | None = None
     ) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.presets.preset import Preset, State
-from synthmatch.store import FAILED, PENDING, ListingRow, StateRow
 from synthmatch.segments import Floats
+from synthmatch.store import FAILED, PENDING, ListingRow, StateRow
 
 LISTED_ABOVE = 0.2
 """Presence probability above which a preset is found under a family that isn't its label: a doubtful

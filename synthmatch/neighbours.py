@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from heapq import nsmallest
 from pathlib import Path
@@ -16,7 +16,8 @@ from synthmatch.errors import LibraryError
 from synthmatch.files import content_hash
 from synthmatch.index import PresetIndex
 from synthmatch.listing import Listing
-from synthmatch.segments import Marks, Segment
+from synthmatch.listings import Listings
+from synthmatch.segments import Segment
 from synthmatch.vectors import VectorStore
 
 _WIDER = 4  # times as many are looked for when some of those found turn out to be gone
@@ -29,23 +30,14 @@ class Neighbours:
         folder: where the Annoy files of the encoder lie, a folder for each segment.
         spaces: the families, then "timbre"; none for a library without an encoder.
         vectors: of the encoder.
-        listings: of some states, those that can be matched; the rows of the library say so, now.
-        found: under which families some states are found.
+        listings: of the library.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        spaces: Sequence[str],
-        vectors: VectorStore,
-        listings: Callable[[Collection[str]], Mapping[str, Sequence[Listing]]],
-        found: Callable[[Segment], Marks],
-    ) -> None:
+    def __init__(self, folder: Path, spaces: Sequence[str], vectors: VectorStore, listings: Listings) -> None:
         self.folder = folder
         self._spaces = spaces
         self._vectors = vectors
-        self._ready = listings
-        self._found = found
+        self._listings = listings
         self._indexes: dict[tuple[int, str], PresetIndex] = {}
 
     def search(
@@ -61,7 +53,7 @@ class Neighbours:
         wanted = k
         while True:
             hits = self._nearest(space, vector, wanted, only)
-            ready = self._ready([state for _, state in hits])
+            ready = self._listings.ready([state for _, state in hits])
             # What was removed is gone at once, even if whoever removed it was killed before the vectors went.
             shown = [(self._shown(ready[state], space), -far) for far, state in hits if state in ready]
             if len(shown) >= k or len(hits) < wanted:
@@ -124,7 +116,7 @@ class Neighbours:
         place = self._spaces.index(space)
         if space == TIMBRE:
             return PresetIndex(segment.spaces[place], np.arange(len(segment.ids)))
-        found = self._found(segment) if segment.found is None else segment.found
+        found = self._listings.found_in(segment) if segment.found is None else segment.found
         return PresetIndex(segment.spaces[place], np.flatnonzero(found[:, place]))
 
     def _tables(self) -> Iterator[tuple[int, Segment]]:

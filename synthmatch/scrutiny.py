@@ -84,9 +84,7 @@ def _render_again(library: Library, states: Collection[str], pool: Pool, progres
     rows, spreads = library.rows.states_of(states), library.rows.spreads_of(states)
     known = library.rows.heard_of(states)
     waiting = [
-        state
-        for state in sorted(states)
-        if state in known and state not in spreads and rows[state].status == RENDERED
+        state for state in sorted(states) if state in known and state not in spreads and rows[state].status == RENDERED
     ]
     jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in waiting)
     for done, result in enumerate(pool.render(jobs), 1):

@@ -117,6 +117,7 @@ class Shape:
             ValueError: its arrays have other shapes.
         """
         count, families = len(segment.ids), len(self.spaces) - 1
+        shapes: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
         shapes = {name: (each.shape, (count, self.notes, self.dimension)) for name, each in self._named(segment)}
         shapes["presence"] = segment.presence.shape, (count, families)
         if segment.found is not None:
@@ -197,7 +198,7 @@ def write_gone(folder: Path, number: int, segment: Segment) -> str:
 
 
 def in_memory(parts: Sequence[tuple[Sequence[str], Vectors, Floats]], shape: Shape) -> Segment:
-    """Batches of (ids, (n, S, R, D) vectors, presence) as one segment; of a state in two of them the last one counts."""
+    """Batches of (ids, (n, S, R, D) vectors, presence) as one segment; of a state in two of them the last counts."""
     last = {state: (part, row) for part, (ids, _, _) in enumerate(parts) for row, state in enumerate(ids)}
     states = sorted(last)
     vectors = np.zeros((len(states), len(shape.spaces), shape.notes, shape.dimension), np.float16)
@@ -212,8 +213,8 @@ def in_memory(parts: Sequence[tuple[Sequence[str], Vectors, Floats]], shape: Sha
 def merges(sizes: Sequence[int]) -> list[list[int]]:
     """Which segments to merge: while a tier has ``FAN`` of them they become one, of a higher tier.
 
-    So there are fewer than ``FAN`` a tier, and tiers grow by ``FAN``: their number is logarithmic in the states', and so
-    is how often a state is written again.
+    So there are fewer than ``FAN`` a tier, and tiers grow by ``FAN``: their number is logarithmic in the number of
+    states, and so is how often a state is written again.
 
     Args:
         sizes: states that count, per segment.
@@ -230,7 +231,7 @@ def merges(sizes: Sequence[int]) -> list[list[int]]:
         if not full:
             return [sorted(group) for group in groups if len(group) > 1]
         merged = tiers.pop(full[0])
-        groups = [group for some in tiers.values() for group in some] + [sum(merged, [])]
+        groups = [group for some in tiers.values() for group in some] + [[place for group in merged for place in group]]
 
 
 def _tier(size: int) -> int:

@@ -110,7 +110,7 @@ def near_cells(print_: Print) -> list[str]:
     grid's cells are twice as wide as that.
     """
     place, reach = _contrasts(print_), _CELL / 2
-    sides = [sorted({math.floor((each - reach) / _CELL), math.floor((each + reach) / _CELL)}) for each in place.tolist()]
+    sides = [{math.floor((each - reach) / _CELL), math.floor((each + reach) / _CELL)} for each in place.tolist()]
     return [_cell_name(len(print_), corner) for corner in itertools.product(*sides)]
 
 
@@ -130,7 +130,8 @@ def _signs(length: int) -> npt.NDArray[np.float64]:
     notes, higher against lower notes (they are played in this order)."""
     places = np.arange(length)
     band, slot = places % _BANDS, places // _BANDS
-    halves = [band >= _BANDS // 2, np.abs(band - _BANDS / 2 + 0.5) < _BANDS / 4, slot % 10 >= 5, places >= length * 2 / 5]
+    middle = np.abs(band - _BANDS / 2 + 0.5) < _BANDS / 4
+    halves = (band >= _BANDS // 2, middle, slot % 10 >= 5, places >= length * 2 / 5)
     return np.stack([np.ones(length), *(np.where(half, 1.0, -1.0) for half in halves)])
 
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from synthmatch.census import Heard
 from synthmatch.errors import LibraryError
+from synthmatch.presets.preset import Preset
 from synthmatch.schema import as_print, prepare
 from synthmatch.soundprint import cell, near_cells
-from synthmatch.presets.preset import Preset
 
 PENDING = "pending"
 """Status of a state that is listed but not rendered yet."""
@@ -298,7 +298,10 @@ class Rows:
         return self._connection.execute(f"{query} IN (SELECT value FROM json_each(?))", (json.dumps(list(states)),))
 
     def _forget_heard(self, states: Collection[str]) -> None:
-        gone = [(cell(as_print(cells)), state) for state, cells in self._of("SELECT state, print FROM heard WHERE state", states)]
+        gone = [
+            (cell(as_print(cells)), state)
+            for state, cells in self._of("SELECT state, print FROM heard WHERE state", states)
+        ]
         self._connection.executemany("DELETE FROM cells WHERE cell = ? AND state = ?", gone)
         self._connection.executemany("DELETE FROM heard WHERE state = ?", [(state,) for _, state in gone])
 

@@ -226,7 +226,9 @@ class VectorStore:
             if segment.found is None:
                 fresh.append(_decided(segment, change))
                 continue
-            stale = {row: found for row, found in change.items() if found is None or list(segment.found[row]) != list(found)}
+            stale = {
+                row: found for row, found in change.items() if found is None or list(segment.found[row]) != list(found)
+            }
             moved = {row: found for row, found in stale.items() if found is not None}
             if moved:
                 taken = segment.taken(np.array(list(moved), np.intp), np.array(list(moved.values()), bool))
@@ -245,7 +247,7 @@ class VectorStore:
         merged = {place for places in joined for place in places}
         for place, group in enumerate(groups):
             ((segment, rows), *_) = group
-            worn = SMALLEST < len(segment.ids) and len(rows) < (1 - GONE) * len(segment.ids)
+            worn = len(segment.ids) > SMALLEST and len(rows) < (1 - GONE) * len(segment.ids)
             if place not in merged and (place >= old or worn):
                 joined.append([place])
                 merged.add(place)
@@ -305,7 +307,9 @@ class VectorStore:
         """Delete what the newest list has replaced, and what killed runs left."""
         wanted = dict(self._listed.entries)
         replaced = ["table-*", ".table-*"] if (self.folder / _LIST).exists() else []
-        for folder in (each for pattern in ("segment-*", ".segment-*", *replaced) for each in self.folder.glob(pattern)):
+        for folder in (
+            each for pattern in ("segment-*", ".segment-*", *replaced) for each in self.folder.glob(pattern)
+        ):
             if folder.name not in wanted:
                 shutil.rmtree(folder, ignore_errors=True)
         for name, gone in wanted.items():

@@ -28,7 +28,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("presets", "features", "spectrogram", "soundprint"),
     ("index", "encoder", "checkpoint", "renderers", "models"),
     (
-        *("library", "intake", "listing", "store", "vectors", "neighbours", "sounds", "embedding", "facts", "checkup"),
+        *("library", "intake", "listing", "listings", "store", "schema", "vectors", "segments", "neighbours", "sounds"),
+        *("embedding", "facts", "checkup"),
         "adoption",
         *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
         *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
@@ -46,7 +47,7 @@ ONLY: dict[str, set[str]] = {
     "annoy": {"synthmatch.index"},
     "platformdirs": {"synthmatch.files"},
     "safetensors": {"synthmatch.checkpoint", "synthmatch.training.finetune", "synthmatch.training.trainer"},
-    "sqlite3": {"synthmatch.store"},
+    "sqlite3": {"synthmatch.schema", "synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.loudness"},

@@ -75,8 +75,13 @@ def test_what_changes_costs_a_segment_of_its_own(tmp_path: Path) -> None:
     found = store(tmp_path)
     assert found.ids == ("a", "b", "d")
     assert same(found, "b", batch("a", "b", "c"))
-    marks = {name: each.found[row].tolist() for each in found.segments if each.found is not None
-             for row in each.alive.tolist() for name in each.names(np.array([row]))}
+    marks = {
+        name: each.found[row].tolist()
+        for each in found.segments
+        if each.found is not None
+        for row in each.alive.tolist()
+        for name in each.names(np.array([row]))
+    }
     assert marks == {"a": [True, False], "b": [False, True], "d": [True, True]}
     writer.settle({"a": (True, False)})  # as it is
     assert folders(tmp_path) == ["segment-00000001", "segment-00000002", "segments.json"]
@@ -114,7 +119,11 @@ def test_stopped_at_any_step_nothing_is_lost_or_doubled(
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    owner, name = {"segment": (segments, "write"), "gone": (segments, "write_gone"), "list": (vectors._Listed, "write")}[stop]
+    owner, name = {
+        "segment": (segments, "write"),
+        "gone": (segments, "write_gone"),
+        "list": (vectors._Listed, "write"),
+    }[stop]
     monkeypatch.setattr(owner, name, fail)
     with pytest.raises(KeyboardInterrupt):
         writer.settle(changes)
@@ -123,7 +132,9 @@ def test_stopped_at_any_step_nothing_is_lost_or_doubled(
     assert found.ids == ("a", "b", "c", "d", "e")
     found.settle(changes)
     assert store(tmp_path).ids == ("b", "c", "d", "e")
-    assert [state for state in "bcde" if not same(found, state, batch("a", "b", "c") if state in "bc" else batch("d", "e"))] == []
+    assert [
+        state for state in "bcde" if not same(found, state, batch("a", "b", "c") if state in "bc" else batch("d", "e"))
+    ] == []
 
 
 def test_segments_stay_few_and_a_state_is_seldom_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
