@@ -123,7 +123,7 @@ def rest(folder: Path, random: np.random.Generator) -> list[tuple[str, float]]:
 def table(costs: Sequence[Cost]) -> list[str]:
     """One row each time the library has doubled."""
     lines = [
-        f"| presets there before | banks of {BANK} | median s | mean s | longest s | report, mean s | segments at most |",
+        "| presets there before | banks | median s | mean s | longest s | report, mean s | segments at most |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     low, high = 0, 2 * BANK
@@ -150,10 +150,11 @@ def main() -> None:
     lines = [
         "# A library that grows, measured",
         "",
-        f"Written by `python bench/growth.py --presets {chosen.presets}`: processor's seconds for banks of {BANK} made-up"
-        f" presets in {len(FAMILIES) + 1} spaces of {DIMENSION} dimensions, {len(REFERENCE_NOTES)} vectors each, rendering"
-        f" and embedding apart. {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}; load"
-        f" average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()} processors.",
+        f"Written by `python bench/growth.py --presets {chosen.presets}`: processor's seconds for banks of {BANK}"
+        f" made-up presets in {len(FAMILIES) + 1} spaces of {DIMENSION} dimensions, {len(REFERENCE_NOTES)} vectors each,"
+        f" rendering and embedding apart. {platform.machine()}, Python {platform.python_version()}, numpy"
+        f" {np.__version__}; load average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()}"
+        " processors.",
         "",
         *table(costs),
         "",

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +31,8 @@ from synthmatch.index import PresetIndex
 HERE = Path(__file__).parent
 NOTES = 3
 K = 10
+Halves = npt.NDArray[np.float16]
+Found = list[list[int]]
 AWAY = 0.8
 """Cosine between a query of the kind "song" and the preset that it is of: what mixtures leave of it."""
 
@@ -41,7 +45,7 @@ class Build:
     trees: int
 
 
-BUILDS = (Build(1.0, 20), Build(0.98, 20), Build(0.98, 40), Build(0.95, 40))
+BUILDS = (Build(1.0, 20), Build(0.98, 40), Build(0.95, 20), Build(0.95, 40))
 SEARCHES = (2_500, 10_000, 40_000)
 CANDIDATES = (20, 50)
 
@@ -92,43 +96,40 @@ def asked(drawing: Drawing, count: int, random: np.random.Generator) -> dict[str
     return {"preset": presets, "song": AWAY * presets + np.sqrt(1 - AWAY**2, dtype=np.float32) * noise}
 
 
-def annoys(
-    folder: Path, vectors: npt.NDArray[np.float16], queries: dict[str, Floats], right: dict[str, list[list[int]]]
-) -> Iterator[str]:
+def annoys(folder: Path, vectors: Halves, queries: dict[str, Floats], right: dict[str, Found]) -> Iterator[str]:
     """One row a setting."""
     for number, build in enumerate(BUILDS):
-        with settings(ENERGY=build.energy, TREES=build.trees):
+        with settings(ENERGY=build.energy, TREES=build.trees, EXACT=0):
             made = PresetIndex(vectors, np.arange(len(vectors)))
             begun = time.process_time()
             made.build(folder, str(number), "bench")
             built = time.process_time() - begun
             size = sum(path.stat().st_size for path in folder.glob(f"{number}-*.ann")) / 2**30
             dimensions = np.load(folder / f"{number}.npy").shape[1]
-            for search in SEARCHES:
-                for candidates in CANDIDATES:
-                    with settings(SEARCH=search, CANDIDATES=candidates):
-                        cells = [
-                            f"{dimensions}",
-                            f"{build.trees}",
-                            f"{search:,}",
-                            f"{candidates}",
-                            f"{built:.0f}",
-                            f"{size:.2f}",
-                        ]
-                        for kind, vectors_asked in queries.items():
-                            calls = [
-                                lambda query=query: [row for row, _ in made.search(query, K)] for query in vectors_asked
-                            ]
-                            found, middle, late = timed(calls)
-                            cells += [f"{recall(found, right[kind]):.3f}", f"{middle:.1f}", f"{late:.1f}"]
-                        yield f"| {' | '.join(cells)} |"
-            del made
-            gc.collect()
+            for search, candidates in product(SEARCHES, CANDIDATES):
+                with settings(SEARCH=search, CANDIDATES=candidates):
+                    cells = [str(dimensions), str(build.trees), f"{search:,}", str(candidates)]
+                    cells += [f"{built:.0f}", f"{size:.2f}", *compared(partial(nearest, made), queries, right)]
+                yield f"| {' | '.join(cells)} |"
+        del made
+        gc.collect()
 
 
-def exacts(
-    vectors: npt.NDArray[np.float16], queries: dict[str, Floats], right: dict[str, list[list[int]]]
+def nearest(made: PresetIndex, query: Floats) -> list[int]:
+    """The rows that an index finds."""
+    return [row for row, _ in made.search(query, K)]
+
+
+def compared(
+    search: Callable[[Floats], list[int]], queries: dict[str, Floats], right: dict[str, Found]
 ) -> Iterator[str]:
+    """Recall and times of a search, for each kind of query."""
+    for kind, some in queries.items():
+        found, middle, late = timed([partial(search, query) for query in some])
+        yield from (f"{recall(found, right[kind]):.3f}", f"{middle:.1f}", f"{late:.1f}")
+
+
+def exacts(vectors: Halves, queries: dict[str, Floats], right: dict[str, Found]) -> Iterator[str]:
     """One row for each way to compare with everything."""
     sample = np.asarray(vectors[:: max(1, len(vectors) // 5_000)], np.float32).reshape(-1, vectors.shape[2])
     directions = np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1][:, :32])
@@ -159,10 +160,7 @@ def exacts(
         "int8, 32 directions, 200 scored again": (small.nbytes, lambda query: again(best(bytewise(query), 200), query)),
     }
     for name, (size, search) in ways.items():
-        cells = [name, f"{size / 2**30:.3f}"]
-        for kind, vectors_asked in queries.items():
-            found, middle, late = timed([lambda query=query: search(query) for query in vectors_asked])
-            cells += [f"{recall(found, right[kind]):.3f}", f"{middle:.1f}", f"{late:.1f}"]
+        cells = [name, f"{size / 2**30:.3f}", *compared(search, queries, right)]
         yield f"| {' | '.join(cells)} |"
 
 
@@ -175,7 +173,7 @@ def measure(drawing: Drawing, presets: int, count: int) -> Iterator[str]:
         some[:] = drawing.draw(len(some), random)
     queries = asked(drawing, count, random)
     exact = PresetIndex(vectors, np.arange(presets))
-    right = {kind: [[row for row, _ in exact.search(each, K)] for each in some] for kind, some in queries.items()}
+    right = {kind: [nearest(exact, query) for query in some] for kind, some in queries.items()}
     heads = "recall, preset | ms | 95 % ms | recall, song | ms | 95 % ms"
     yield from (
         "",
@@ -202,10 +200,11 @@ def main() -> None:
     lines = [
         "# Many presets, measured",
         "",
-        f"Written by `python bench/index.py --presets {chosen.presets}`: {chosen.presets:,} presets of {NOTES} vectors, drawn"
-        f" from {len(drawing.real):,} real ones in the space {chosen.space} (reach {drawing.reach:.2f}); {chosen.queries}"
-        f" queries of each kind; one thread. {platform.machine()}, Python {platform.python_version()}, numpy {np.__version__};"
-        f" load average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()} processors.",
+        f"Written by `python bench/index.py --presets {chosen.presets}`: {chosen.presets:,} presets of {NOTES} vectors,"
+        f" drawn from {len(drawing.real):,} real ones in the space {chosen.space} (reach {drawing.reach:.2f});"
+        f" {chosen.queries} queries of each kind; one thread, processor's time. {platform.machine()}, Python"
+        f" {platform.python_version()}, numpy {np.__version__}; load average"
+        f" {', '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()} processors.",
         "",
         *matched(drawing),
     ]

@@ -1,6 +1,6 @@
 """Made-up vectors of as many presets as one likes, with the neighbours of real ones.
 
-Real presets lie on something far thinner than the sphere: in most directions a preset's neighbours don't differ from it.
+Real presets lie on something far thinner than the sphere: along most directions a preset and its neighbours are alike.
 So a drawn preset is a real one, chosen at random, moved along the differences to its ``NEIGHBOURS`` nearest real ones,
 by normally distributed steps that are the same for all of its notes. One number is fitted, how far: so that as many
 drawn presets as there are real ones have the same median distance to their nearest. How the other distances compare is
@@ -19,7 +19,8 @@ Floats = npt.NDArray[np.float32]
 
 NEIGHBOURS = 16
 ASKED = 300  # presets whose distances are compared
-RANKS = (1, 3, 10)
+_ORDINAL = {1: "nearest", 3: "third nearest", 10: "tenth nearest"}
+RANKS = tuple(_ORDINAL)
 QUANTILES = (5, 25, 50, 75, 95)
 _AT_A_TIME = 2_000
 
@@ -77,8 +78,8 @@ class Drawing:
 
 
 def distances(vectors: Floats, random: np.random.Generator) -> Floats:
-    """(ASKED, len(RANKS)) angular distances, sqrt(2 - 2 cos), of some presets' first notes to the nearest other presets,
-    each measured at its nearest note as in a search."""
+    """(ASKED, len(RANKS)) angular distances, sqrt(2 - 2 cos), of some presets' first notes to the nearest other
+    presets, each measured at its nearest note as in a search."""
     notes, dimension = vectors.shape[1:]
     rows = random.choice(len(vectors), size=min(ASKED, len(vectors)), replace=False)
     cosine = (vectors[rows, 0] @ vectors.reshape(-1, dimension).T).reshape(len(rows), -1, notes).max(axis=2)
@@ -109,5 +110,5 @@ def matched(drawing: Drawing, seed: int = 1) -> list[str]:
     for place, rank in enumerate(RANKS):
         for name, each in zip(("real", "drawn"), pair, strict=True):
             values = " | ".join(f"{value:.3f}" for value in np.percentile(each[:, place], QUANTILES))
-            lines.append(f"| {'nearest' if rank == 1 else f'{rank}th nearest'}, {name} | {values} |")
+            lines.append(f"| {_ORDINAL[rank]}, {name} | {values} |")
     return lines

@@ -20,22 +20,22 @@ import numpy.typing as npt
 from synthmatch.errors import LibraryError
 from synthmatch.files import atomic_path, content_hash, write_text
 
-EXACT = 5_000
-"""Vectors up to which a search compares with every one of them."""
+EXACT = 20_000
+"""Vectors up to which a search compares with every one of them: a millisecond, and 10 MB of memory."""
 
 SHARD = 5_000_000
 """Vectors in one Annoy file at most."""
 
-ENERGY = 0.98
+ENERGY = 0.95
 """Part of the vectors' energy that the directions hold in which Annoy looks: real presets differ in few."""
 
-TREES = 20
+TREES = 40
 SEED = 1
-SEARCH = 40_000
-"""Nodes that Annoy inspects."""
+SEARCH = 10_000
+"""Nodes that Annoy inspects; bench/index.md has the table by which these were chosen."""
 
-CANDIDATES = 50
-"""States scored again exactly, per state asked for (and at least this many in all)."""
+CANDIDATES = 20
+"""States scored again exactly, per state asked for; as for five where fewer are asked for."""
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -208,7 +208,7 @@ class PresetIndex:
         """The rows whose exact scores count."""
         if only is not None:
             return np.intersect1d(self.rows, np.asarray(only, np.intp))
-        return self.rows if self.exact else self._candidates(vector, max(k, 1) * CANDIDATES)
+        return self.rows if self.exact else self._candidates(vector, max(k, 5) * CANDIDATES)
 
     def _few(self, vector: Floats) -> Floats:
         """Scores of all rows, which are few: their vectors stay in memory as float32."""

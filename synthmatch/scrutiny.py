@@ -13,7 +13,7 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
-from synthmatch.soundprint import DEPTH_DB, NEAR_DB, Print, distance, sound_print
+from synthmatch.soundprint import DEPTH_DB, NEAR_DB, Print, distances, sound_print
 from synthmatch.store import FAILED, RENDERED
 from synthmatch.trust import FailedPreset, Named, Repeats, TrustReport
 
@@ -115,8 +115,10 @@ def _alike(library: Library, heard: Mapping[str, Heard]) -> dict[str, Heard]:
     """The sounds of a bank, and those of the library that are the same or nearly the same as one of them."""
     found = dict(heard)
     for each in heard.values():
-        for state, other in library.rows.heard_like(each).items():
-            if state not in found and (other.digest == each.digest or distance(other.print, each.print) <= NEAR_DB):
+        others = {state: other for state, other in library.rows.heard_like(each).items() if state not in found}
+        apart = distances(each.print, [other.print for other in others.values()])
+        for (state, other), far in zip(others.items(), apart.tolist(), strict=True):
+            if far <= NEAR_DB or other.digest == each.digest:
                 found[state] = other
     return found
 

@@ -63,6 +63,18 @@ def distance(first: Print, second: Print) -> float:
     return float(apart) * STEP_DB / max(1, heard)
 
 
+def distances(first: Print, others: Sequence[Print]) -> npt.NDArray[np.float64]:
+    """(n,) distances of one print to n others; see :func:`distance`."""
+    apart = np.full(len(others), np.inf)
+    same = [place for place, other in enumerate(others) if len(other) == len(first)]
+    if same:
+        table = np.stack([others[place] for place in same])
+        heard = np.count_nonzero(np.maximum(table, first), axis=1)
+        steps = np.maximum(table, first) - np.minimum(table, first)  # unsigned: the larger first
+        apart[same] = steps.sum(axis=1, dtype=np.int64) * STEP_DB / np.maximum(1, heard)
+    return apart
+
+
 def sound_distance(first: Sequence[Clip], second: Sequence[Clip]) -> float:
     """How differently two renders of the same performances sound, in dB."""
     return distance(sound_print(first), sound_print(second))

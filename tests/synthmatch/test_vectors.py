@@ -162,7 +162,7 @@ def test_segments_stay_few_and_a_state_is_seldom_written_again(tmp_path: Path, m
     assert writer.ids == ("000x",)
 
 
-def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path) -> None:
     writer = store(tmp_path)
     for name in "abc":
         writer.add(batch(name))
