@@ -150,9 +150,9 @@ def main() -> None:
     lines = [
         "# A library that grows, measured",
         "",
-        f"Written by `python bench/growth.py --presets {chosen.presets}`: processor's seconds for banks of {BANK}"
-        f" made-up presets in {len(FAMILIES) + 1} spaces of {DIMENSION} dimensions, {len(REFERENCE_NOTES)} vectors each,"
-        f" rendering and embedding apart. {platform.machine()}, Python {platform.python_version()}, numpy"
+        f"Written by `python bench/growth.py --presets {chosen.presets}`: seconds of a processor for banks of {BANK}"
+        f" made-up presets in {len(FAMILIES) + 1} spaces of {DIMENSION} dimensions, {len(REFERENCE_NOTES)} vectors"
+        f" each, rendering and embedding apart. {platform.machine()}, Python {platform.python_version()}, numpy"
         f" {np.__version__}; load average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on {os.cpu_count()}"
         " processors.",
         "",

@@ -75,7 +75,7 @@ class PresetIndex:
         is written.
 
         Args:
-            key: hash of what the vectors are of; :meth:`open` with another key calls the files stale.
+            key: a name for these vectors and rows; :meth:`open` with another key calls the files stale.
         """
         for old in [*folder.glob(f"{name}-*.ann"), folder / f"{name}.json"]:
             old.unlink(missing_ok=True)
@@ -175,8 +175,7 @@ class PresetIndex:
         return [(int(rows[place]), float(scores[place])) for place in best]
 
     def _signature(self, key: str) -> str:
-        settings = (self.vectors.shape[1:], EXACT, SHARD, ENERGY, TREES, SEED)
-        return content_hash(key.encode(), repr(settings).encode(), self.rows.astype("<i8").tobytes())
+        return content_hash(key.encode(), repr((self.vectors.shape, len(self), SHARD, ENERGY, TREES, SEED)).encode())
 
     def _chosen(self) -> Floats:
         """(D, d): the directions that hold ``ENERGY`` of the vectors' energy, by a sample of them."""

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import LibraryError
-from synthmatch.files import content_hash
+from synthmatch.files import write_text
 from synthmatch.index import PresetIndex
 from synthmatch.listing import Listing
 from synthmatch.listings import Listings
 from synthmatch.segments import Segment
 from synthmatch.vectors import VectorStore
 
+_BUILT = "built"  # a file that stands beside a segment's Annoy files when all are there
 _WIDER = 4  # times as many are looked for when some of those found turn out to be gone
 
 
@@ -62,14 +63,15 @@ class Neighbours:
 
     def build(self) -> None:
         """Write the Annoy files of every segment that has none, and delete those of segments that are gone."""
-        for number, segment in self._tables():
+        for segment in self._tables():
+            folder = self.folder / segment.name
+            if (folder / _BUILT).exists():
+                continue
             for space in self._spaces:
-                index = self._indexes[number, space] = self._index(segment, space)
-                try:
-                    index.open(self.folder / segment.name, space, _key(segment))
-                except LibraryError:
-                    index.build(self.folder / segment.name, space, _key(segment))
-        current = {segment.name for _, segment in self._tables()}
+                self._index(segment, space).build(folder, space, segment.name)
+            write_text(folder / _BUILT, "")
+        self._indexes.clear()
+        current = {segment.name for segment in self._tables()}
         for entry in self.folder.glob("*"):
             if entry.is_dir() and entry.name not in current:
                 shutil.rmtree(entry, ignore_errors=True)
@@ -79,10 +81,10 @@ class Neighbours:
     def troubles(self) -> dict[str, str]:
         """What is wrong with the Annoy files, in a sentence per space."""
         found: dict[str, str] = {}
-        for _, segment in self._tables():
+        for segment in self._tables():
             for space in self._spaces:
                 try:
-                    self._index(segment, space).open(self.folder / segment.name, space, _key(segment))
+                    self._index(segment, space).open(self.folder / segment.name, space, segment.name)
                 except LibraryError as error:
                     found[space] = str(error)
         return found
@@ -107,7 +109,7 @@ class Neighbours:
             index = self._index(segment, space)
             if segment.name:
                 with suppress(LibraryError):  # then it searches exactly: right, only slower; verify says so
-                    index.open(self.folder / segment.name, space, _key(segment))
+                    index.open(self.folder / segment.name, space, segment.name)
             self._indexes[number, space] = index
         return self._indexes[number, space]
 
@@ -119,13 +121,9 @@ class Neighbours:
         found = self._listings.found_in(segment) if segment.found is None else segment.found
         return PresetIndex(segment.spaces[place], np.flatnonzero(found[:, place]))
 
-    def _tables(self) -> Iterator[tuple[int, Segment]]:
-        return ((number, each) for number, each in enumerate(self._vectors.segments) if each.name)
+    def _tables(self) -> Iterator[Segment]:
+        return (each for each in self._vectors.segments if each.name)
 
     def _shown(self, listings: Sequence[Listing], space: str) -> Listing:
         return next((each for each in listings if each.family == space), listings[0])
 
-
-def _key(segment: Segment) -> str:
-    """Hash of what the rows of a segment are."""
-    return content_hash(segment.name.encode(), np.ascontiguousarray(segment.ids).tobytes())

@@ -165,7 +165,8 @@ def opened_table(folder: Path, shape: Shape) -> Segment:
 
 
 def write(folder: Path, number: int, sources: Sequence[Segment], rows: Sequence[Places]) -> Path:
-    """Write some rows of segments, whose ``found`` are decided, as a new segment ``segment-<number>`` in ``folder``.
+    """Write some rows of segments, whose ``found`` are decided, as a new segment in ``folder``. No two ever have one
+    name: an index that was built for a name is of its vectors.
 
     Args:
         rows: of each source; no state twice.
@@ -183,7 +184,7 @@ def write(folder: Path, number: int, sources: Sequence[Segment], rows: Sequence[
         np.save(building / "found.npy", _gathered(found, origin, row))
         _write_vectors(building / "vectors.npy", sources, origin, row)
         building.chmod(0o755)
-        return building.replace(folder / f"segment-{number:08d}")
+        return building.replace(folder / f"segment-{number:08d}-{building.name[-8:]}")
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise

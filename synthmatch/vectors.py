@@ -3,7 +3,7 @@
 ::
 
     segments.json          which segments count, and which list of what is gone from each
-    segment-00000012/      ids.npy, vectors.npy, presence.npy, found.npy, gone-00000015.npy   (segments.py)
+    segment-00000012-.../  ids.npy, vectors.npy, presence.npy, found.npy, gone-00000015.npy   (segments.py)
     part-....npz           batches that aren't in a segment yet
 
 New vectors arrive as parts, one file per batch, so that a killed run loses at most the batch in hand.
@@ -332,7 +332,7 @@ def _decided(segment: Segment, found: Mapping[int, Sequence[bool] | None]) -> tu
 
 def _number(name: str) -> int:
     """The number in the name of a segment or of a list of what is gone."""
-    return int(name.removesuffix(".npy").rpartition("-")[2])
+    return int(name.removesuffix(".npy").split("-")[1])
 
 
 def _read_part(path: Path) -> Embedded | None:

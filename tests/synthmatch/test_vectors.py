@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,13 @@ def everything(*states: str) -> dict[str, tuple[bool, bool] | None]:
 
 
 def folders(path: Path) -> list[str]:
-    return sorted(each.name for each in (path / "vectors").iterdir())
+    """What is there, without what makes names unlike all others."""
+    return sorted(re.sub(r"(segment-\d+)-\w+", r"\1", each.name) for each in (path / "vectors").iterdir())
+
+
+def segment(path: Path, number: int) -> Path:
+    (found,) = (path / "vectors").glob(f"segment-{number:08d}-*")
+    return found
 
 
 def test_parts_and_segments_say_the_same(tmp_path: Path) -> None:
@@ -67,10 +74,10 @@ def test_what_changes_costs_a_segment_of_its_own(tmp_path: Path) -> None:
     writer = store(tmp_path)
     writer.add(batch("a", "b", "c"))
     writer.settle(everything("a", "b", "c"))
-    before = (tmp_path / "vectors" / "segment-00000001" / "vectors.npy").stat()
+    before = (segment(tmp_path, 1) / "vectors.npy").stat()
     writer.add(batch("d"))
     writer.settle({"b": (False, True), "c": None, "d": (True, True)})
-    after = (tmp_path / "vectors" / "segment-00000001" / "vectors.npy").stat()
+    after = (segment(tmp_path, 1) / "vectors.npy").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     found = store(tmp_path)
     assert found.ids == ("a", "b", "d")
@@ -96,8 +103,8 @@ def test_killed_between_the_new_list_and_the_end_of_the_old_files(tmp_path: Path
     writer.settle(everything("a", "b"))
     part.write_bytes(data)  # as if it had never been deleted
     (tmp_path / "vectors" / ".segment-half").mkdir()
-    (tmp_path / "vectors" / "segment-00000002").mkdir()  # written, and never listed
-    (tmp_path / "vectors" / "segment-00000002" / "ids.npy").write_bytes(b"half")
+    (tmp_path / "vectors" / "segment-00000002-half").mkdir()  # written, and never listed
+    (tmp_path / "vectors" / "segment-00000002-half" / "ids.npy").write_bytes(b"half")
     found = store(tmp_path)
     assert found.ids == ("a", "b")
     found.settle({"a": None})
@@ -205,12 +212,12 @@ def test_damage_costs_its_own_states_alone(tmp_path: Path) -> None:
     writer.settle(everything("b"))
     writer.add(batch("c"))
     writer.settle(everything("c"))
-    (tmp_path / "vectors" / "segment-00000001" / "vectors.npy").write_bytes(b"nonsense")
+    (segment(tmp_path, 1) / "vectors.npy").write_bytes(b"nonsense")
     found = store(tmp_path)
     assert found.ids == ("c",)
-    assert "segment-00000001 is damaged" in found.damage
+    assert f"{segment(tmp_path, 1)} is damaged" in found.damage
     found.settle({"c": None})
-    assert "segment-00000001 is damaged" in found.damage  # an add doesn't hide it
+    assert f"{segment(tmp_path, 1)} is damaged" in found.damage  # an add doesn't hide it
     found.settle({}, mend=True)
     assert found.damage == ""
     assert folders(tmp_path) == ["segments.json"]
