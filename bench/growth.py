@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from synthmatch import scrutiny
 from synthmatch.census import Heard
@@ -68,11 +69,20 @@ def made_up(number: int) -> PresetBank:
     )  # fmt: skip
 
 
+def made_up_prints(random: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """(BANK, CELLS): sounds that differ in level, brightness, width, decay, and from note to note, by some dB each."""
+    place = np.arange(CELLS)
+    band, slot, note = place % 24 / 12 - 1, place // 24 % 11 / 5 - 1, place / CELLS * 2 - 1
+    shapes = np.stack([np.ones(CELLS), band, band**2 - 1 / 3, slot, note])
+    depth = random.normal(size=(BANK, len(shapes))) * (8, 10, 10, 8, 4) / STEP_DB
+    steps = 110 + depth @ shapes + random.normal(scale=2 / STEP_DB, size=(BANK, CELLS))
+    return np.clip(steps, 0, 240).astype(np.uint8)
+
+
 def add(library: Library, bank: PresetBank, random: np.random.Generator) -> None:
     """Store what rendering and embedding a bank would give."""
     states = [preset.id for preset in bank]
-    slopes = random.normal(scale=12 / STEP_DB, size=(BANK, 8)) @ random.normal(size=(8, CELLS)) / np.sqrt(8)
-    prints = np.clip(110 + slopes, 0, 240).astype(np.uint8)
+    prints = made_up_prints(random)
     with library.rows.transaction():
         library.rows.put(bank)
     for state, cells in zip(states, prints, strict=True):

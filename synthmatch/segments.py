@@ -75,7 +75,7 @@ class Segment:
         little however many there are."""
         if not len(self.ids) or not states:
             return np.full(len(states), -1, np.intp)
-        wanted = np.array(states, np.bytes_)
+        wanted = np.array([state.encode() for state in states], np.bytes_)
         rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
         there = (self.ids[rows] == wanted) & ~self.gone[rows]
         return np.where(there, rows, -1)

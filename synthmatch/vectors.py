@@ -203,7 +203,7 @@ class VectorStore:
         if not mend:
             readable = {segment.name for segment in kept}
             entries += [entry for entry in self._listed.entries if entry[0] not in readable]
-        if tuple(entries) == self._listed.entries and not self.unsettled and not self._parts:
+        if tuple(entries) == self._listed.entries and not (self.unsettled or self._parts or self.damage):
             return
         used = max([self._listed.number, *(_number(name) for entry in entries for name in entry if name)])
         _Listed(tuple(entries), frozenset(part.name for part in self._parts), used).write(self.folder / _LIST)
