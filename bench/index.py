@@ -45,7 +45,7 @@ class Build:
     trees: int
 
 
-BUILDS = (Build(1.0, 20), Build(0.98, 40), Build(0.95, 20), Build(0.95, 40))
+BUILDS = (Build(1.0, 20), Build(0.98, 20), Build(0.98, 40), Build(0.95, 40))
 SEARCHES = (2_500, 10_000, 40_000)
 CANDIDATES = (20, 50)
 

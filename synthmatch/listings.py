@@ -79,13 +79,10 @@ class Listings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of what can be matched; order and place don't matter."""
-        rows = sorted(
-            repr((each.id, each.name, each.bank, each.family, each.families))
-            for each in self.all
-            if each.status == READY
-        )
-        return content_hash(*(row.encode() for row in rows))
+        """Hash of what can be matched; order and place don't matter. Reads all names, once."""
+        rows = self._rows.names()
+        embedded = self._vectors.holds({state for state, *_ in rows})
+        return content_hash(*(repr(row).encode() for row in rows if row[0] in embedded))
 
     def _presence(self, states: dict[str, StateRow]) -> dict[str, Floats]:
         return self._vectors.presence_of([state for state, row in states.items() if row.status == RENDERED])

@@ -216,10 +216,7 @@ class Rows:
         Returns:
             How many there were, and of which states.
         """
-        clauses = {
-            "bank = ?": bank,
-            "state IN (SELECT id FROM states WHERE synth = ?)": synth,
-        }
+        clauses = {"bank = ?": bank, "state IN (SELECT id FROM states WHERE synth = ?)": synth}
         asked = {clause: value for clause, value in clauses.items() if value is not None}
         where, values = f"FROM listings WHERE {' AND '.join(asked)}", tuple(asked.values())
         states = [str(state) for (state,) in self._connection.execute(f"SELECT state {where}", values)]
@@ -265,8 +262,8 @@ class Rows:
 
     def has_synth(self, synth: str) -> bool:
         """Whether there is a state of a synth."""
-        found = self._connection.execute("SELECT 1 FROM states WHERE synth = ? LIMIT 1", (synth,))
-        return found.fetchone() is not None
+        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM states WHERE synth = ?)", (synth,))
+        return bool(found.fetchone()[0])
 
     def sizes(self, synth: str, at_most: int) -> list[int]:
         """Bytes of some sounds of a synth."""
@@ -287,6 +284,11 @@ class Rows:
     def listings(self) -> list[ListingRow]:
         """Every listing, in the order in which they came."""
         return list(map(_listing, self._connection.execute(f"SELECT {_LISTING} FROM listings ORDER BY number")))
+
+    def names(self) -> list[tuple[str, str, str, str]]:
+        """State, name, bank and label of every listing whose sound is stored, sorted."""
+        query = "SELECT state, name, bank, family FROM listings JOIN states ON id = state WHERE status = ?"
+        return sorted(self._connection.execute(query, (RENDERED,)))
 
     def listings_of(self, states: Collection[str]) -> list[ListingRow]:
         """The listings of some states, in the order in which they came."""
