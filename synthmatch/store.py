@@ -128,9 +128,7 @@ class Rows:
                 "SELECT state FROM listings WHERE file = ? AND slot = ? AND state != ?", (file, preset.slot, preset.id)
             )
             replaced |= {str(state) for (state,) in before}
-            self._connection.execute(
-                "INSERT OR IGNORE INTO states (id, synth) VALUES (?, ?)", (preset.id, preset.synth)
-            )
+            self._connection.execute("INSERT OR IGNORE INTO states (id, synth) VALUES (?, ?)", (preset.id, preset.synth))
             self._connection.execute(
                 _UPSERT,
                 (
@@ -155,9 +153,8 @@ class Rows:
     def heard(self, state: str, heard: Heard) -> None:
         """Keep what a state's sound is compared by."""
         self._forget_heard([state])
-        self._connection.execute(
-            "INSERT INTO heard VALUES (?, ?, ?, NULL)", (state, heard.print.tobytes(), heard.digest)
-        )
+        row = state, heard.print.tobytes(), heard.digest
+        self._connection.execute("INSERT INTO heard VALUES (?, ?, ?, NULL)", row)
         self._connection.execute("INSERT INTO cells VALUES (?, ?)", (cell(heard.print), state))
 
     def repeated(self, state: str, spread: float) -> None:
