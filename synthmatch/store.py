@@ -128,7 +128,7 @@ class Rows:
                 "SELECT state FROM listings WHERE file = ? AND slot = ? AND state != ?", (file, preset.slot, preset.id)
             )
             replaced |= {str(state) for (state,) in before}
-            self._connection.execute("INSERT OR IGNORE INTO states (id, synth) VALUES (?, ?)", (preset.id, preset.synth))
+            self._connection.execute("INSERT OR IGNORE INTO states (id, synth) VALUES (?,?)", (preset.id, preset.synth))
             self._connection.execute(
                 _UPSERT,
                 (
