@@ -156,7 +156,9 @@ def test_added_and_killed_before_the_vectors_were_settled(folder: Path) -> None:
     with Library.open(folder) as library:
         check(library, [preset for some in banks for preset in some])
         assert library.rows.unsettled() == sorted(preset.id for preset in banks[1])
+        unsettled = library.fingerprint
         library.finish()
+        assert library.fingerprint == unsettled
         assert library.rows.unsettled() == []
         check(library, [preset for some in banks for preset in some])
 
