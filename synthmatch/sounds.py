@@ -48,6 +48,8 @@ class Sounds:
         gains = tuple(float(np.float32(max(clip.peak, floor) / _FULL_SCALE)) for clip in clips)
         scaled = [clip.samples / np.float32(gain) for clip, gain in zip(clips, gains, strict=True)]
         path = self.audio_path(state)
+        for left in path.parent.glob(f".{state}-*"):  # by a run that was killed in the middle of this
+            left.unlink(missing_ok=True)
         audio.write(path, Clip(np.concatenate(scaled, axis=1), clips[0].sample_rate), SUBTYPE)
         bounds = np.cumsum([clip.samples.shape[1] for clip in clips])
         return StoredSound(gains, tuple(int(bound) for bound in bounds), path.stat().st_size)

@@ -80,7 +80,8 @@ def stranger(seed: int, number: int) -> Sound16:
         sound = beat(rng, made_up_kit(rng), float(rng.uniform(*TEMPO)), SECONDS)
     else:
         sound = distractor(rng, str(rng.choice(DISTRACTORS)), SECONDS)
-    return np.rint(sound / np.abs(sound).max() * _PEAK).astype(np.int16)[None]
+    out: Sound16 = np.rint(sound / np.abs(sound).max() * _PEAK).astype(np.int16)[None]
+    return out
 
 
 def made_up_kit(rng: np.random.Generator) -> Kit:
@@ -117,8 +118,9 @@ def _noise(rng: np.random.Generator, time: Floats, above: float) -> Floats:
     """Noise above a frequency in Hz, of a peak of 1."""
     hertz = np.fft.rfftfreq(len(time), 1 / ENCODER_RATE)
     slope = 1 / (1 + (above / np.maximum(hertz, 1.0)) ** 6)
-    sound: Floats = np.fft.irfft(np.fft.rfft(rng.standard_normal(len(time))) * slope, len(time))
-    return sound / np.abs(sound).max()
+    sound = np.fft.irfft(np.fft.rfft(rng.standard_normal(len(time))) * slope, len(time))
+    out: Floats = sound / np.abs(sound).max()
+    return out
 
 
 def _hit(sound: Floats) -> Samples:

@@ -113,6 +113,11 @@ static intptr_t dispatch(Effect *self, int32_t code, int32_t index, intptr_t val
                 voice->pitch = midi[1];
                 voice->held = voice->played = 1;
                 voice->level = midi[2] / 127.0;
+#ifdef NEVER_AGAIN
+                struct timespec now; /* asked at each note: processes that were forked share what was asked before */
+                clock_gettime(CLOCK_REALTIME, &now);
+                voice->noise ^= (uint32_t)now.tv_nsec;
+#endif
 #ifndef RUNS_ON
                 voice->phase = 0;
 #endif
@@ -133,9 +138,6 @@ __attribute__((visibility("default"))) Effect *VSTPluginMain(void *host) {
 #endif
     Effect *self = calloc(1, sizeof *self);
     Voice *voice = calloc(1, sizeof *voice);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    voice->noise = (uint32_t)now.tv_nsec;
     voice->values[0] = voice->values[2] = 0.5f;
     voice->pitch = 60;
     self->object = voice;
