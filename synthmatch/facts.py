@@ -55,6 +55,10 @@ class Facts:
             version, notes = values["format"], values["reference_notes"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LibraryError(f"{path} is damaged; move its folder away and add your banks again.") from error
+        if isinstance(version, int) and version > FORMAT:
+            raise LibraryError(
+                f"The library {path.parent} was written by a newer synthmatch; bring this one up to date."
+            )
         if version not in READABLE or notes != json.loads(json.dumps(_NOTES)):
             raise LibraryError(
                 f"The library {path.parent} was made by another version of synthmatch;"
