@@ -214,7 +214,8 @@ def main() -> None:
     lines = [
         "# Many presets, measured",
         "",
-        f"Written by `python bench/index.py --presets {chosen.presets}`: {chosen.presets:,} presets of {NOTES} vectors,"
+        f"Written by `python bench/index.py --library FOLDER --presets {chosen.presets} --queries {chosen.queries}`:"
+        f" {chosen.presets:,} presets of {NOTES} vectors,"
         f" drawn from {len(drawing.real):,} real ones in the space {chosen.space} (reach {drawing.reach:.2f});"
         f" {chosen.queries} queries of each kind; one thread, processor's time. {platform.machine()}, Python"
         f" {platform.python_version()}, numpy {np.__version__}; load average"
