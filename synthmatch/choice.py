@@ -35,12 +35,16 @@ class Choice:
         tags = set(map(_plain, (*listing.tags, *listing.descriptors)))
         name = _plain(listing.name)
         return (
-            _any(listing.synth, self.synths)
+            self.takes_synth(listing.synth)
             and _any(listing.bank, self.banks)
             and _any(listing.family, self.families)
             and all(_plain(tag) in tags for tag in self.tags)
             and all(_plain(word) in name for word in self.words)
         )
+
+    def takes_synth(self, synth: str) -> bool:
+        """Whether presets of a synth may be meant."""
+        return _any(synth, self.synths)
 
     def __str__(self) -> str:
         groups = (

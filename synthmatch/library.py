@@ -5,8 +5,12 @@
     library.json     format version, the encoder's fingerprint, families, reference notes
     library.sqlite   states, listings, failures          (store.py)
     audio/  files/   reference notes and parameters      (sounds.py)
-    vectors/<encoder>/   float16, one file per space     (vectors.py)
-    index/<encoder>/     Annoy, one per space            (neighbours.py, index.py)
+    vectors/<encoder>/   float16, a few segments         (vectors.py, segments.py)
+    index/<encoder>/     Annoy, by segment and space     (neighbours.py, index.py)
+
+Opening a library reads little of it. What all of its listings are needed for (:meth:`Library.presets`, ``banks``,
+``fingerprint``) reads them once, when it is first asked; adding, removing and matching ask for those alone that they
+are about.
 """
 
 from __future__ import annotations
@@ -22,14 +26,14 @@ from synthmatch import intake, scrutiny
 from synthmatch.audio import Clip
 from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
-from synthmatch.descriptors import describe
 from synthmatch.editions import changing
 from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.export import export_preset
 from synthmatch.facts import Facts
 from synthmatch.files import content_hash, home
 from synthmatch.intake import AddReport, Estimate
-from synthmatch.listing import READY, BankCount, Listing, count_banks, listed
+from synthmatch.listing import BankCount, Listing, count_banks
+from synthmatch.listings import Listings
 from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
@@ -47,7 +51,8 @@ if TYPE_CHECKING:
 class Library(Closing):
     """An open library. Use :meth:`create`, :meth:`open` or :meth:`open_or_create`; close it after use.
 
-    Attributes ``rows``, ``sounds``, ``vectors`` and ``neighbours`` are for the modules that work on libraries.
+    Attributes ``rows``, ``sounds``, ``vectors``, ``listings`` and ``neighbours`` are for the modules that work on
+    libraries.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,22 +106,14 @@ class Library(Closing):
         """Read again what is on disk."""
         self._facts = Facts.read(self.path / "library.json")
         self.vectors = self._facts.vectors(self.path)
-        states = self.rows.states()
-        presence = {
-            state: self.vectors.presence[row]
-            for row, state in enumerate(self.vectors.ids)
-            if state in states and states[state].status == RENDERED
-        }
-        words = {state: describe(measures) for state, measures in self.rows.measures().items()}
-        self._listings = listed(self.rows.listings(), states, presence, self.families, words)
-        self.neighbours = Neighbours(
-            self.path / "index" / (self._facts.encoder or "none"), self._facts.spaces, self.vectors, self._listings
-        )
+        self.listings = Listings(self.rows, self.vectors, self.families)
+        folder = self.path / "index" / (self._facts.encoder or "none")
+        self.neighbours = Neighbours(folder, self._facts.spaces, self.vectors, self.listings)
 
     # What is in it
     def __len__(self) -> int:
         """Different sounds that can be matched."""
-        return len({each.id for each in self._listings if each.status == READY})
+        return self.listings.count()
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -136,27 +133,22 @@ class Library(Closing):
     @property
     def fingerprint(self) -> str:
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
-        rows = sorted(
-            repr((each.id, each.name, each.bank, each.family, each.families))
-            for each in self._listings
-            if each.status == READY
-        )
-        return content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
+        return content_hash(self._facts.encoder.encode(), self.listings.fingerprint.encode())
 
     def presets(
         self, *, bank: str | None = None, synth: str | None = None, choice: Choice = EVERYTHING
     ) -> tuple[Listing, ...]:
         """Its listings in the order in which they were added; those of one bank or synth, or of a choice, if asked."""
-        found = (each for each in self._listings if bank in (None, each.bank) and synth in (None, each.synth))
+        found = (each for each in self.listings.all if bank in (None, each.bank) and synth in (None, each.synth))
         return tuple(filter(choice.takes, found))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
-        return count_banks(self._listings)
+        return count_banks(self.listings.all)
 
     def failures(self) -> tuple[FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
-        return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
+        return scrutiny.failures(self, self.rows.ids_with(status=FAILED))
 
     def spreads(self) -> dict[str, float]:
         """How far apart two renders of a state were, in dB, for those that were rendered twice; 0 is exact."""
@@ -169,7 +161,7 @@ class Library(Closing):
             LibraryError: it isn't in the library.
         """
         self.rows.state(state)
-        return tuple(each for each in self._listings if each.id == state)
+        return self.listings.among([state])
 
     def preset(self, listing: Listing) -> Preset:
         """A listing with its state.
@@ -279,9 +271,10 @@ class Library(Closing):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
-            store.compact(intake.rendered_ids(self))
             facts.write(self.path / "library.json")
             intake.measure_stored(self, progress)
+            self.reload()
+            self.rows.unsettle([*intake.rendered_ids(self), *self.vectors.ids])
             self.finish()
         return done
 
@@ -298,8 +291,8 @@ class Library(Closing):
             raise ValueError("name a bank or a synth")
         with changing(self.path):
             with self.rows.transaction():
-                count = self.rows.drop(bank=bank, synth=synth)
-                dropped = self.rows.drop_unlisted()
+                count, states = self.rows.drop(bank=bank, synth=synth)
+                dropped = self.rows.drop_unlisted(states)
             if not count:
                 raise LibraryError(
                     f"The library holds no presets of {bank or synth}; `synthmatch library list` names its banks."
@@ -330,9 +323,10 @@ class Library(Closing):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:
-        """Bring vectors and indexes in line with the rows, and drop those of other encoders."""
+        """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""
+        self._facts.write(self.path / "library.json")  # with this version's format, before anything else has it
         self.reload()
-        self.vectors.compact(intake.rendered_ids(self))
+        intake.settle(self)
         self.reload()
         self.neighbours.build()
         for kind in ("vectors", "index"):

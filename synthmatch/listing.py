@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any
 
 from synthmatch.presets.preset import Preset, State
+from synthmatch.segments import Floats
 from synthmatch.store import FAILED, PENDING, ListingRow, StateRow
-from synthmatch.vectors import Floats
 
 LISTED_ABOVE = 0.2
 """Presence probability above which a preset is found under a family that isn't its label: a doubtful

@@ -179,7 +179,7 @@ class Matcher:
         unknown = [family for family in query.families if family not in known]
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
-        if query.choice and not self.library.presets(choice=query.choice):
+        if query.choice and not self.library.listings.chosen(query.choice):
             raise LibraryError(
                 f"The library {self.library.path} holds no preset that fits ({query.choice});"
                 " `synthmatch library show` shows what there is."

@@ -143,9 +143,10 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
     from synthmatch.library import Library
 
     with Library.open(library_path) as opened:
-        held = {each.synth for each in opened.banks()}  # perhaps of a synth that isn't known any more
         for name in names:
-            count = opened.remove(synth=name) if name in held else opened.remove(bank=name)
+            # Perhaps of a synth that isn't known any more: what the library holds decides.
+            held = opened.rows.has_synth(name)
+            count = opened.remove(synth=name) if held else opened.remove(bank=name)
             click.echo(f"{name}: {count} presets removed.")
 
 

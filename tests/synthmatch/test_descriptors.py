@@ -130,7 +130,8 @@ def test_a_library_describes_what_is_added_and_what_was_there_before(library: Li
     assert library.rows.measures().keys() == {each.id for each in before}
     assert any(each.descriptors for each in before)
     gone = before[0].id
-    library.rows._connection.execute("DROP TABLE measures")  # as in a library of a version that had no words
+    # As in a library of a version that had no words.
+    library.rows._connection.executescript("DROP TABLE measures; PRAGMA user_version = 1;")
     library.rows._connection.close()
     with Library.open(library.path) as opened:
         assert not any(each.descriptors for each in opened.presets())

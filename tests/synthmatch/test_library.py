@@ -320,9 +320,10 @@ def test_opening_what_is_not_a_library(tmp_path: Path, monkeypatch: pytest.Monke
         Library.create(filled)
     shutil.copytree(filled, tmp_path / "later")
     facts = json.loads((tmp_path / "later" / "library.json").read_text())
-    (tmp_path / "later" / "library.json").write_text(json.dumps(facts | {"format": 99}))
-    with pytest.raises(LibraryError, match="another version"):
-        Library.open(tmp_path / "later")
+    for version, said in ((99, "a newer synthmatch"), (0, "another version")):
+        (tmp_path / "later" / "library.json").write_text(json.dumps(facts | {"format": version}))
+        with pytest.raises(LibraryError, match=said):
+            Library.open(tmp_path / "later")
     (tmp_path / "later" / "library.json").write_text("{")
     with pytest.raises(LibraryError, match="damaged"):
         Library.open(tmp_path / "later")
