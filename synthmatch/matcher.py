@@ -180,10 +180,10 @@ class Matcher:
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
         if query.choice and not self.library.listings.chosen(query.choice):
-            raise LibraryError(
-                f"The library {self.library.path} holds no preset that fits ({query.choice});"
-                " `synthmatch library show` shows what there is."
-            )
+            remedy = "`synthmatch library show` shows what there is"
+            if query.choice.tags and self.library.rows.unmeasured():
+                remedy = "not all of its sounds are described yet: run `synthmatch library update`"
+            raise LibraryError(f"The library {self.library.path} holds no preset that fits ({query.choice}); {remedy}.")
 
     def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
         """The closest presets that the query's choice takes, a family at a time, the most present one first;

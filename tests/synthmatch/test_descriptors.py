@@ -10,8 +10,12 @@ import numpy.typing as npt
 import pytest
 
 from synthmatch.audio import Clip
+from synthmatch.choice import Choice
 from synthmatch.descriptors import DESCRIPTORS, NAMES, WORDS, Measures, describe, measure
+from synthmatch.encoder import Encoder
+from synthmatch.errors import LibraryError
 from synthmatch.library import Library
+from synthmatch.matcher import Matcher
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
 from synthmatch.renderers.pool import RenderPool
@@ -125,7 +129,7 @@ def test_real_presets_are_called_what_they_are(pool: RenderPool) -> None:
         assert word in describe(measure(result.clips)), word
 
 
-def test_a_library_describes_what_is_added_and_what_was_there_before(library: Library, encoder: object) -> None:
+def test_a_library_describes_what_is_added_and_what_was_there_before(library: Library, encoder: Encoder) -> None:
     before = library.presets()
     assert library.rows.measures().keys() == {each.id for each in before}
     assert any(each.descriptors for each in before)
@@ -135,7 +139,9 @@ def test_a_library_describes_what_is_added_and_what_was_there_before(library: Li
     library.rows._connection.close()
     with Library.open(library.path) as opened:
         assert not any(each.descriptors for each in opened.presets())
-        opened.update(encoder)  # type: ignore[arg-type]
+        with pytest.raises(LibraryError, match="not all of its sounds are described yet: run `synthmatch library upd"):
+            Matcher(opened, encoder).match(opened.preview(gone), choice=Choice(tags=("dark",)))
+        opened.update(encoder)
         assert [each.descriptors for each in opened.presets()] == [each.descriptors for each in before]
         opened.rows.forget_sound([gone])
         assert gone not in opened.rows.measures()

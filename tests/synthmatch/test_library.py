@@ -30,7 +30,6 @@ from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.faust import FaustRenderer
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import Failure, RenderSettings
-from synthmatch.store import write_lock
 
 _ADD = """
 import sys
@@ -299,12 +298,6 @@ def test_a_synth_that_is_not_there_writes_nothing(tmp_path: Path, encoder: Encod
         with pytest.raises(SynthError, match="no such synth"):
             library.add(bank, encoder, pool)
         assert library.rows.states() == {}
-
-
-def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
-    with write_lock(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
-        library.add(bank, encoder, pool)
-    library.add(bank, encoder, pool)
 
 
 def test_opening_what_is_not_a_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, filled: Path) -> None:
