@@ -23,6 +23,7 @@ class Limits:
         exports: presets in one zip.
         midi_bytes: of a MIDI file; reading it takes 200 times that.
         phrases: presets that are rendered for one question.
+        notes: that a family plays in them.
         takes_bytes: of all rendered phrases on disk.
         connections: at once.
     """
@@ -38,6 +39,7 @@ class Limits:
     exports: int = 200
     midi_bytes: int = 1_000_000
     phrases: int = 100
+    notes: int = 10_000
     takes_bytes: int = 1_000_000_000
     connections: int = 256
 

@@ -113,6 +113,7 @@ _EVENTS = (
 )
 _PLAYING = (
     "With `Accept: text/event-stream`, server-sent events: `job`, `stretch` (what is played, in seconds of the song), "
+    "`score` (the parts of the file), "
     "`part` (of every family: where its notes come from, or why there are none), `phrase` (of every match, as soon as "
     "it can be played, or why it can't), `progress`, then `done` (all of it) or `error`. Closing the stream gives it "
     "up, as does asking anew for the same match. What was rendered on the same notes isn't rendered again."
@@ -186,6 +187,7 @@ def _schemas() -> Schema:
         ),
         "Phrases": _object(
             stretch=_object(start=number, end=number),
+            score=_list(_object(number=whole, title=text)),
             families={
                 "type": "object",
                 "propertyNames": keys,

@@ -22,6 +22,8 @@ from synthmatch.web.shelf import Shelf
 from synthmatch.web.takes import Takes
 from synthmatch.web.uploads import shown_name
 
+_PARTS, _TITLE = 100, 60  # of a MIDI file, and letters of their names, that are told
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -58,9 +60,9 @@ class Sheet:
 class Phrasing(Closing):
     """The room in which phrases are rendered.
 
-    Events of a job: ``stretch`` (from when to when of the song), ``part`` (what a family plays, and where that comes
-    from), ``phrase`` (of one match: it is there, or why it isn't), ``progress`` (presets rendered), ``done`` (all of
-    it) or ``error``. What was rendered on the same notes before isn't rendered again.
+    Events of a job: ``stretch`` (from when to when of the song), ``score`` (the parts of the file), ``part`` (what a
+    family plays, and where that comes from), ``phrase`` (of one match: it is there, or why it isn't), ``progress``
+    (presets rendered), ``done`` (all of it) or ``error``. What was rendered on the same notes before isn't again.
 
     Each question has hosts of its own, which end with it: between questions no plugin is open.
     """
@@ -108,9 +110,13 @@ class Phrasing(Closing):
         score = sheet.read() if sheet is not None else None
         start, end = answer.result.stretch(LONGEST)
         telling = _Telling(job, start, end)
+        if score is not None:
+            telling.score(score)
         families = [found.family for found in result]
         parts = parts_of(answer.song.sound((start, end)), start, families, score, estimated)
         for family, part in parts.items():
+            if part.notes and len(part.notes.notes) > self._limits.notes:
+                raise Refusal(413, f"More than {self._limits.notes} notes of {family} in this passage are too many.")
             telling.part(family, part)
         missing = self._missing(key, result, parts, telling)
         if any(parts[found.family].notes and len(found) for found in missing):
@@ -159,8 +165,13 @@ class _Telling:
     def __init__(self, job: Job, start: float, end: float) -> None:
         self.job = job
         stretch = {"start": round(start, 3), "end": round(end, 3)}
-        self.told: Told = {"stretch": stretch, "families": {}}
+        self.told: Told = {"stretch": stretch, "score": [], "families": {}}
         job.tell("stretch", stretch)
+
+    def score(self, score: Score) -> None:
+        parts = [{"number": part.number, "title": part.title[:_TITLE]} for part in score.parts[:_PARTS]]
+        self.told["score"] = parts
+        self.job.tell("score", {"parts": parts})
 
     def part(self, family: str, part: Part) -> None:
         count = len(part.notes.notes) if part.notes else 0
@@ -184,7 +195,8 @@ def estimated(clip: Clip) -> Mapping[str, Sequence[Note]]:
 
     if not transcriber.RELEASED.is_file():
         raise CheckpointError(
-            "This copy of synthmatch comes without a transcriber, so notes can't be estimated: choose a MIDI file."
+            "This copy of synthmatch comes without a transcriber, so notes can't be estimated; "
+            "choose a MIDI file that has them."
         )
     return released(clip)
 

@@ -77,7 +77,7 @@ def test_without_notes_the_page_says_what_it_needs(visit: Any, served: Any, made
         there.until("document.querySelector('#part-bass .origin').textContent !== ''")
     else:
         page.wait_for_selector("#phrases-trouble:visible")
-        assert page.inner_text("#phrases-trouble").endswith("choose a MIDI file.")
+        assert page.inner_text("#phrases-trouble").endswith("choose a MIDI file that has them.")
     page.keyboard.press("1")  # what can be heard is
     there.plays("bass:1")
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
+import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,11 @@ from synthmatch.library import Library
 from synthmatch.notes import Note, Performance, read_midi, write_midi
 from synthmatch.parts import Score, parts_of
 from synthmatch.report import sounding_level
+from synthmatch.web.jobs import as_stream
+from synthmatch.web.limits import Refusal
+from synthmatch.web.phrasing import Sheet
 from synthmatch.web.studio import Studio
+from synthmatch.web.takes import Takes
 
 MELODY = Performance((Note(0.0, 45, 100, 0.5), Note(1.0, 52, 90, 0.5), Note(2.5, 50, 100, 0.5)))
 FAMILIES = ["bass", "pad"]
@@ -58,7 +65,8 @@ def test_phrases_are_told_as_they_are_heard_and_are_those_of_the_command_line(
     place = match(client, made.song, start=1, end=5)
     told = follow(client, place, midi, family="bass")
     names = [name for name, _ in told]
-    assert names[:3] == ["job", "stretch", "part"]
+    assert names[:4] == ["job", "stretch", "score", "part"]
+    assert dict(told)["score"] == {"parts": [{"number": 1, "title": "part 1"}]}
     assert dict(told)["stretch"] == {"start": 1, "end": 5}
     assert dict(told)["part"]["origin"] == "Your notes: My Song.mid, part 1."
     assert [what["family"] for name, what in told if name == "part"] == ["bass"]
@@ -118,9 +126,9 @@ def test_without_a_transcriber_a_sentence_asks_for_a_midi_file(
     monkeypatch.setattr(transcriber, "RELEASED", tmp_path / "none")
     place = match(client, made.song)
     told = render(client, place, None).json()["families"]
-    assert [told[family]["origin"] for family in FAMILIES] == [
-        "This copy of synthmatch comes without a transcriber, so notes can't be estimated: choose a MIDI file."
-    ] * 2
+    for family in FAMILIES:
+        assert told[family]["origin"].startswith("This copy of synthmatch comes without a transcriber")
+        assert told[family]["origin"].endswith("choose a MIDI file that has them.")
     assert all(part["phrases"] == [] for part in told.values())
 
 
@@ -176,6 +184,52 @@ def test_what_cannot_be_played_is_said_and_loses_nothing(
     assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
     assert "/tmp" not in answer.text
     assert dict(studio.takes._takes) == before
+
+
+def test_asking_anew_gives_up_what_was_asked_before_and_leaves_no_plugin_open(
+    client: TestClient, studio: Studio, made: Any, midi: Path
+) -> None:
+    key = match(client, made.song, k=9).rpartition("/")[2]
+    answer, sheet = studio.matching.answer(key), Sheet(midi.read_bytes(), "Song.mid")
+    jobs = [studio.phrasing.begin(key, answer, FAMILIES, sheet) for _ in range(3)]
+    ends = [asyncio.run(job.outcome()) for job in jobs]
+    assert [name for name, _ in ends] == ["error", "error", "done"]
+    assert "Stopped" in ends[0][1]["error"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "synthmatch-render"]
+
+
+def test_a_client_that_leaves_is_not_rendered_for(client: TestClient, studio: Studio, made: Any, midi: Path) -> None:
+    key = match(client, made.song, k=9).rpartition("/")[2]
+    job = studio.phrasing.begin(key, studio.matching.answer(key), FAMILIES, Sheet(midi.read_bytes(), "Song.mid"))
+
+    async def leave() -> None:
+        stream = as_stream(job, 0, job.cancel)
+        while "event: part\n" not in await anext(stream):
+            pass
+        await stream.aclose()
+
+    asyncio.run(leave())
+    assert asyncio.run(job.outcome())[0] == "error"
+
+
+def test_too_much_to_play_is_refused(client: TestClient, studio: Studio, made: Any, midi: Path) -> None:
+    studio.phrasing._limits = replace(studio.limits, phrases=5, notes=2)
+    place = match(client, made.song)
+    assert render(client, place, midi).status_code == 413  # six matches
+    answer = render(client, place, midi, family="bass")
+    assert (answer.status_code, "More than 2 notes of bass" in answer.json()["error"]) == (413, True)
+
+
+def test_old_phrases_make_room(studio: Studio) -> None:
+    clip = Clip(np.random.default_rng(0).standard_normal((1, 8000)).astype(np.float32) * np.float32(0.1), 8000)
+    with Takes(replace(studio.limits, takes_bytes=60_000)) as takes:
+        kept = [takes.keep(("match", "bass", rank), clip, MELODY) for rank in (1, 2, 3)]
+        assert [take.path.exists() for take in kept] == [False, True, True]
+        with pytest.raises(Refusal, match="no longer here"):
+            takes.sound(("match", "bass", 1))
+        assert takes.take(("match", "bass", 3), MELODY) == kept[2]
+        assert takes.take(("match", "bass", 3), replace(MELODY, tail=2.0)) is None
+    assert not kept[2].path.parent.exists()
 
 
 def test_a_choice_without_a_file_and_a_match_that_is_none_are_refused(client: TestClient, made: Any) -> None:

@@ -1,11 +1,12 @@
 // The song's own notes: the switch, the MIDI file, and what each match plays of them.
 
 import { follow, reference, sound } from "./api.js";
-import { byId, clock, notice } from "./dom.js";
+import { byId, clock, make, notice } from "./dom.js";
 import { playing, retake } from "./player.js";
 
 const state = {
-  on: false, match: null, file: null, start: 0, serial: 0,
+  on: false, match: null, file: null, start: 0, serial: 0, score: [],
+  chosen: new Map(), // by family: the part of the file that it is to play
   asking: null, // what is being rendered: `{families, abort}`
   parts: new Map(), // by family: what it plays
   phrases: new Map(), // by pick: its address, or the reason why there is none
@@ -69,6 +70,7 @@ export async function ask() {
   if (state.file) {
     form.append("file", state.file);
     form.append("begins", byId("midi-begins").value || "0");
+    for (const family of families) if (state.chosen.get(family)) form.append("part", `${family}=${state.chosen.get(family)}`);
   }
   for (const card of parts.flatMap(cardsOf)) if (!state.phrases.has(card.dataset.pick)) say(card, "Rendering …");
   show("Reading the notes …");
@@ -105,10 +107,11 @@ const hear = {
     const shorter = passage && end - start < passage.end - passage.start - 0.1;
     byId("stretch").textContent = shorter ? `Of this passage, ${clock(start)} to ${clock(end)} is played.` : "";
   },
+  score: ({ parts }) => { state.score = parts; },
   part: (told) => {
     state.parts.set(told.family, told);
     const part = byId(`part-${told.family}`);
-    part.querySelector(".origin").textContent = told.origin;
+    part.querySelector(".origin").replaceChildren(told.origin, ...chooser(told.family));
     if (!told.notes) for (const card of cardsOf(part)) say(card, "Plays its reference notes.");
   },
   phrase: ({ family, rank, reason }) => {
@@ -124,9 +127,22 @@ const hear = {
     const parts = [...state.parts.values()];
     const same = parts.length > 1 && parts.every(({ notes, origin }) => !notes && origin === parts[0].origin);
     notice(byId("phrases-trouble"), same && parts[0].origin); // said once, rather than of each part
-    for (const { family } of same ? parts : []) byId(`part-${family}`).querySelector(".origin").textContent = "";
+    for (const { family } of same ? parts : []) byId(`part-${family}`).querySelector(".origin").replaceChildren();
   },
 };
+
+// Of a file with several parts, each family may play another one than it was given.
+function chooser(family) {
+  if (!state.file || state.score.length < 2) return [];
+  const options = [["", "chosen by name"], ...state.score.map(({ number, title }) => [number, title])].map(([value, text]) =>
+    make("option", { value, text, selected: String(value) === (state.chosen.get(family) ?? "") }));
+  return [make("label", {}, "Notes of ", make("select", { change: (event) => {
+    state.chosen.set(family, event.target.value);
+    state.parts.delete(family);
+    for (const card of cardsOf(byId(`part-${family}`))) state.phrases.delete(card.dataset.pick);
+    ask();
+  } }, ...options))];
+}
 
 function reset() {
   leave();
@@ -139,6 +155,8 @@ function reset() {
 
 function choose(file) {
   state.file = file;
+  state.score = [];
+  state.chosen.clear();
   byId("midi-name").textContent = file ? file.name : "Without one, notes are estimated.";
   for (const id of ["midi-where", "midi-none"]) byId(id).hidden = !file;
   reset();
