@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import mido
 import pytest
 
 from synthmatch import audio
@@ -65,6 +66,25 @@ def test_cards_play_the_songs_phrase_once_it_is_rendered(
     page.keyboard.press("1")
     there.plays("bass:1")
     assert page.evaluate("document.querySelector('#match-audio').duration") == pytest.approx(10, abs=0.5)
+
+
+def test_another_part_of_the_file_is_chosen(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    file = mido.MidiFile()
+    for name in ("Bass", "Solo"):
+        keys = (mido.Message("note_on", note=50, time=0), mido.Message("note_off", note=50, time=960))
+        file.tracks.append(mido.MidiTrack([mido.MetaMessage("track_name", name=name), *keys]))
+    file.save(tmp_path / "Two.mid")
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
+    page.click("#play-phrase")
+    page.set_input_files("#midi", tmp_path / "Two.mid")
+    there.until("document.querySelector('#part-bass .origin').textContent.startsWith('Your notes: Two.mid, part 1')")
+    page.select_option("#part-pad select", "2")
+    there.until("document.querySelector('#part-pad .origin').textContent.startsWith('Your notes: Two.mid, part 2')")
+    say_rendered(there)
+    assert page.input_value("#part-pad select") == "2"
 
 
 def test_without_notes_the_page_says_what_it_needs(visit: Any, served: Any, made: Any) -> None:

@@ -111,7 +111,10 @@ const hear = {
   part: (told) => {
     state.parts.set(told.family, told);
     const part = byId(`part-${told.family}`);
-    part.querySelector(".origin").replaceChildren(told.origin, ...chooser(told.family));
+    const origin = part.querySelector(".origin");
+    const focused = origin.contains(document.activeElement);
+    origin.replaceChildren(told.origin, ...chooser(told.family));
+    if (focused) origin.querySelector("select")?.focus();
     if (!told.notes) for (const card of cardsOf(part)) say(card, "Plays its reference notes.");
   },
   phrase: ({ family, rank, reason }) => {
@@ -125,7 +128,7 @@ const hear = {
   progress: ({ done, total }) => show(`${done} of ${total} phrases`, done / total),
   done: () => {
     const parts = [...state.parts.values()];
-    const same = parts.length > 1 && parts.every(({ notes, origin }) => !notes && origin === parts[0].origin);
+    const same = parts.length > 1 && !state.file && parts.every(({ notes, origin }) => !notes && origin === parts[0].origin);
     notice(byId("phrases-trouble"), same && parts[0].origin); // said once, rather than of each part
     for (const { family } of same ? parts : []) byId(`part-${family}`).querySelector(".origin").replaceChildren();
   },
@@ -134,12 +137,13 @@ const hear = {
 // Of a file with several parts, each family may play another one than it was given.
 function chooser(family) {
   if (!state.file || state.score.length < 2) return [];
-  const options = [["", "chosen by name"], ...state.score.map(({ number, title }) => [number, title])].map(([value, text]) =>
+  const options = [["", "the part that fits"], ...state.score.map(({ number, title }) => [number, title])].map(([value, text]) =>
     make("option", { value, text, selected: String(value) === (state.chosen.get(family) ?? "") }));
   return [make("label", {}, "Notes of ", make("select", { change: (event) => {
     state.chosen.set(family, event.target.value);
     state.parts.delete(family);
     for (const card of cardsOf(byId(`part-${family}`))) state.phrases.delete(card.dataset.pick);
+    leave(); // its part may be on its way, with the notes that it had
     ask();
   } }, ...options))];
 }
