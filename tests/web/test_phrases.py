@@ -232,10 +232,16 @@ def test_old_phrases_make_room(studio: Studio) -> None:
     assert not kept[2].path.parent.exists()
 
 
-def test_a_choice_without_a_file_and_a_match_that_is_none_are_refused(client: TestClient, made: Any) -> None:
+def test_a_choice_without_a_file_and_a_match_that_is_none_are_refused(
+    client: TestClient, studio: Studio, made: Any
+) -> None:
     answer = render(client, match(client, made.song), None, part="bass=1")
     assert (answer.status_code, "send that" in answer.json()["error"]) == (422, True)
     assert render(client, "/api/matches/nothing", None).status_code == 404
+    place = match(client, made.song)
+    studio.songs._songs.clear()  # as when others have taken its room
+    answer = render(client, place, None)
+    assert (answer.status_code, "send it again" in answer.json()["error"]) == (404, True)
     assert client.get("/api/matches/nothing/phrases/bass/1").status_code == 404
 
 

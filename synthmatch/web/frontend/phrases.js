@@ -127,6 +127,7 @@ const hear = {
   },
   progress: ({ done, total }) => show(`${done} of ${total} phrases`, done / total),
   done: () => {
+    if ([...state.phrases.values()].some(({ path }) => path)) byId("status").textContent = "The song's phrases are there.";
     const parts = [...state.parts.values()];
     const same = parts.length > 1 && !state.file && parts.every(({ notes, origin }) => !notes && origin === parts[0].origin);
     notice(byId("phrases-trouble"), same && parts[0].origin); // said once, rather than of each part
