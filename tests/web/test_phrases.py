@@ -190,12 +190,17 @@ def test_asking_anew_gives_up_what_was_asked_before_and_leaves_no_plugin_open(
     client: TestClient, studio: Studio, made: Any, midi: Path
 ) -> None:
     key = match(client, made.song, k=9).rpartition("/")[2]
+    before = _rendering()  # other tests keep pools of their own
     answer, sheet = studio.matching.answer(key), Sheet(midi.read_bytes(), "Song.mid")
     jobs = [studio.phrasing.begin(key, answer, FAMILIES, sheet) for _ in range(3)]
     ends = [asyncio.run(job.outcome()) for job in jobs]
     assert [name for name, _ in ends] == ["error", "error", "done"]
     assert "Stopped" in ends[0][1]["error"]
-    assert not [thread for thread in threading.enumerate() if thread.name == "synthmatch-render"]
+    assert _rendering() <= before
+
+
+def _rendering() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "synthmatch-render"}
 
 
 def test_a_client_that_leaves_is_not_rendered_for(client: TestClient, studio: Studio, made: Any, midi: Path) -> None:
