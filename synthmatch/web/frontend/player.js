@@ -171,6 +171,7 @@ for (const audio of [song, match]) {
   audio.addEventListener("play", () => requestAnimationFrame(draw));
 }
 song.addEventListener("play", () => {
+  if (song.paused) return; // told late: the match has been asked for since
   match.pause();
   now.side = "song";
   show();
