@@ -46,14 +46,20 @@ class TranscriberConfig:
         families: those that it writes down, in the order of its outputs; after them comes ``EVERYTHING``.
         width: features of each pitch and frame.
         dilations: frames between what each block looks at: a block each.
-        onset, held: probabilities from which on a key goes down, and is down; fitted after training.
+        onset, held: probabilities below which no key goes down, and none is down.
+        surest, fading: how sure a beginning must be beside the surest one around it, and how sure a key must remain
+            (:class:`synthmatch.pianoroll.Reading`); fitted after training.
+        surest_of_all: the former for ``EVERYTHING``.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
     width: int = 32
     dilations: tuple[int, ...] = (1, 2, 4, 1)
-    onset: float = 0.7
-    held: float = 0.5
+    onset: float = 0.1
+    held: float = 0.02
+    surest: float = 0.5
+    fading: float = 0.4
+    surest_of_all: float = 0.6
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -64,7 +70,8 @@ class TranscriberConfig:
         """How the notes of an output are read: a family that plays no chords plays one note at a time."""
         family = FAMILIES.get(key)
         voices = 1 if family and not family.chords else VOICES
-        return Reading(self.onset, self.held, voices=voices)
+        surest = self.surest_of_all if key == EVERYTHING else self.surest
+        return Reading(self.onset, self.held, surest, self.fading, voices=voices)
 
 
 class _Block(nn.Module):

@@ -1,4 +1,4 @@
-"""From which probability on a key counts as pressed, fitted after training: what weighs more is said more often."""
+"""How sure a transcriber must be for a key to count as pressed, fitted after training."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from synthmatch.notes import Note
-from synthmatch.pianoroll import Roll, notes_of
+from synthmatch.pianoroll import Roll, notes_of, roll_of
 from synthmatch.training import transcripts
 from synthmatch.training.plans import Plan
 from synthmatch.training.rolls import Scribe
-from synthmatch.transcriber import GRID, Transcriber, TranscriberConfig
+from synthmatch.transcriber import EVERYTHING, GRID, Transcriber, TranscriberConfig
 
-TRIED = tuple(round(0.05 * step, 2) for step in range(4, 20))
-"""The thresholds that are tried: .2 to .95."""
+TRIED = tuple(round(0.05 * step, 2) for step in range(4, 16))
+"""The shares of the surest that are tried: .2 to .75."""
 
 
 class Mixtures(Protocol):
@@ -38,39 +38,51 @@ class _Part:
     truth: Roll
     played: Sequence[Note]
 
+    def read(self, config: TranscriberConfig) -> tuple[Note, ...]:
+        return notes_of(self.onsets, self.held, GRID, config.reading(self.family))
+
 
 def fitted(mixtures: Mixtures, model: Transcriber, plans: Sequence[Plan]) -> TranscriberConfig:
-    """The transcriber's shape with the thresholds under which it is most often right about some plans' parts.
+    """The transcriber's shape with the shares under which it is most often right about some plans' parts.
 
     That of beginnings by the F-measure of notes, which takes mir_eval, and stays what it was without; that of held
-    keys by the F-measure of frames.
+    keys by the F-measure of the frames of the notes that are read.
     """
-    parts = [part for plan in plans for part in _parts(mixtures, model, plan)]
-    held = max(TRIED, key=lambda least: _frames(parts, least))
-    config = replace(model.config, held=held)
-    if not transcripts.is_installed():
-        return config
-
-    def right(onset: float) -> float:
-        tried = replace(config, onset=onset)
-        read = ((notes_of(part.onsets, part.held, GRID, tried.reading(part.family)), part.played) for part in parts)
-        return float(np.mean([transcripts.agreement(*each).key for each in read]))
-
-    return replace(config, onset=max(TRIED, key=right))
+    heard = [part for plan in plans for part in _parts(mixtures, model, plan)]
+    parts = [part for part in heard if part.family != EVERYTHING]
+    whole = [part for part in heard if part.family == EVERYTHING]
+    config = model.config
+    if transcripts.is_installed():
+        config = max((replace(config, surest=share) for share in TRIED), key=lambda tried: _notes(parts, tried))
+        config = max((replace(config, surest_of_all=share) for share in TRIED), key=lambda tried: _notes(whole, tried))
+    return max((replace(config, fading=share) for share in TRIED), key=lambda tried: _frames(parts, tried))
 
 
 def _parts(mixtures: Mixtures, model: Transcriber, plan: Plan) -> Iterator[_Part]:
+    """Every part of a plan's mixtures, and all parts of each mixture together."""
     sound, truth = mixtures.sound(plan).cpu().numpy(), mixtures.scribe.truth(plan)
-    heard = [model.probabilities(each) for each in sound]
-    for number, played in enumerate(mixtures.scribe.parts(plan)):
-        mixture, family = int(plan.labels.mixture[number]), int(plan.labels.family[number])
-        onsets, held = heard[mixture]
-        drawn = truth.held[mixture, family]
-        yield _Part(model.config.families[family], onsets[family], held[family], drawn, played)
+    played = mixtures.scribe.parts(plan)
+    for mixture, heard in enumerate(sound):
+        onsets, held = model.probabilities(heard)
+        own = np.nonzero(plan.labels.mixture == mixture)[0]
+        for output, name in enumerate(model.config.outputs):
+            asked = own if name == EVERYTHING else own[plan.labels.family[own] == output]
+            if len(asked):
+                notes = sorted(note for part in asked.tolist() for note in played[part])
+                yield _Part(name, onsets[output], held[output], truth.held[mixture, output], notes)
 
 
-def _frames(parts: Sequence[_Part], least: float) -> float:
+def _notes(parts: Sequence[_Part], config: TranscriberConfig) -> float:
+    """F-measure of notes whose key and beginning are right, a mean over parts."""
+    return float(np.mean([transcripts.agreement(part.read(config), part.played).key for part in parts]))
+
+
+def _frames(parts: Sequence[_Part], config: TranscriberConfig) -> float:
     """F-measure of frames in which keys are down."""
-    both = sum(float(((part.held >= least) & (part.truth > 0)).sum()) for part in parts)
-    either = sum(float((part.held >= least).sum() + part.truth.sum()) for part in parts)
+    both = written = 0.0
+    for part in parts:
+        drawn = roll_of(part.read(config), GRID, part.truth.shape[1])[1]
+        both += float((drawn * part.truth).sum())
+        written += float(drawn.sum())
+    either = written + sum(float(part.truth.sum()) for part in parts)
     return 2 * both / either if either else 0.0

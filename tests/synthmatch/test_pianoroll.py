@@ -59,3 +59,35 @@ def test_a_new_beginning_ends_the_note_before_on_its_key() -> None:
     onsets, held = roll_of([Note(0.5, 60, 100, 2.0), Note(1.5, 60, 100, 1.0)], GRID, FRAMES)
     first, second = notes_of(onsets, held, GRID)
     assert first.end == pytest.approx(second.start)
+
+
+def test_one_voice_plays_one_note_at_a_time() -> None:
+    onsets, held = roll_of([Note(0.5, 60, 100, 2.0), Note(1.5, 67, 100, 1.0)], GRID, FRAMES)
+    first, second = notes_of(onsets, held, GRID, Reading(voices=1))
+    assert first.end == pytest.approx(second.start)
+    assert notes_of(onsets, held, GRID, Reading(voices=2))[0].end == pytest.approx(2.5)
+
+
+def test_reading_by_shares_does_not_ask_how_sure_everything_is() -> None:
+    notes = (Note(0.5, 60, 100, 0.5), Note(1.5, 64, 100, 1.0))
+    onsets, held = roll_of(notes, GRID, FRAMES)
+    onsets[5, 100:103] = held[5, 100:160] = 0.3  # a ghost, beside what is sure
+    by_shares = Reading(onset=0.05, held=0.01, surest=0.5, fading=0.4)
+    for sureness in (1.0, 0.5, 0.2):
+        read = notes_of(sureness * onsets, sureness * held, GRID, by_shares)
+        assert [note.pitch for note in read] == [60, 64]
+        assert [note.end - note.start for note in read] == pytest.approx([0.5, 1.0])
+
+
+def test_what_is_surest_far_away_does_not_count() -> None:
+    onsets, held = roll_of([Note(0.5, 60, 100, 0.5), Note(9.0, 64, 100, 0.5)], GRID, 600)
+    onsets[:, :300] *= 0.3
+    assert [note.pitch for note in notes_of(onsets, held, GRID, Reading(onset=0.05, surest=0.5))] == [60, 64]
+
+
+def test_a_note_that_swells_is_not_cut_before_its_peak() -> None:
+    onsets, held = roll_of([Note(0.5, 60, 100, 1.0)], GRID, FRAMES)
+    held[36, 25:75] = np.linspace(0.2, 1.0, 50)
+    held[36, 25:33] = (0.1, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+    (note,) = notes_of(onsets, held, GRID, Reading(held=0.01, fading=0.5))
+    assert note.end - note.start == pytest.approx(1.0)
