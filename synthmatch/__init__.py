@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from synthmatch.notes import Note, Performance
     from synthmatch.presets.bank import PresetBank
     from synthmatch.presets.preset import Preset, State
+    from synthmatch.refinement import Effort, Refinement, refine
 
 _HOMES = {
     "Clip": "synthmatch.audio",
+    "Effort": "synthmatch.refinement",
     "Encoder": "synthmatch.encoder",
     "Library": "synthmatch.library",
     "Match": "synthmatch.matcher",
@@ -37,12 +39,15 @@ _HOMES = {
     "Preset": "synthmatch.presets.preset",
     "PresetBank": "synthmatch.presets.bank",
     "Query": "synthmatch.matcher",
+    "Refinement": "synthmatch.refinement",
     "State": "synthmatch.presets.preset",
     "SynthmatchError": "synthmatch.errors",
+    "refine": "synthmatch.refinement",
 }
 
 __all__ = [
     "Clip",
+    "Effort",
     "Encoder",
     "Library",
     "Match",
@@ -52,9 +57,11 @@ __all__ = [
     "Preset",
     "PresetBank",
     "Query",
+    "Refinement",
     "State",
     "SynthmatchError",
     "__version__",
+    "refine",
 ]
 
 

@@ -58,14 +58,14 @@ def repair(library: Library, encoder: Encoder | None, pool: Pool | None) -> list
         library.sounds.delete_sound(state)
     with library.rows.transaction():
         library.rows.forget_sound(bad_sound)
-    if bad_vectors | bad_sound:
-        library.vectors.compact(set(library.vectors.ids) - bad_vectors - bad_sound)
+    intake.settle(library, lost=bad_vectors | bad_sound, mend=True)
     for problem in _strays(library):
         Path(problem.subject).unlink(missing_ok=True)
     shutil.rmtree(library.neighbours.folder, ignore_errors=True)
     if encoder is not None and pool is not None:
         _render_again(library, encoder, pool)
     elif encoder is not None:
+        library.reload()
         intake.embed_stored(library, encoder, library.vectors, None)
     library.finish()
     return verify(library)
@@ -107,7 +107,8 @@ def _sounds(library: Library) -> list[Problem]:
 def _vectors(library: Library) -> list[Problem]:
     if library.vectors.damage:
         return [Problem(Trouble.VECTORS, str(library.vectors.folder), library.vectors.damage)]
-    missing = intake.rendered_ids(library) - set(library.vectors.ids)
+    rendered = intake.rendered_ids(library)
+    missing = rendered - library.vectors.holds(rendered)
     remedy = "run `synthmatch library repair`"
     return [
         *(

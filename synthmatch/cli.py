@@ -21,6 +21,7 @@ from synthmatch.commands.doctor import doctor
 from synthmatch.commands.framework import Group
 from synthmatch.commands.library import library_group
 from synthmatch.commands.match import match
+from synthmatch.commands.refine import refine
 from synthmatch.commands.render import render
 from synthmatch.commands.serve import serve
 from synthmatch.commands.synth import synth_group
@@ -37,7 +38,7 @@ def cli() -> None:
     """A song goes in; for each part in it, the closest presets of your own synths come out."""
 
 
-for command in (convert, doctor, library_group, synth_group, render, match, serve, train, evaluate, demo):
+for command in (convert, doctor, library_group, synth_group, render, match, refine, serve, train, evaluate, demo):
     cli.add_command(command)
 
 

@@ -237,6 +237,7 @@ class Stage:
         samples, reason = self.heard(listing, part)
         sound = None if samples is None else Sound(Clip(samples[None], _RATE), f"{caption}, {listing.name}")
         synth = synths()[listing.synth].title if listing.synth in synths() else listing.synth
+        note = " · ".join(filter(None, (note, listing.note)))
         return PresetCard(listing.name, synth, listing.bank, sound, note=reason or note)
 
     def _job(self, listing: Listing, part: Performance) -> RenderJob:

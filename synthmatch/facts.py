@@ -16,7 +16,9 @@ from synthmatch.vectors import VectorStore
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)
+"""Format 1 had one table of vectors instead of segments; the next change of such a library makes them."""
 _NOTES = [asdict(performance) for performance in REFERENCE_NOTES]
 
 
@@ -53,7 +55,11 @@ class Facts:
             version, notes = values["format"], values["reference_notes"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LibraryError(f"{path} is damaged; move its folder away and add your banks again.") from error
-        if version != FORMAT or notes != json.loads(json.dumps(_NOTES)):
+        if isinstance(version, int) and version > FORMAT:
+            raise LibraryError(
+                f"The library {path.parent} was written by a newer synthmatch; bring this one up to date."
+            )
+        if version not in READABLE or notes != json.loads(json.dumps(_NOTES)):
             raise LibraryError(
                 f"The library {path.parent} was made by another version of synthmatch;"
                 " move it away and run `synthmatch library add` again."

@@ -6,11 +6,13 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from synthmatch import scrutiny
 from synthmatch.census import Heard
+from synthmatch.descriptors import measure
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
 from synthmatch.presets.bank import PresetBank
@@ -35,6 +37,8 @@ _BYTES = {"amsynth": 560_000, "zynaddsubfx": 590_000, "faust": 300_000}
 _OTHER_BYTES = 600_000
 _MEASURED_FROM = 20
 """States after which a library's own measurements replace the table."""
+_SAMPLED = 1_000
+"""Sounds of a synth whose sizes tell how large the next ones will be."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +110,14 @@ def fingerprints(bank: PresetBank) -> dict[str, str]:
 def estimate(library: Library, bank: PresetBank) -> Estimate:
     """See :meth:`Library.estimate`."""
     synth_of = {preset.id: preset.synth for preset in bank}
-    new = _outstanding(library.rows.states(), synth_of, fingerprints(bank))
-    states = library.rows.states().values()
+    new = _outstanding(library.rows.states_of(synth_of), synth_of, fingerprints(bank))
     rates = library.rows.rates()
     seconds, size = 0.0, 0.0
     for synth, count in Counter(synth_of[state] for state in new).items():
         measured, taken = rates.get(synth, (0, 0.0))
         guess = _CPU_SECONDS.get(synth, _OTHER_CPU_SECONDS) / (os.cpu_count() or 1)
         seconds += count * (taken / measured if measured >= _MEASURED_FROM else guess)
-        sizes = [row.sound.bytes for row in states if row.synth == synth and row.status == RENDERED]
+        sizes = library.rows.sizes(synth, _SAMPLED)
         per_state = sum(sizes) / len(sizes) if len(sizes) >= _MEASURED_FROM else _BYTES.get(synth, _OTHER_BYTES)
         size += count * per_state
     return Estimate(len(new), len(synth_of) - len(new), seconds, round(size))
@@ -134,14 +137,13 @@ def add(
     for preset in bank:
         library.sounds.write_state(preset.state)  # before its row: a row without its state is of no use
     with library.rows.transaction():
-        library.rows.put(bank)
-        dropped = library.rows.drop_unlisted()
+        dropped = library.rows.drop_unlisted(library.rows.put(bank))
     library.sounds.delete(dropped)
-    new = _outstanding(library.rows.states(), synth_of, renderers)
+    new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
     complete(library, synth_of, new, encoder, pool, renderers, progress)
     scrutiny.repeat(library, bank, pool, progress)
     return AddReport(
-        rendered=len(new & rendered_ids(library)),
+        rendered=sum(row.status == RENDERED for row in library.rows.states_of(new).values()),
         known=len(synth_of) - len(new),
         trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
         seconds=time.monotonic() - begun,
@@ -158,15 +160,15 @@ def complete(
     progress: Progress | None,
 ) -> None:
     """Render ``new``, embed whatever of ``states`` isn't embedded, and index."""
-    stale = set(new) & set(library.vectors.ids)
-    if stale:  # rendered by another build of the plugin: their vectors go with their sound
-        library.vectors.compact(set(library.vectors.ids) - stale)
     with library.rows.transaction():
         library.rows.forget_sound(new)
     library.reload()
-    rows = library.rows.states()
-    waiting = [state for state in sorted(states) if rows[state].status == RENDERED]
-    waiting = [state for state in waiting if state not in library.vectors.rows]
+    if library.vectors.holds(new):  # rendered by another build of the plugin: their vectors go with their sound
+        settle(library)
+    rows = library.rows.states_of(states)
+    waiting = [state for state in sorted(states) if state in rows and rows[state].status == RENDERED]
+    embedded = library.vectors.holds(waiting)
+    waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(new) + len(waiting))
     with Embedder(encoder, library.vectors, counter.advance) as embedder:
         for state in _readable(library, waiting, embedder):
@@ -200,6 +202,7 @@ def _render(
             with library.rows.transaction():
                 library.rows.rendered(state, renderers[synth], sound)
                 library.rows.heard(state, Heard.of(result.clips))
+                library.rows.measured(state, measure(result.clips))
             embedder.put(state, result.clips)
         now = time.monotonic()
         taken[synth].append(now - last)
@@ -210,7 +213,9 @@ def _render(
 
 def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progress: Progress | None) -> int:
     """Embed every stored sound that isn't in ``store``; returns how many were embedded."""
-    waiting = sorted(rendered_ids(library) - set(store.ids))
+    waiting = sorted(rendered_ids(library))
+    embedded = store.holds(waiting)
+    waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(waiting))
     with Embedder(encoder, store, counter.advance) as embedder:
         damaged = list(_readable(library, waiting, embedder))
@@ -218,9 +223,40 @@ def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progres
     return len(waiting) - len(damaged)
 
 
+def measure_stored(library: Library, progress: Progress | None) -> int:
+    """Measure every stored sound that wasn't measured yet, or by an older version; returns how many were. Damaged ones
+    are passed over."""
+    waiting = library.rows.unmeasured()
+    measured = 0
+    for done, state in enumerate(waiting, 1):
+        with suppress(LibraryError):
+            library.rows.measured(state, measure(library.sound(state)))
+            measured += 1
+        if progress is not None:
+            progress(done, len(waiting), "measuring")
+    return measured
+
+
 def rendered_ids(library: Library) -> set[str]:
     """The states whose sound is stored."""
-    return {state for state, row in library.rows.states().items() if row.status == RENDERED}
+    return library.rows.ids_with(status=RENDERED)
+
+
+def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> None:
+    """Bring vectors in line with the states whose rows or vectors have changed since they were last.
+
+    Args:
+        lost: states whose vectors are to go, whatever the rows say.
+        mend: forget damaged segments too.
+    """
+    marked = library.rows.unsettled()
+    changed = sorted({*marked, *library.vectors.unsettled, *lost})
+    presence = library.vectors.presence_of(changed)
+    embedded = list(presence)
+    families = dict(zip(embedded, library.listings.found(embedded, list(presence.values())), strict=True))
+    gone = dict.fromkeys({*changed} - families.keys()) | dict.fromkeys(lost)
+    library.vectors.settle(families | gone, mend)
+    library.rows.settled(marked)
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:

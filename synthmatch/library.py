@@ -5,8 +5,12 @@
     library.json     format version, the encoder's fingerprint, families, reference notes
     library.sqlite   states, listings, failures          (store.py)
     audio/  files/   reference notes and parameters      (sounds.py)
-    vectors/<encoder>/   float16, one file per space     (vectors.py)
-    index/<encoder>/     Annoy, one per space            (neighbours.py, index.py)
+    vectors/<encoder>/   float16, a few segments         (vectors.py, segments.py)
+    index/<encoder>/     Annoy, by segment and space     (neighbours.py, index.py)
+
+Opening a library reads little of it. What all of its listings are needed for (:meth:`Library.presets`, ``banks``,
+``fingerprint``) reads them once, when it is first asked; adding, removing and matching ask for those alone that they
+are about.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import numpy.typing as npt
 
 from synthmatch import intake, scrutiny
 from synthmatch.audio import Clip
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
 from synthmatch.editions import changing
 from synthmatch.errors import EncoderMismatch, LibraryError
@@ -27,7 +32,8 @@ from synthmatch.export import export_preset
 from synthmatch.facts import Facts
 from synthmatch.files import content_hash, home
 from synthmatch.intake import AddReport, Estimate
-from synthmatch.listing import READY, BankCount, Listing, count_banks, listed
+from synthmatch.listing import BankCount, Listing, count_banks
+from synthmatch.listings import Listings
 from synthmatch.neighbours import Neighbours
 from synthmatch.presets.preset import Preset
 from synthmatch.scrutiny import Progress
@@ -45,7 +51,8 @@ if TYPE_CHECKING:
 class Library(Closing):
     """An open library. Use :meth:`create`, :meth:`open` or :meth:`open_or_create`; close it after use.
 
-    Attributes ``rows``, ``sounds``, ``vectors`` and ``neighbours`` are for the modules that work on libraries.
+    Attributes ``rows``, ``sounds``, ``vectors``, ``listings`` and ``neighbours`` are for the modules that work on
+    libraries.
     """
 
     def __init__(self, path: Path) -> None:
@@ -99,21 +106,14 @@ class Library(Closing):
         """Read again what is on disk."""
         self._facts = Facts.read(self.path / "library.json")
         self.vectors = self._facts.vectors(self.path)
-        states = self.rows.states()
-        presence = {
-            state: self.vectors.presence[row]
-            for row, state in enumerate(self.vectors.ids)
-            if state in states and states[state].status == RENDERED
-        }
-        self._listings = listed(self.rows.listings(), states, presence, self.families)
-        self.neighbours = Neighbours(
-            self.path / "index" / (self._facts.encoder or "none"), self._facts.spaces, self.vectors, self._listings
-        )
+        self.listings = Listings(self.rows, self.vectors, self.families)
+        folder = self.path / "index" / (self._facts.encoder or "none")
+        self.neighbours = Neighbours(folder, self._facts.spaces, self.vectors, self.listings)
 
     # What is in it
     def __len__(self) -> int:
         """Different sounds that can be matched."""
-        return len({each.id for each in self._listings if each.status == READY})
+        return self.listings.count()
 
     @property
     def encoder_fingerprint(self) -> str:
@@ -133,26 +133,22 @@ class Library(Closing):
     @property
     def fingerprint(self) -> str:
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
-        rows = sorted(
-            repr((each.id, each.name, each.bank, each.family, each.families))
-            for each in self._listings
-            if each.status == READY
-        )
-        return content_hash(self._facts.encoder.encode(), *(row.encode() for row in rows))
+        return content_hash(self._facts.encoder.encode(), self.listings.fingerprint.encode())
 
-    def presets(self, *, bank: str | None = None, synth: str | None = None) -> tuple[Listing, ...]:
-        """Its listings in the order in which they were added, those of one bank or synth if asked."""
-        return tuple(
-            each for each in self._listings if bank in (None, each.bank) and synth in (None, each.synth)
-        )
+    def presets(
+        self, *, bank: str | None = None, synth: str | None = None, choice: Choice = EVERYTHING
+    ) -> tuple[Listing, ...]:
+        """Its listings in the order in which they were added; those of one bank or synth, or of a choice, if asked."""
+        found = (each for each in self.listings.all if bank in (None, each.bank) and synth in (None, each.synth))
+        return tuple(filter(choice.takes, found))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
-        return count_banks(self._listings)
+        return count_banks(self.listings.all)
 
     def failures(self) -> tuple[FailedPreset, ...]:
         """The presets that made no usable sound, each with the reason."""
-        return scrutiny.failures(self, {state for state, row in self.rows.states().items() if row.status == FAILED})
+        return scrutiny.failures(self, self.rows.ids_with(status=FAILED))
 
     def spreads(self) -> dict[str, float]:
         """How far apart two renders of a state were, in dB, for those that were rendered twice; 0 is exact."""
@@ -165,7 +161,7 @@ class Library(Closing):
             LibraryError: it isn't in the library.
         """
         self.rows.state(state)
-        return tuple(each for each in self._listings if each.id == state)
+        return self.listings.among([state])
 
     def preset(self, listing: Listing) -> Preset:
         """A listing with its state.
@@ -202,7 +198,7 @@ class Library(Closing):
 
     # What is near
     def search(
-        self, space: str, vector: npt.NDArray[np.float32], k: int, *, synth: str | None = None
+        self, space: str, vector: npt.NDArray[np.float32], k: int, *, choice: Choice = EVERYTHING
     ) -> list[tuple[Listing, float]]:
         """The nearest presets in a space.
 
@@ -210,13 +206,13 @@ class Library(Closing):
             space: a family, or "timbre" for all presets.
             vector: (D,), unit length.
             k: at most so many, one per state.
-            synth: only this synth's.
+            choice: only those that it takes.
 
         Returns:
-            Listings with their cosine, best first. Of several listings of a state the first one that is
-            labelled with the family stands for it.
+            Listings with their cosine, best first. Of several listings of a state that the choice takes, the first
+            one that is labelled with the family stands for it.
         """
-        return self.neighbours.search(space, vector, k, synth)
+        return self.neighbours.search(space, vector, k, choice)
 
     # What changes it
     def require_encoder(self, encoder: Encoder) -> None:
@@ -239,13 +235,7 @@ class Library(Closing):
         """
         return intake.estimate(self, bank)
 
-    def add(
-        self,
-        bank: PresetBank,
-        encoder: Encoder,
-        pool: Pool,
-        progress: Progress | None = None,
-    ) -> AddReport:
+    def add(self, bank: PresetBank, encoder: Encoder, pool: Pool, progress: Progress | None = None) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 
         Stopped at any point, even killed, it goes on where it was when called again.
@@ -268,8 +258,8 @@ class Library(Closing):
             return intake.add(self, bank, encoder, pool, fingerprints, progress)
 
     def update(self, encoder: Encoder, progress: Progress | None = None) -> int:
-        """Embed the stored sound again for another encoder, without rendering; also lists presets anew
-        after labels have changed. The library stays as it was until everything is embedded.
+        """Embed the stored sound again for another encoder, without rendering, and measure what isn't measured yet;
+        also lists presets anew after labels have changed. The library stays as it was until everything is embedded.
 
         Returns:
             The number of states embedded. Damaged sounds are passed over: :meth:`verify` names them.
@@ -281,8 +271,10 @@ class Library(Closing):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
-            store.compact(intake.rendered_ids(self))
             facts.write(self.path / "library.json")
+            intake.measure_stored(self, progress)
+            self.reload()
+            self.rows.unsettle([*intake.rendered_ids(self), *self.vectors.ids])
             self.finish()
         return done
 
@@ -299,8 +291,8 @@ class Library(Closing):
             raise ValueError("name a bank or a synth")
         with changing(self.path):
             with self.rows.transaction():
-                count = self.rows.drop(bank=bank, synth=synth)
-                dropped = self.rows.drop_unlisted()
+                count, states = self.rows.drop(bank=bank, synth=synth)
+                dropped = self.rows.drop_unlisted(states)
             if not count:
                 raise LibraryError(
                     f"The library holds no presets of {bank or synth}; `synthmatch library list` names its banks."
@@ -331,9 +323,10 @@ class Library(Closing):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:
-        """Bring vectors and indexes in line with the rows, and drop those of other encoders."""
+        """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""
+        self._facts.write(self.path / "library.json")  # with this version's format, before anything else has it
         self.reload()
-        self.vectors.compact(intake.rendered_ids(self))
+        intake.settle(self)
         self.reload()
         self.neighbours.build()
         for kind in ("vectors", "index"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from synthmatch.presets.preset import Preset, State
+from synthmatch.segments import Floats
 from synthmatch.store import FAILED, PENDING, ListingRow, StateRow
-from synthmatch.vectors import Floats
 
 LISTED_ABOVE = 0.2
 """Presence probability above which a preset is found under a family that isn't its label: a doubtful
@@ -31,6 +33,7 @@ class Listing:
         label_source: "field", "name", "folder", "sound", or "" with no family.
         families: every family under which it is found, in the encoder's order.
         status: "ready", "pending" (not rendered or embedded yet) or "failed".
+        descriptors: words for its sound, as in ``descriptors.WORDS``.
     """
 
     number: int
@@ -48,6 +51,36 @@ class Listing:
     author: str = ""
     comment: str = ""
     tags: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Its family with where that comes from, such as ``"bass (name)"``; "" before anything says one."""
+        return f"{self.family} ({self.label_source})" if self.family else ""
+
+    @property
+    def note(self) -> str:
+        """Its family with where that comes from, and what it sounds like, in a line."""
+        return " · ".join(filter(None, (self.label, ", ".join(self.descriptors))))
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``library show --json`` prints it."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "synth": self.synth,
+            "bank": self.bank,
+            "file": str(self.file),
+            "slot": self.slot,
+            "family": self.family,
+            "label_source": self.label_source,
+            "families": list(self.families),
+            "tags": list(self.tags),
+            "descriptors": list(self.descriptors),
+            "author": self.author,
+            "comment": self.comment,
+            "status": self.status,
+        }
 
     def preset(self, state: State) -> Preset:
         """The preset, with its state."""
@@ -103,11 +136,13 @@ def listed(
     states: dict[str, StateRow],
     presence: dict[str, Floats],
     families: Sequence[str],
+    descriptors: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> tuple[Listing, ...]:
     """Put together what the rows and the encoder say.
 
     Args:
         presence: (F,) probabilities of each embedded state.
+        descriptors: words for the sound of each state that has some.
     """
     labels: dict[str, set[str]] = {}
     for row in rows:
@@ -118,11 +153,18 @@ def listed(
         if state in labels
     }
     sounds_like = {state: most_like(presence[state].tolist(), families) for state in found}
-    return tuple(_listing(row, states[row.state], found.get(row.state, ()), sounds_like) for row in rows)
+    return tuple(
+        _listing(row, states[row.state], found.get(row.state, ()), sounds_like, descriptors.get(row.state, ()))
+        for row in rows
+    )
 
 
 def _listing(
-    row: ListingRow, state: StateRow, families: tuple[str, ...], sounds_like: dict[str, str]
+    row: ListingRow,
+    state: StateRow,
+    families: tuple[str, ...],
+    sounds_like: dict[str, str],
+    descriptors: tuple[str, ...],
 ) -> Listing:
     guess = sounds_like.get(row.state, "")
     return Listing(
@@ -141,6 +183,7 @@ def _listing(
         row.author,
         row.comment,
         row.tags,
+        descriptors,
     )
 
 

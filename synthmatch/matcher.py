@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.embedding import TIMBRE
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library import Library
+from synthmatch.listing import Listing
 from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Query:
         start, end: the passage to listen to, in seconds; to the clip's end if ``end`` is None.
         families: the families asked for; those that are heard, if none is named.
         name: what messages and JSON call it: a path.
+        choice: the presets among which matches are looked for.
     """
 
     clip: Clip
@@ -52,6 +55,7 @@ class Query:
     end: float | None = None
     families: tuple[str, ...] = ()
     name: str = "the clip"
+    choice: Choice = EVERYTHING
 
     def passage(self) -> Clip:
         """The part to listen to.
@@ -136,6 +140,7 @@ class Matcher:
         single: bool = False,
         start: float | None = None,
         end: float | None = None,
+        choice: Choice | None = None,
     ) -> MatchResult:
         """Find the closest presets per family.
 
@@ -146,13 +151,18 @@ class Matcher:
                 least ``PRESENT``), and always the most probable one.
             single: the sound is one instrument alone. Without families it is compared with all presets
                 by timbre, and the result has one entry, "any".
-            start, end: the passage to listen to, in seconds; these two and ``families`` override a query's.
+            start, end: the passage to listen to, in seconds.
+            choice: the presets among which matches are looked for; like ``families``, ``start`` and ``end`` it
+                overrides a query's.
 
         Raises:
             AudioError: the file can't be read, or the passage is too short or silent.
             InputError: an unknown family, ``k`` below 1, or a passage outside the clip.
+            LibraryError: no preset fits the choice.
         """
         query = _query(song, families, start, end)
+        if choice is not None:
+            query = replace(query, choice=choice)
         self.check(query, k)
         return self.result(query, tuple(self.find(query, self.hear(query), k, single)))
 
@@ -161,6 +171,7 @@ class Matcher:
 
         Raises:
             InputError: an unknown family, or ``k`` below 1.
+            LibraryError: no preset fits the choice.
         """
         if k < 1:
             raise InputError(f"{k} matches can't be shown; ask for at least 1.")
@@ -168,16 +179,24 @@ class Matcher:
         unknown = [family for family in query.families if family not in known]
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
+        if query.choice and not self.library.listings.chosen(query.choice):
+            remedy = "`synthmatch library show` shows what there is"
+            if query.choice.tags and self.library.rows.unmeasured():
+                remedy = "not all of its sounds are described yet: run `synthmatch library update`"
+            raise LibraryError(f"The library {self.library.path} holds no preset that fits ({query.choice}); {remedy}.")
 
     def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
-        """The closest presets, a family at a time, the most present one first; arguments as for :meth:`match`."""
+        """The closest presets that the query's choice takes, a family at a time, the most present one first;
+        arguments as for :meth:`match`."""
         if single and not query.families:
-            yield self._nearest(ANY, 1.0, TIMBRE, heard.timbre, k, heard.when(query, -1))
+            found = self.library.search(TIMBRE, heard.timbre, k, choice=query.choice)
+            yield _ranked(ANY, 1.0, found, heard.when(query, -1))
             return
         places = [heard.families.index(family) for family in dict.fromkeys(query.families or heard.present)]
         for place in sorted(places, key=lambda place: -heard.presence[place]):
-            family, chance = heard.families[place], float(heard.presence[place])
-            yield self._nearest(family, chance, family, heard.vectors[place], k, heard.when(query, place))
+            family = heard.families[place]
+            found = self.library.search(family, heard.vectors[place], k, choice=query.choice)
+            yield _ranked(family, float(heard.presence[place]), found, heard.when(query, place))
 
     def result(self, query: Query, found: tuple[FamilyMatches, ...]) -> MatchResult:
         """What was found for a query, as one value."""
@@ -201,13 +220,6 @@ class Matcher:
             The result with ``files`` filled in.
         """
         return export(self.library, result, Path(out), more)
-
-    def _nearest(
-        self, key: str, presence: float, space: str, vector: Floats, k: int, surest: tuple[float, float]
-    ) -> FamilyMatches:
-        found = self.library.search(space, vector, k)
-        matches = tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
-        return FamilyMatches(key, presence, matches, surest)
 
     def hear(self, query: Query, progress: Callable[[int, int], None] | None = None) -> Heard:
         """Listen to a query's passage.
@@ -301,3 +313,10 @@ def _query(
     if start is not None:
         query = replace(query, start=start)
     return query if end is None else replace(query, end=end)
+
+
+def _ranked(
+    family: str, presence: float, found: Sequence[tuple[Listing, float]], surest: tuple[float, float]
+) -> FamilyMatches:
+    matches = tuple(Match(rank, score, listing) for rank, (listing, score) in enumerate(found, 1))
+    return FamilyMatches(family, presence, matches, surest)

@@ -70,7 +70,8 @@ def _section(library: Library, found: FamilyMatches, auditions: Auditions | None
 def _card(library: Library, match: Match, family: str, auditions: Auditions | None) -> MatchCard:
     preset = match.preset
     file = match.files[0] if match.files else preset.file
-    sound, note = _sound(library, match, family, auditions)
+    sound, remark = _sound(library, match, family, auditions)
+    note = " · ".join(filter(None, (preset.note, remark)))
     card = PresetCard(preset.name, preset.synth, preset.bank, sound, str(file), note)
     return MatchCard(match.rank, match.score, card)
 

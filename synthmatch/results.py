@@ -49,6 +49,9 @@ class Match:
             "synth": self.preset.synth,
             "bank": self.preset.bank,
             "family": self.preset.family,
+            "label_source": self.preset.label_source,
+            "tags": list(self.preset.tags),
+            "descriptors": list(self.preset.descriptors),
             "files": [str(file) for file in self.files],
         }
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Protocol
 
 from synthmatch import census
 from synthmatch.audio import Clip
+from synthmatch.census import Heard
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
-from synthmatch.soundprint import DEPTH_DB, Print, sound_print
+from synthmatch.soundprint import DEPTH_DB, NEAR_DB, Print, distances, sound_print
 from synthmatch.store import FAILED, RENDERED
 from synthmatch.trust import FailedPreset, Named, Repeats, TrustReport
 
@@ -28,11 +30,11 @@ class Progress(Protocol):
 
 def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
     """Those listings of some states that can't be used."""
-    rows = library.rows.states()
+    rows = library.rows.states_of(states)
     return tuple(
         FailedPreset(row.id, each.name, row.synth, each.bank, row.failure, row.reason)
-        for each in library.rows.listings()
-        if each.state in states and (row := rows[each.state]).status == FAILED
+        for each in library.rows.listings_of(states)
+        if (row := rows[each.state]).status == FAILED
     )
 
 
@@ -45,7 +47,7 @@ def repeat(library: Library, bank: PresetBank, pool: Pool, progress: Progress | 
         by_bank.setdefault((preset.synth, preset.bank), set()).add(preset.id)
     sampled = {state.id for states in census.sample(bank).values() for state in states}
     _render_again(library, sampled, pool, progress)
-    spreads = library.rows.spreads()
+    spreads = library.rows.spreads_of(sampled)
     unsteady = [states for states in by_bank.values() if any(spreads.get(state) for state in states & sampled)]
     _render_again(library, set().union(*unsteady), pool, progress)
 
@@ -63,9 +65,9 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
         without: from :func:`without_presets`.
     """
     states = {preset.id for preset in bank}
-    heard = library.rows.all_heard()
-    same, near = census.group(heard)
-    names = _names(library, bank)
+    heard = library.rows.heard_of(states)
+    same, near = census.group(_alike(library, heard))
+    names = _names(library, bank, {state for group in (*same, *near) for state in group})
     return TrustReport(
         len(bank),
         len(states),
@@ -79,12 +81,10 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
 
 
 def _render_again(library: Library, states: Collection[str], pool: Pool, progress: Progress | None) -> None:
-    rows, spreads = library.rows.states(), library.rows.spreads()
-    known = library.rows.all_heard()
+    rows, spreads = library.rows.states_of(states), library.rows.spreads_of(states)
+    known = library.rows.heard_of(states)
     waiting = [
-        state
-        for state in sorted(states)
-        if state in known and state not in spreads and rows[state].status == RENDERED
+        state for state in sorted(states) if state in known and state not in spreads and rows[state].status == RENDERED
     ]
     jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in waiting)
     for done, result in enumerate(pool.render(jobs), 1):
@@ -103,7 +103,7 @@ def _tolerance(stored: Sequence[Clip]) -> float:
 
 
 def _repeats(library: Library, bank: PresetBank) -> tuple[Repeats, ...]:
-    spreads = library.rows.spreads()
+    spreads = library.rows.spreads_of({preset.id for preset in bank})
     found: dict[tuple[str, str], dict[str, float]] = {}
     for preset in bank:
         if preset.id in spreads:
@@ -111,12 +111,24 @@ def _repeats(library: Library, bank: PresetBank) -> tuple[Repeats, ...]:
     return tuple(census.bank_repeats(*key, list(each.values())) for key, each in sorted(found.items()))
 
 
-def _names(library: Library, bank: Iterable[Preset]) -> dict[str, Named]:
-    """How a report names each state: as in the bank, or as the library lists it first."""
+def _alike(library: Library, heard: Mapping[str, Heard]) -> dict[str, Heard]:
+    """The sounds of a bank, and those of the library that are the same or nearly the same as one of them."""
+    found = dict(heard)
+    for each in heard.values():
+        others = {state: other for state, other in library.rows.heard_like(each).items() if state not in found}
+        apart = distances(each.print, [other.print for other in others.values()])
+        for (state, other), far in zip(others.items(), apart.tolist(), strict=True):
+            if far <= NEAR_DB or other.digest == each.digest:
+                found[state] = other
+    return found
+
+
+def _names(library: Library, bank: Iterable[Preset], others: AbstractSet[str]) -> dict[str, Named]:
+    """How a report names the states of a bank and some others: as in the bank, or as the library lists them first."""
     names: dict[str, Named] = {}
     for preset in bank:
         names.setdefault(preset.id, Named(preset.id, preset.name, preset.synth, preset.bank))
-    for listing in library.presets():
+    for listing in library.listings.among(others - names.keys()):
         names.setdefault(listing.id, Named(listing.id, listing.name, listing.synth, listing.bank))
     return names
 

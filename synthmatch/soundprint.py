@@ -6,7 +6,9 @@ takes about a kilobyte, so a library keeps one for every sound.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +32,7 @@ _SLOT = 0.2  # seconds
 _WINDOW = 0.1  # seconds; two overlap in each slot's half
 _QUIET = 1e-7  # power, some 70 dB below a full-scale sine: a preset that never passes it is silent throughout
 _POOLED = 12  # cells of a print's rough copy
+_CELL = 2 * NEAR_DB / STEP_DB * 1.001  # steps; a little wider than need be, for rounding
 
 
 def sound_print(clips: Sequence[Clip]) -> Print:
@@ -58,6 +61,18 @@ def distance(first: Print, second: Print) -> float:
     heard = int(np.count_nonzero(np.maximum(first, second)))
     apart = np.abs(first.astype(np.int16) - second.astype(np.int16)).sum()
     return float(apart) * STEP_DB / max(1, heard)
+
+
+def distances(first: Print, others: Sequence[Print]) -> npt.NDArray[np.float64]:
+    """(n,) distances of one print to n others; see :func:`distance`."""
+    apart = np.full(len(others), np.inf)
+    same = [place for place, other in enumerate(others) if len(other) == len(first)]
+    if same:
+        table = np.stack([others[place] for place in same])
+        heard = np.count_nonzero(np.maximum(table, first), axis=1)
+        steps = np.maximum(table, first) - np.minimum(table, first)  # unsigned: the larger first
+        apart[same] = steps.sum(axis=1, dtype=np.int64) * STEP_DB / np.maximum(1, heard)
+    return apart
 
 
 def sound_distance(first: Sequence[Clip], second: Sequence[Clip]) -> float:
@@ -90,6 +105,46 @@ def near_pairs(prints: Sequence[Print], limit: float = NEAR_DB) -> Iterator[tupl
             apart = distance(table[row], table[other])
             if apart <= limit:
                 yield min(row, other), max(row, other), apart
+
+
+def cell(print_: Print) -> str:
+    """Where a print lies: the cell of a grid over a few of its means, so that near prints are found by name.
+
+    Two prints at most ``NEAR_DB`` apart lie in cells of :func:`near_cells` of each other.
+    """
+    return _cell_name(len(print_), np.floor(_contrasts(print_) / _CELL))
+
+
+def near_cells(print_: Print) -> list[str]:
+    """The cells in which prints at most ``NEAR_DB`` from this one lie: at most two a contrast.
+
+    Cells differ by no more, in the mean and with whatever signs, than their absolute differences in the mean; and a
+    grid's cells are twice as wide as that.
+    """
+    place, reach = _contrasts(print_), _CELL / 2
+    sides = [{math.floor((each - reach) / _CELL), math.floor((each + reach) / _CELL)} for each in place.tolist()]
+    return [_cell_name(len(print_), corner) for corner in itertools.product(*sides)]
+
+
+def _cell_name(length: int, corner: Iterable[float]) -> str:
+    return ".".join(str(int(each)) for each in (length, *corner))
+
+
+def _contrasts(print_: Print) -> npt.NDArray[np.float64]:
+    """Means of a print's cells with different signs."""
+    means: npt.NDArray[np.float64] = _signs(len(print_)) @ print_.astype(np.float64) / max(1, len(print_))
+    return means
+
+
+@lru_cache(maxsize=8)
+def _signs(length: int) -> npt.NDArray[np.float64]:
+    """(5, length): all cells; high against low bands, middle against outer bands, later against earlier halves of
+    notes, higher against lower notes (they are played in this order)."""
+    places = np.arange(length)
+    band, slot = places % _BANDS, places // _BANDS
+    middle = np.abs(band - _BANDS / 2 + 0.5) < _BANDS / 4
+    halves = (band >= _BANDS // 2, middle, slot % 10 >= 5, places >= length * 2 / 5)
+    return np.stack([np.ones(length), *(np.where(half, 1.0, -1.0) for half in halves)])
 
 
 def _rough(table: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -2,23 +2,26 @@
 
 SQLite in WAL mode: a process that is killed loses nothing that was committed, and others may read
 meanwhile. This is the truth of a library; sounds, vectors and indexes without a row here don't count.
+
+Whatever changes a state or its listings marks the state as unsettled, in the same transaction or before: vectors are
+brought in line with those alone, and a run that was killed in between is caught up by the next one.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from synthmatch.census import Heard
+from synthmatch.descriptors import VERSION
 from synthmatch.errors import LibraryError
 from synthmatch.presets.preset import Preset
+from synthmatch.schema import prepare
+from synthmatch.soundrows import SoundRows
 
 PENDING = "pending"
 """Status of a state that is listed but not rendered yet."""
@@ -26,47 +29,6 @@ RENDERED = "rendered"
 """Status of a state whose sound is stored."""
 FAILED = "failed"
 """Status of a state that made no usable sound."""
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS states (
-    id TEXT PRIMARY KEY,
-    synth TEXT NOT NULL,
-    status TEXT NOT NULL DEFAULT 'pending',
-    failure TEXT NOT NULL DEFAULT '',      -- a value of renderers.renderer.Failure
-    reason TEXT NOT NULL DEFAULT '',
-    renderer TEXT NOT NULL DEFAULT '',     -- fingerprint of what rendered it, or failed to
-    gains TEXT NOT NULL DEFAULT '[]',      -- what each note's stored samples are multiplied by, as JSON
-    bounds TEXT NOT NULL DEFAULT '[]',     -- frame at which each note ends, as JSON
-    bytes INTEGER NOT NULL DEFAULT 0       -- of the sound file
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS listings (
-    number INTEGER PRIMARY KEY,
-    state TEXT NOT NULL REFERENCES states(id),
-    name TEXT NOT NULL,
-    bank TEXT NOT NULL,
-    file TEXT NOT NULL,
-    slot INTEGER NOT NULL,
-    family TEXT NOT NULL,
-    label_source TEXT NOT NULL,
-    category TEXT NOT NULL,
-    author TEXT NOT NULL,
-    comment TEXT NOT NULL,
-    tags TEXT NOT NULL,                    -- JSON
-    UNIQUE (file, slot)
-);
-CREATE INDEX IF NOT EXISTS listings_by_state ON listings(state);
-CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared by (soundprint.py, trust.py)
-    state TEXT PRIMARY KEY,
-    print BLOB NOT NULL,
-    digest TEXT NOT NULL,
-    spread REAL                            -- dB between two renders; NULL if it was rendered once
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS rates (
-    synth TEXT PRIMARY KEY,
-    states INTEGER NOT NULL,
-    seconds REAL NOT NULL
-) WITHOUT ROWID;
-"""
 
 _STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
 _LISTING = "number, state, name, bank, file, slot, family, label_source, category, author, comment, tags"
@@ -118,7 +80,7 @@ class ListingRow:
     tags: tuple[str, ...]
 
 
-class Rows:
+class Rows(SoundRows):
     """The SQLite file of a library. Belongs to the thread that opened it.
 
     Raises:
@@ -127,10 +89,11 @@ class Rows:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+        super().__init__(sqlite3.connect(path, isolation_level=None, timeout=30))
         try:
             # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
-            self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;" + _SCHEMA)
+            self._connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+            prepare(self._connection)
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise LibraryError(
@@ -152,51 +115,44 @@ class Rows:
             raise
         self._connection.execute("COMMIT")
 
-    def put(self, presets: Iterable[Preset]) -> None:
-        """List presets; what stood in the same slot of the same file before is replaced."""
+    def put(self, presets: Iterable[Preset]) -> set[str]:
+        """List presets; what stood in the same slot of the same file before is replaced.
+
+        Returns:
+            The states that a replaced listing was of.
+        """
+        replaced: set[str] = set()
         for preset in presets:
-            self._connection.execute(
-                "INSERT OR IGNORE INTO states (id, synth) VALUES (?, ?)", (preset.id, preset.synth)
+            file = str(preset.file.absolute())  # bass.xiz in one folder isn't bass.xiz in another
+            before = self._connection.execute(
+                "SELECT state FROM listings WHERE file = ? AND slot = ? AND state != ?", (file, preset.slot, preset.id)
             )
+            replaced |= {str(state) for (state,) in before}
+            self._connection.execute("INSERT OR IGNORE INTO states (id, synth) VALUES (?,?)", (preset.id, preset.synth))
             self._connection.execute(
                 _UPSERT,
                 (
-                    # Absolute: bass.xiz in one folder isn't bass.xiz in another.
-                    *(preset.id, preset.name, preset.bank, str(preset.file.absolute()), preset.slot, preset.family),
+                    *(preset.id, preset.name, preset.bank, file, preset.slot, preset.family),
                     *(preset.label_source, preset.category, preset.author, preset.comment),
                     json.dumps(preset.tags),
                 ),
             )
+            self.unsettle([preset.id])
+        self.unsettle(replaced)
+        return replaced
 
     def rendered(self, state: str, renderer: str, sound: StoredSound) -> None:
         """Note that a state's sound is stored."""
+        self.unsettle([state])
         self._connection.execute(
             "UPDATE states SET status = ?, failure = '', reason = '', renderer = ?, gains = ?, bounds = ?,"
             " bytes = ? WHERE id = ?",
             (RENDERED, renderer, json.dumps(sound.gains), json.dumps(sound.bounds), sound.bytes, state),
         )
 
-    def heard(self, state: str, heard: Heard) -> None:
-        """Keep what a state's sound is compared by."""
-        self._connection.execute(
-            "INSERT OR REPLACE INTO heard VALUES (?, ?, ?, NULL)", (state, heard.print.tobytes(), heard.digest)
-        )
-
-    def repeated(self, state: str, spread: float) -> None:
-        """Note how far apart two renders of a state are, in dB."""
-        self._connection.execute("UPDATE heard SET spread = ? WHERE state = ?", (spread, state))
-
-    def all_heard(self) -> dict[str, Heard]:
-        """What each state's sound is compared by."""
-        rows = self._connection.execute("SELECT state, print, digest FROM heard ORDER BY state")
-        return {state: Heard(np.frombuffer(cells, np.uint8), digest) for state, cells, digest in rows}
-
-    def spreads(self) -> dict[str, float]:
-        """How far apart two renders of a state are, in dB, for those that were rendered twice."""
-        return dict(self._connection.execute("SELECT state, spread FROM heard WHERE spread IS NOT NULL"))
-
     def failed(self, state: str, renderer: str, failure: str, reason: str) -> None:
         """Note why a state made no usable sound."""
+        self.unsettle([state])
         self._connection.execute(
             "UPDATE states SET status = ?, failure = ?, reason = ?, renderer = ? WHERE id = ?",
             (FAILED, failure, reason, renderer, state),
@@ -205,34 +161,83 @@ class Rows:
     def forget_sound(self, states: Iterable[str]) -> None:
         """Make states pending again, since their sound is lost or damaged."""
         states = list(states)
-        self._connection.executemany("DELETE FROM heard WHERE state = ?", [(state,) for state in states])
+        self.unsettle(states)
+        self._forget(states)
         self._connection.executemany(
             "UPDATE states SET status = ?, failure = '', reason = '', gains = '[]', bounds = '[]', bytes = 0"
             " WHERE id = ?",
             [(PENDING, state) for state in states],
         )
 
-    def drop(self, *, bank: str | None = None, synth: str | None = None) -> int:
-        """Drop the listings of a bank, of a synth, or of a synth's bank; returns how many there were."""
-        count = self._connection.execute(
-            "DELETE FROM listings WHERE (? IS NULL OR bank = ?)"
-            " AND (? IS NULL OR state IN (SELECT id FROM states WHERE synth = ?))",
-            (bank, bank, synth, synth),
-        ).rowcount
-        return int(count)
+    def drop(self, *, bank: str | None = None, synth: str | None = None) -> tuple[int, set[str]]:
+        """Drop the listings of a bank, of a synth, or of a synth's bank.
 
-    def drop_unlisted(self) -> list[str]:
-        """Drop the states that nobody lists; returns their ids."""
-        unlisted = "FROM states WHERE id NOT IN (SELECT state FROM listings)"
-        ids = [str(row[0]) for row in self._connection.execute(f"SELECT id {unlisted} ORDER BY id")]
-        self._connection.execute(f"DELETE {unlisted}")
-        self._connection.execute("DELETE FROM heard WHERE state NOT IN (SELECT id FROM states)")
+        Returns:
+            How many there were, and of which states.
+        """
+        clauses = {"bank = ?": bank, "state IN (SELECT id FROM states WHERE synth = ?)": synth}
+        asked = {clause: value for clause, value in clauses.items() if value is not None}
+        where, values = f"FROM listings WHERE {' AND '.join(asked)}", tuple(asked.values())
+        states = [str(state) for (state,) in self._connection.execute(f"SELECT state {where}", values)]
+        self.unsettle(states)
+        self._connection.execute(f"DELETE {where}", values)
+        return len(states), set(states)
+
+    def drop_unlisted(self, states: Collection[str]) -> list[str]:
+        """Drop those of some states that nobody lists; returns their ids."""
+        query = "SELECT id FROM states WHERE NOT EXISTS (SELECT 1 FROM listings WHERE state = id) AND id"
+        ids = sorted(str(state) for (state,) in self._of(query, states))
+        self.unsettle(ids)
+        self._forget(ids)
+        self._connection.executemany("DELETE FROM states WHERE id = ?", [(state,) for state in ids])
         return ids
+
+    def unsettle(self, states: Iterable[str]) -> None:
+        """Mark states whose vectors may be out of line with their rows."""
+        self._connection.executemany("INSERT OR IGNORE INTO unsettled VALUES (?)", [(state,) for state in states])
+
+    def unsettled(self) -> list[str]:
+        """The states that are marked, some of which may not be there any more."""
+        return [str(state) for (state,) in self._connection.execute("SELECT state FROM unsettled ORDER BY state")]
+
+    def settled(self, states: Iterable[str]) -> None:
+        """Take marks away."""
+        with self.transaction():
+            self._connection.executemany("DELETE FROM unsettled WHERE state = ?", [(state,) for state in states])
 
     def states(self) -> dict[str, StateRow]:
         """Every state by id, sorted by id."""
         query = f"SELECT {_STATE} FROM states ORDER BY id"
         return {row[0]: _state(row) for row in self._connection.execute(query)}
+
+    def states_of(self, states: Collection[str]) -> dict[str, StateRow]:
+        """Some states by id; those that aren't there are left out."""
+        return {row[0]: _state(row) for row in self._of(f"SELECT {_STATE} FROM states WHERE id", states)}
+
+    def ids_with(self, *, status: str | None = None, synth: str | None = None) -> set[str]:
+        """The states with a status, and of a synth, if one is asked for."""
+        query = "SELECT id FROM states WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR synth = ?2)"
+        return {str(state) for (state,) in self._connection.execute(query, (status, synth))}
+
+    def unmeasured(self) -> list[str]:
+        """The states whose sound is stored and wasn't measured yet, or by an older version."""
+        measured = f"SELECT 1 FROM measures WHERE state = id AND version = {VERSION}"
+        query = f"SELECT id FROM states WHERE status = ? AND NOT EXISTS ({measured}) ORDER BY id"
+        return [str(state) for (state,) in self._connection.execute(query, (RENDERED,))]
+
+    def synths(self) -> list[str]:
+        """The synths that states are of."""
+        return [str(synth) for (synth,) in self._connection.execute("SELECT DISTINCT synth FROM states ORDER BY synth")]
+
+    def has_synth(self, synth: str) -> bool:
+        """Whether there is a state of a synth."""
+        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM states WHERE synth = ?)", (synth,))
+        return bool(found.fetchone()[0])
+
+    def sizes(self, synth: str, at_most: int) -> list[int]:
+        """Bytes of some sounds of a synth."""
+        query = "SELECT bytes FROM states WHERE synth = ? AND status = ? LIMIT ?"
+        return [int(size) for (size,) in self._connection.execute(query, (synth, RENDERED, at_most))]
 
     def state(self, state: str) -> StateRow:
         """One state.
@@ -247,8 +252,17 @@ class Rows:
 
     def listings(self) -> list[ListingRow]:
         """Every listing, in the order in which they came."""
-        query = f"SELECT {_LISTING} FROM listings ORDER BY number"
-        return [ListingRow(*(*row[:-1], tuple(json.loads(row[-1])))) for row in self._connection.execute(query)]
+        return list(map(_listing, self._connection.execute(f"SELECT {_LISTING} FROM listings ORDER BY number")))
+
+    def names(self) -> list[tuple[str, str, str, str]]:
+        """State, name, bank and label of every listing whose sound is stored, sorted."""
+        query = "SELECT state, name, bank, family FROM listings JOIN states ON id = state WHERE status = ?"
+        return sorted(self._connection.execute(query, (RENDERED,)))
+
+    def listings_of(self, states: Collection[str]) -> list[ListingRow]:
+        """The listings of some states, in the order in which they came."""
+        rows = map(_listing, self._of(f"SELECT {_LISTING} FROM listings WHERE state", states))
+        return sorted(rows, key=lambda row: row.number)
 
     def add_time(self, synth: str, states: int, seconds: float) -> None:
         """Add to what estimates are refined by: ``states`` took ``seconds`` of wall time."""
@@ -261,6 +275,10 @@ class Rows:
     def rates(self) -> dict[str, tuple[int, float]]:
         """States rendered and seconds taken, per synth."""
         return {row[0]: (row[1], row[2]) for row in self._connection.execute("SELECT * FROM rates")}
+
+
+def _listing(row: Sequence[Any]) -> ListingRow:
+    return ListingRow(*(*row[:-1], tuple(json.loads(row[-1]))))
 
 
 def _state(row: Sequence[Any]) -> StateRow:

@@ -11,6 +11,7 @@ import synthmatch
 
 SURFACE = [
     "Clip",
+    "Effort",
     "Encoder",
     "Library",
     "Match",
@@ -20,9 +21,11 @@ SURFACE = [
     "Preset",
     "PresetBank",
     "Query",
+    "Refinement",
     "State",
     "SynthmatchError",
     "__version__",
+    "refine",
 ]
 
 

@@ -11,8 +11,8 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from synthmatch.presets.formats.zyn import SYNTH
+from synthmatch.presets.knobs import MOVED, REACH
 from synthmatch.presets.preset import State
-from synthmatch.training.knobs import MOVED, REACH
 
 _LARGEST = 127
 

@@ -18,11 +18,11 @@ from synthmatch.files import content_hash
 from synthmatch.presets import faustsynth
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.presets.formats import amsynth, zyn
+from synthmatch.presets.knobs import panel_of
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderResult
 from synthmatch.renderers.synths import can_switch_effects_off
 from synthmatch.training import instruments
-from synthmatch.training.knobs import panel_of
 from synthmatch.training.nearness import Neighbourhood, distance, print_of, recorded_print
 from synthmatch.training.notebank import NoteBank
 from synthmatch.training.shards import append_journal, read_journal

@@ -94,6 +94,20 @@ def timeout_option(command: _Function) -> _Function:
     )(command)
 
 
+def choice_options(command: _Function) -> _Function:
+    """``--synth``, ``--bank``, ``--tag`` and ``--word``, handed over as ``synths``, ``banks``, ``tags`` and ``words``:
+    the fields of :class:`synthmatch.choice.Choice`."""
+    rows = (
+        ("--word", "words", "WORD", "Only presets with WORD in their name; given again, with both."),
+        ("--tag", "tags", "TAG", "Only presets that sound so (bright, slow-attack, ...) or have that tag; repeatable."),
+        ("--bank", "banks", "BANK", "Only presets of that bank; given again, of either."),
+        ("--synth", "synths", "SYNTH", "Only presets of that synth; given again, of either."),
+    )
+    for flag, name, metavar, text in rows:
+        command = click.option(flag, name, multiple=True, metavar=metavar, help=text)(command)
+    return command
+
+
 def json_option(command: _Function) -> _Function:
     """``--json``, handed over as ``as_json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")(command)

@@ -12,6 +12,7 @@ import click
 from synthmatch.commands.framework import (
     Group,
     Progress,
+    choice_options,
     json_option,
     library_option,
     model_option,
@@ -22,6 +23,7 @@ from synthmatch.commands.framework import (
     timeout_option,
     workers_option,
 )
+from synthmatch.presets.families import FAMILY_KEYS
 
 if TYPE_CHECKING:
     from synthmatch.encoder import Encoder
@@ -87,22 +89,46 @@ def list_(library_path: Path | None) -> None:
 
 
 @library_group.command()
-@click.argument("name")
+@click.argument("name", required=False)
+@choice_options
+@click.option("--family", "families", type=click.Choice(FAMILY_KEYS), multiple=True, help="Only presets labelled so.")
+@json_option
 @library_option
-def show(name: str, library_path: Path | None) -> None:
-    """Show the presets of a bank or a synth, or the preset with an id.
+def show(
+    name: str | None,
+    synths: tuple[str, ...],
+    banks: tuple[str, ...],
+    tags: tuple[str, ...],
+    words: tuple[str, ...],
+    families: tuple[str, ...],
+    as_json: bool,
+    library_path: Path | None,
+) -> None:
+    """Show the presets of a bank or a synth, the preset with an id, or those that the options choose.
 
-    Each stands with the families under which it is found; those that can't be used, with the reason; those that never
-    sound the same twice, with how far apart.
+    Each stands with its family and what says so (the bank's field, its name, its folder, or its sound), the families
+    under which it is found, and what it sounds like; those that can't be used, with the reason; those that never sound
+    the same twice, with how far apart.
     """
+    from synthmatch.choice import Choice
     from synthmatch.library import Library
 
+    choice = Choice(synths, banks, families, tags, words)
+    if name is None and not choice:
+        raise click.UsageError("Name a bank, a synth or a preset's id, or choose with --family, --tag or --word.")
     with Library.open(library_path) as opened:
-        found = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
+        found = opened.presets(choice=choice)
+        if name is not None:
+            of = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
+            found = tuple(each for each in of if choice.takes(each))
         remarks = {each.id: each.reason for each in opened.failures()}
         unsteady = {state: apart for state, apart in opened.spreads().items() if apart}
         remarks |= {state: f"{apart:.1f} dB apart when rendered twice" for state, apart in unsteady.items()}
-        headings = ("id", "name", "synth", "bank", "family", "found under", "file", "status")
+        if as_json:
+            rows = [each.to_json() | {"remark": remarks.get(each.id, "")} for each in found]
+            click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+            return
+        headings = ("id", "name", "synth", "bank", "family", "found under", "sounds", "file", "status")
         click.echo(table(headings, [_row(each, remarks.get(each.id, "")) for each in found]))
 
 
@@ -117,9 +143,10 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
     from synthmatch.library import Library
 
     with Library.open(library_path) as opened:
-        held = {each.synth for each in opened.banks()}  # perhaps of a synth that isn't known any more
         for name in names:
-            count = opened.remove(synth=name) if name in held else opened.remove(bank=name)
+            # Perhaps of a synth that isn't known any more: what the library holds decides.
+            held = opened.rows.has_synth(name)
+            count = opened.remove(synth=name) if held else opened.remove(bank=name)
             click.echo(f"{name}: {count} presets removed.")
 
 
@@ -127,11 +154,11 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
 @library_option
 @model_option
 def update(library_path: Path | None, model: Path | None) -> None:
-    """Embed the stored sound again for another encoder, without rendering."""
+    """Embed the stored sound again for another encoder, without rendering, and describe what isn't described yet."""
     from synthmatch.library import Library
 
     encoder = load_encoder(model)
-    with Library.open(library_path) as opened, Progress("embedding", "preset") as progress:
+    with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
         count = opened.update(encoder, progress)
     click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
 
@@ -194,6 +221,6 @@ def load_encoder(model: Path | None) -> Encoder:
 
 def _row(listing: Listing, remark: str) -> tuple[str, ...]:
     status = f"{listing.status}: {remark}" if remark else listing.status
-    family = f"{listing.family} ({listing.label_source})" if listing.family else ""
-    found = ", ".join(listing.families)
-    return listing.id, listing.name, listing.synth, listing.bank, family, found, str(listing.file), status
+    found, sounds = ", ".join(listing.families), ", ".join(listing.descriptors)
+    file = str(listing.file)
+    return listing.id, listing.name, listing.synth, listing.bank, listing.label, found, sounds, file, status

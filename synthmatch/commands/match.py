@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, json_option, library_option, model_option, say, table
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    choice_options,
+    json_option,
+    library_option,
+    model_option,
+    say,
+    table,
+)
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
     from synthmatch.parts import Score
     from synthmatch.results import FamilyMatches, MatchResult
+
+_WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
 
 
 @click.command(cls=Command)
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="A part to look for, whether it's heard or not; repeatable. By default those that are heard.",
 )
+@choice_options
 @click.option("--single", is_flag=True, help="SONG is one instrument alone.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write each preset's files into a folder of its own."
@@ -67,6 +79,10 @@ def match(
     start: float,
     end: float | None,
     families: tuple[str, ...],
+    synths: tuple[str, ...],
+    banks: tuple[str, ...],
+    tags: tuple[str, ...],
+    words: tuple[str, ...],
     single: bool,
     out: Path | None,
     as_json: bool,
@@ -84,6 +100,7 @@ def match(
     SONG is a WAV, FLAC, MP3 or OGG file of any length.
     """
     from synthmatch import audio
+    from synthmatch.choice import Choice
     from synthmatch.commands.library import load_encoder
     from synthmatch.library import Library
     from synthmatch.matcher import Matcher, Query
@@ -93,7 +110,8 @@ def match(
     playing = report is not None or previews is not None or first is not None
     if midi is not None and not playing:
         raise click.UsageError("--midi is what presets play with --report, --previews or --rerank; add one of them.")
-    query = Query(audio.read(song), start, end, families, str(song))  # first of all: a library takes its time
+    choice = Choice(synths, banks, (), tags, words)
+    query = Query(audio.read(song), start, end, families, str(song), choice)  # first of all: a library takes its time
     score = _score(midi, chosen, midi_start)
     with Library.open(library_path) as library:
         matcher = Matcher(library, load_encoder(model))
@@ -103,8 +121,6 @@ def match(
 
             with Progress("rendering phrases", "preset") as progress:
                 result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
-            for reason in (*auditions.silences, *auditions.failures):
-                say(reason)
         else:
             result = matcher.match(query, count, single=single)
         if out is not None:
@@ -117,6 +133,8 @@ def match(
         click.echo(json.dumps(result.to_json(), indent=1))
     else:
         _print_tables(result)
+    for reason in (*auditions.silences, *auditions.failures) if auditions else ():
+        say(reason)
     for path in (out, report):
         if path is not None:
             say(f"written: {path}")
@@ -141,7 +159,7 @@ def _print_tables(result: MatchResult) -> None:
     click.echo(f"{result.path}, {result.start:.1f} to {result.end:.1f} s")
     for found in result:
         click.echo(f"\n{_heading(found)}")
-        click.echo(matches_table(found) if found.matches else "  The library holds no preset of this family.")
+        click.echo(matches_table(found) if found.matches else "  The library holds no such preset of this family.")
 
 
 def _heading(found: FamilyMatches) -> str:
@@ -153,7 +171,8 @@ def _heading(found: FamilyMatches) -> str:
 
 
 def matches_table(found: FamilyMatches) -> str:
-    """One family's matches; the file is the exported one, or else the bank's."""
+    """One family's matches, in columns that a terminal has room for; JSON and the page tell more. The last one is the
+    folder that was exported, or else the bank's file."""
     from synthmatch.cards import describe
 
     rows = [
@@ -163,8 +182,10 @@ def matches_table(found: FamilyMatches) -> str:
             each.preset.name,
             each.preset.synth,
             each.preset.bank,
-            each.files[0] if each.files else each.preset.file,
+            ", ".join(each.preset.descriptors[:_WORDS]),
+            each.files[0].parent if each.files else each.preset.file,
         )
         for each in found
     ]
-    return table(("#", "score", "preset", "synth", "bank", "file"), rows, indent="  ")
+    place = "folder" if any(each.files for each in found) else "file"
+    return table(("#", "score", "preset", "synth", "bank", "sounds", place), rows, indent="  ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from synthmatch._version import __version__
+from synthmatch.descriptors import WORDS
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.results import ANY
 from synthmatch.web.limits import Limits
@@ -128,7 +129,11 @@ def _list(items: Schema) -> Schema:
 def _schemas() -> Schema:
     text, number, whole = {"type": "string"}, {"type": "number"}, {"type": "integer"}
     chance = {"type": "number", "minimum": 0, "maximum": 1}
-    match = _object(rank=whole, score=number, id=text, name=text, synth=text, bank=text, family=text, files=_list(text))
+    label = {"enum": ["field", "name", "folder", "sound", ""], "description": "What says which family it is."}
+    described = {"label_source": label, "tags": _list(text), "descriptors": _list({"enum": list(WORDS)})}
+    match = _object(
+        rank=whole, score=number, id=text, name=text, synth=text, bank=text, family=text, **described, files=_list(text)
+    )
     preset = _object(id=text, name=text, synth=text, bank=text, failure=text, reason=text)
     bank = _object(synth=text, bank=text, presets=whole, ready=whole, pending=whole, failed=whole)
     point = _object(id=text, name=text, synth=text, bank=text, family=text, x=number, y=number, group=whole)

@@ -44,6 +44,7 @@ API = {
     "synth remove": "synthmatch.adoption.dismiss",
     "render": "synthmatch.batch.render_bank",
     "match": "synthmatch.matcher.Matcher.match",
+    "refine": "synthmatch.refinement.refine",
     "serve": "synthmatch.web.serve.serve",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
@@ -159,7 +160,7 @@ def test_update_and_verify(place: Any, run: Callable[..., Any]) -> None:
     done = run("library", "update", "--model", place.other_model)
     assert done.status == 0
     assert done.out.startswith("8 sounds embedded")
-    assert done.err.splitlines()[-1] == "embedding: 8 of 8 presets"
+    assert done.err.splitlines()[-1] == "updating: 8 of 8 presets"
 
 
 def test_doctor_names_what_is_there(place: Any, run: Callable[..., Any]) -> None:
@@ -252,7 +253,7 @@ def test_progress_is_a_bar_on_a_terminal(place: Any) -> None:
             break
     os.close(ours)
     assert done.returncode == 0
-    assert b"embedding: 100%|" in shown
+    assert b"updating: 100%|" in shown
     assert b"8/8" in shown
 
 

@@ -28,7 +28,10 @@ def test_json_stands_alone_on_stdout(place: Any, run: Callable[..., Any]) -> Non
         assert 0 <= family["presence"] <= 1
         assert [match["rank"] for match in family["matches"]] == list(range(1, len(family["matches"]) + 1))
         for match in family["matches"]:
-            assert set(match) == {"rank", "score", "id", "name", "synth", "bank", "family", "files"}
+            assert set(match) == {
+                *("rank", "score", "id", "name", "synth", "bank", "family", "label_source", "tags", "descriptors"),
+                "files",
+            }
             assert -1 <= match["score"] <= 1
             assert match["files"] == []
 
@@ -60,6 +63,13 @@ def test_a_table_per_family(place: Any, run: Callable[..., Any]) -> None:
             (line,) = (line for line in lines if match["name"] in line and f"{match['score']:.2f} " in line)
             assert line.split()[0] == str(match["rank"])
             assert str(place.bank) in line
+
+
+def test_the_table_names_the_folders_that_were_written(place: Any, run: Callable[..., Any]) -> None:
+    lines = run("match", place.song, "-k", 2, *ALWAYS, "--model", place.model, "--out", "found").out.splitlines()
+    named = sorted(line.partition("  found")[2] for line in lines if "  found" in line)
+    assert sorted(f"/{folder.relative_to('found')}" for folder in Path("found").glob("*/*")) == named
+    assert named
 
 
 def test_a_single_sound_is_compared_with_everything(place: Any, run: Callable[..., Any]) -> None:

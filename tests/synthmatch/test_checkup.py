@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthmatch import index
 from synthmatch.checkup import Trouble
 from synthmatch.encoder import Encoder
 from synthmatch.errors import EncoderMismatch, LibraryError
@@ -42,11 +43,11 @@ def test_damaged_sounds_are_rendered_again(library: Library, encoder: Encoder, p
 
 def test_damaged_vectors_are_embedded_again(library: Library, encoder: Encoder) -> None:
     fingerprint = library.fingerprint
-    (table,) = (library.path / "vectors" / encoder.fingerprint).glob("table-*")
-    vectors = np.load(table / "bass.npy")
-    vectors[library.vectors.rows[library.presets()[2].id], 1] *= 3
-    vectors[library.vectors.rows[library.presets()[4].id], 0, 0] = np.nan
-    np.save(table / "bass.npy", vectors)
+    (table,) = (library.path / "vectors" / encoder.fingerprint).glob("segment-*")
+    vectors, bass = np.load(table / "vectors.npy"), library.spaces.index("bass")
+    vectors[bass, library.vectors.rows[library.presets()[2].id], 1] *= 3
+    vectors[bass, library.vectors.rows[library.presets()[4].id], 0, 0] = np.nan
+    np.save(table / "vectors.npy", vectors)
     library.reload()
     bad = {library.presets()[2].id, library.presets()[4].id}
     assert troubles(library) == {(Trouble.VECTORS, state) for state in bad}
@@ -54,12 +55,12 @@ def test_damaged_vectors_are_embedded_again(library: Library, encoder: Encoder) 
     assert library.fingerprint == fingerprint
 
 
-@pytest.mark.parametrize("name", ["bass.npy", "ids.json", "presence.npy"])
+@pytest.mark.parametrize("name", ["vectors.npy", "ids.npy", "presence.npy", "found.npy", "../segments.json"])
 def test_a_table_that_cannot_be_read_is_made_again(filled: Path, tmp_path: Path, encoder: Encoder, name: str) -> None:
     shutil.copytree(filled, tmp_path / "library")
     with Library.open(filled) as whole:
         expected = np.array(whole.vectors.space("bass"))
-    (table,) = (tmp_path / "library" / "vectors" / encoder.fingerprint).glob("table-*")
+    (table,) = (tmp_path / "library" / "vectors" / encoder.fingerprint).glob("segment-*")
     (table / name).write_bytes(b"nonsense")
     with Library.open(tmp_path / "library") as library:
         assert (Trouble.VECTORS, str(table.parent)) in troubles(library)
@@ -69,9 +70,12 @@ def test_a_table_that_cannot_be_read_is_made_again(filled: Path, tmp_path: Path,
         np.testing.assert_allclose(np.array(library.vectors.space("bass")), expected, atol=2e-3)
 
 
-def test_a_stale_index_is_built_again(library: Library) -> None:
-    (library.neighbours.folder / "lead.json").unlink()
-    (library.neighbours.folder / "timbre.json").write_text('{"signature": "other", "items": [], "bytes": []}')
+def test_a_stale_index_is_built_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "EXACT", 1)  # so that a library of nine sounds has Annoy files
+    assert library.repair() == []
+    (folder,) = library.neighbours.folder.iterdir()
+    (folder / "lead.json").unlink()
+    (folder / "timbre.json").write_text('{"signature": "other", "items": [], "bytes": []}')
     assert troubles(library) == {(Trouble.INDEX, "lead"), (Trouble.INDEX, "timbre")}
     assert library.repair() == []
 

@@ -13,6 +13,12 @@ from synthmatch.errors import LibraryError
 from synthmatch.index import PresetIndex
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annoy files for sets small enough to be compared one by one."""
+    monkeypatch.setattr(module, "EXACT", 5_000)
+
+
 def clustered(count: int, notes: int = 5, dimension: int = 32, seed: int = 0) -> npt.NDArray[np.float16]:
     """Unit vectors in clusters, a state's notes near each other, as presets are."""
     random = np.random.default_rng(seed)
@@ -115,6 +121,32 @@ def test_stale_and_damaged_files_are_refused_and_searches_stay_right(tmp_path: P
         fresh.open(tmp_path, "bass", "key")
     with pytest.raises(LibraryError, match="missing"):
         fresh.open(tmp_path, "lead", "key")
+
+
+def test_vectors_of_few_dimensions_are_found_in_those(tmp_path: Path) -> None:
+    """As presets' are: whatever is left out of the file counts in the score."""
+    thin, turn = clustered(2000, dimension=12), np.linalg.qr(np.random.default_rng(3).normal(size=(48, 48)))[0][:12]
+    rest = np.random.default_rng(4).normal(scale=0.02, size=(*thin.shape[:2], 48))
+    whole = thin.astype(np.float64) @ turn + rest
+    vectors = (whole / np.linalg.norm(whole, axis=-1, keepdims=True)).astype(np.float16)
+    index = PresetIndex(vectors, np.arange(2000))
+    index.build(tmp_path, "bass", "key")
+    assert np.load(tmp_path / "bass.npy").shape == (48, 16)
+    for query in queries(vectors, 20):
+        found, expected = index.search(query, 10), brute_force(vectors, np.arange(2000), query, 10)
+        assert [row for row, _ in found] == [row for row, _ in expected]
+
+
+def test_what_is_gone_is_not_found_though_the_file_has_it(tmp_path: Path) -> None:
+    vectors = clustered(1500)
+    index = PresetIndex(vectors, np.arange(1500))
+    index.build(tmp_path, "bass", "key")
+    gone = np.zeros(1500, bool)
+    for query in queries(vectors, 5):
+        gone[:] = False
+        gone[[row for row, _ in index.search(query, 10)]] = True
+        left = brute_force(vectors, np.flatnonzero(~gone), query, 10)
+        assert [row for row, _ in index.search(query, 10, gone=gone)] == [row for row, _ in left]
 
 
 @pytest.mark.parametrize("query", [np.zeros(31, np.float32), np.full(32, np.nan, np.float32)])

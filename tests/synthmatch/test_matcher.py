@@ -168,7 +168,9 @@ def test_json_is_what_the_design_says(matcher: Matcher, library: Library, encode
     assert document["library"] == library.fingerprint
     bass = document["families"]["bass"]
     assert list(bass) == ["presence", "surest", "matches"]
-    assert list(bass["matches"][0]) == ["rank", "score", "id", "name", "synth", "bank", "family", "files"]
+    assert list(bass["matches"][0]) == [
+        *("rank", "score", "id", "name", "synth", "bank", "family", "label_source", "tags", "descriptors", "files")
+    ]
     assert bass["matches"][0]["rank"] == 1
 
 

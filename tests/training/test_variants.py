@@ -9,12 +9,12 @@ from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import amsynth, syx
+from synthmatch.presets.knobs import panel_of
 from synthmatch.presets.preset import State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.synths import bank_folders, is_installed
 from synthmatch.training import instruments
-from synthmatch.training.knobs import panel_of
 from synthmatch.training.notebank import NoteBank, note_job
 from synthmatch.training.split import Label
 from synthmatch.training.variants import Counts, Parent, VariantGate, make_variants, read_variants

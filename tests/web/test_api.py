@@ -236,6 +236,17 @@ def test_what_is_served_is_what_is_described(client: TestClient, studio: Studio)
     assert told == {(method, path) for method, path, _ in Doors(studio).routes() if path.startswith("/api")}
 
 
+def test_a_match_has_what_is_described(client: TestClient, made: Any) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    families = schemas["MatchResult"]["properties"]["families"]["additionalProperties"]
+    described = families["properties"]["matches"]["items"]["properties"]
+    for found in match(client, made.song).json()["families"].values():
+        for each in found["matches"]:
+            assert list(each) == list(described)
+            assert each["label_source"] in described["label_source"]["enum"]
+            assert set(each["descriptors"]) <= set(described["descriptors"]["items"]["enum"])
+
+
 def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path: Path) -> None:
     with (
         Studio(tmp_path / "new", encoder) as studio,

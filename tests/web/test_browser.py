@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path
     there.hears("#match-audio")
     card = page.locator(".card.current")
     assert card.locator(".play").get_attribute("aria-pressed") == "true"
+    assert re.match(r"[a-z]+ \((field|name|folder|sound)\)", card.locator(".sounds").inner_text())
     page.keyboard.press("b")  # the song instead
     there.hears("#song-audio")
     assert page.evaluate("document.querySelector('#match-audio').paused")

@@ -131,6 +131,11 @@ function section({ family, presence, matches }) {
   return part;
 }
 
+/** A preset's family with what says so, and what it sounds like, in a line. */
+function described({ family, label_source: source, descriptors }) {
+  return [family && `${family} (${source})`, descriptors.join(", ")].filter(Boolean).join(" · ");
+}
+
 function card(family, match) {
   const preset = {
     id: match.id, name: match.name, about: `${match.synth} · ${match.bank}`,
@@ -152,6 +157,7 @@ function card(family, match) {
     make("div", { class: "what" },
       make("p", { class: "name" }, make("span", { class: "rank", text: match.rank }), match.name),
       make("p", { class: "small", text: preset.about }),
+      make("p", { class: "small sounds", text: described(match) }),
       make("p", { class: "score small" }, make("meter", { min: 0, max: 1, value: Math.max(0, match.score), "aria-hidden": "true" }),
         make("span", { text: `${said} ${match.score.toFixed(2)}` }))),
     make("div", { class: "keep" },

@@ -1,22 +1,24 @@
 """Presets of parameter synths as positions of knobs, and what may be done to them: move a few, cross two presets.
 
 A ``Panel`` says which knobs a synth has and turns states into positions and back. The tables beside it say what
-keeps its place: tuning and volume, which are no sound design.
+keeps its place: tuning and volume, which are no sound design, when presets are made up; volume and how keys are
+played, which no recording tells, when a preset is brought closer to one.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
 from synthmatch.errors import PresetError
 from synthmatch.presets import faustsynth
-from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.presets.catalogue import synths
 from synthmatch.presets.formats import amsynth, syx
 from synthmatch.presets.formats.fxp import FxFile, FxProgram
 from synthmatch.presets.formats.vst2 import plugin_file
@@ -30,6 +32,18 @@ REACH = 0.15
 SLOW = re.compile(r"attack|decay|sustain|release|rate \d|portamento|keyboard")
 """Knobs that shape a note over time, and so its family: they are moved half as far, or not at all if switches."""
 _WIDE = 100.0  # a knob whose largest value is that many times its smallest turns in ratios, as ears hear it
+_POSITIONS = 12  # steps that a switch has at most: DX7's knobs have 99, and are turned all the same
+
+KEPT: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "amsynth": frozenset(
+            {"master_vol", "portamento_time", "portamento_mode", "keyboard_mode", "filter_vel_sens", "amp_vel_sens"}
+        ),
+        "faust": frozenset({"level", "timbre_velocity", "amp_velocity"}),
+    }
+)
+"""By synth, the knobs that stay while a preset is brought closer to a sound: volume, which isn't compared, and how
+keys are played, which one recording doesn't tell. Of other synths, those that are ``held``."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +65,36 @@ class Knob:
     section: str = ""
     held: bool = False
 
+    @property
+    def is_switch(self) -> bool:
+        """Whether it has a few positions, each a thing of its own, rather than a way to be turned along."""
+        return bool(self.step) and (self.maximum - self.minimum) / self.step <= _POSITIONS
+
+    def place(self, value: float) -> float:
+        """How far it is turned, 0 to 1: in equal ratios where it is wide, in equal steps elsewhere."""
+        value = min(self.maximum, max(self.minimum, value))
+        if self._is_wide:
+            return math.log(value / self.minimum) / math.log(self.maximum / self.minimum)
+        return (value - self.minimum) / (self.maximum - self.minimum)
+
+    def value(self, place: float) -> float:
+        """The value at a place, 0 to 1; the nearest one where it has steps."""
+        place = min(1.0, max(0.0, place))
+        if self._is_wide:
+            return min(self.maximum, float(self.minimum * (self.maximum / self.minimum) ** place))
+        value = self.minimum + place * (self.maximum - self.minimum)
+        return self.minimum + round((value - self.minimum) / self.step) * self.step if self.step else value
+
+    @property
+    def _is_wide(self) -> bool:
+        return not self.step and self.minimum > 0 and self.maximum / self.minimum >= _WIDE
+
     def moved(self, value: float, way: float) -> float:
         """The value after a move by ``way``, a share of the range; switches go one step."""
         if self.step:
             count = max(1, round(abs(way) * (self.maximum - self.minimum) / self.step))
             value += math.copysign(count * self.step, way)
-        elif self.minimum > 0 and self.maximum / self.minimum >= _WIDE:
+        elif self._is_wide:
             value *= (self.maximum / self.minimum) ** way
         else:
             value += way * (self.maximum - self.minimum)
@@ -112,6 +150,13 @@ def panel_of(state: State) -> Panel | None:
     """The panel of a state's synth; None if its presets aren't positions of knobs."""
     make = _PANELS.get(state.synth)
     return make() if make else _plugin_panel(state)
+
+
+def movable(state: State, panel: Panel) -> tuple[int, ...]:
+    """The places of the knobs that may move while a preset is brought closer to a sound."""
+    kept = KEPT.get(state.synth)
+    stays = [knob.held if kept is None else knob.name in kept for knob in panel.knobs]
+    return tuple(place for place, knob in enumerate(panel.knobs) if not stays[place] and knob.maximum > knob.minimum)
 
 
 _SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -214,7 +259,7 @@ _PANELS: dict[str, Callable[[], Panel]] = {
 
 
 def _plugin_panel(state: State) -> Panel | None:
-    """The panel of a plugin whose presets are bare values; names are known only of synths in the catalogue."""
+    """The panel of a plugin whose presets are bare values; names are known only of synths with a row."""
     try:
         file = plugin_file(state)
     except PresetError:
@@ -222,7 +267,7 @@ def _plugin_panel(state: State) -> Panel | None:
     if file.chunk is not None:
         return None
     count = len(file.programs[0].values)
-    row = SYNTHS.get(state.synth)
+    row = synths().get(state.synth)
     names = [each.name for each in row.parameters] if row else []
     if len(names) != count:
         names = [f"parameter {place}" for place in range(count)]

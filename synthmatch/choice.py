@@ -1,0 +1,71 @@
+"""Which presets of a library are meant: by synth, bank, family, tag, and words of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from synthmatch.listing import Listing
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice among listings; letters' case doesn't matter, and a hyphen is a blank.
+
+    Args:
+        synths: ids; one of them.
+        banks: whole names; one of them.
+        families: one of them is the preset's label.
+        tags: all of them are among the preset's own tags or what its sound is described by.
+        words: all of them stand somewhere in its name.
+    """
+
+    synths: tuple[str, ...] = ()
+    banks: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether anything is chosen at all: an empty choice takes everything."""
+        return any((self.synths, self.banks, self.families, self.tags, self.words))
+
+    def takes(self, listing: Listing) -> bool:
+        """Whether a listing is meant."""
+        tags = set(map(_plain, (*listing.tags, *listing.descriptors)))
+        name = _plain(listing.name)
+        return (
+            self.takes_synth(listing.synth)
+            and _any(listing.bank, self.banks)
+            and _any(listing.family, self.families)
+            and all(_plain(tag) in tags for tag in self.tags)
+            and all(_plain(word) in name for word in self.words)
+        )
+
+    def takes_synth(self, synth: str) -> bool:
+        """Whether presets of a synth may be meant."""
+        return _any(synth, self.synths)
+
+    def __str__(self) -> str:
+        groups = (
+            ("synth", self.synths),
+            ("bank", self.banks),
+            ("family", self.families),
+            ("tag", self.tags),
+            ("word", self.words),
+        )
+        joins = {"tag": " and ", "word": " and "}
+        return ", ".join(f"{kind} {joins.get(kind, ' or ').join(names)}" for kind, names in groups if names)
+
+
+EVERYTHING = Choice()
+"""The choice that takes every listing."""
+
+
+def _any(value: str, names: Iterable[str]) -> bool:
+    names = tuple(map(_plain, names))
+    return not names or _plain(value) in names
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().replace("-", " ").split())

@@ -1,0 +1,199 @@
+"""``synthmatch refine``: a preset's knobs moved toward a part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    json_option,
+    library_option,
+    model_option,
+    open_pool,
+    say,
+    scheduler_option,
+    table,
+    timeout_option,
+    workers_option,
+)
+from synthmatch.presets.families import FAMILY_KEYS
+
+if TYPE_CHECKING:
+    from synthmatch.audio import Clip
+    from synthmatch.encoder import Encoder
+    from synthmatch.notes import Performance
+    from synthmatch.presets.preset import Preset
+    from synthmatch.refinement import Refinement
+
+
+@click.command(cls=Command)
+@click.argument("song", type=click.Path(path_type=Path))
+@click.option(
+    "--preset",
+    "name",
+    metavar="ID|FILE",
+    help="Where to begin: a preset of the library, or a file that holds one. By default the nearest in the library.",
+)
+@click.option("--family", type=click.Choice(FAMILY_KEYS), help="What the part is; needed where others play as well.")
+@click.option("--single", is_flag=True, help="SONG is one instrument alone: a stem, or a sample.")
+@click.option("--midi", type=click.Path(path_type=Path), metavar="FILE", help="The part's notes, in the song's time.")
+@click.option(
+    "--note",
+    "notes",
+    metavar="NOTE[,NOTE...]",
+    help="What a sample plays: a name (C4 is middle C), a MIDI number, or a chord. Estimated if not given.",
+)
+@click.option(
+    "--held", type=click.FloatRange(0, min_open=True), metavar="S", help="For how long a sample's keys are held."
+)
+@click.option("--start", type=click.FloatRange(0), metavar="S", help="Listen from this second on.")
+@click.option("--end", type=click.FloatRange(0), metavar="S", help="Listen up to this second; 5 s if not given.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="How long to search.",
+)
+@click.option("--renders", type=click.IntRange(min=2), metavar="N", help="End after so many presets were played.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Search elsewhere.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("refined"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder in which the preset gets one of its own.",
+)
+@workers_option
+@scheduler_option
+@timeout_option
+@json_option
+@library_option
+@model_option
+def refine(
+    song: Path,
+    name: str | None,
+    family: str | None,
+    single: bool,
+    midi: Path | None,
+    notes: str | None,
+    held: float | None,
+    start: float | None,
+    end: float | None,
+    seconds: float,
+    renders: int | None,
+    seed: int,
+    out: Path,
+    workers: int | None,
+    scheduler: str | None,
+    timeout: float,
+    as_json: bool,
+    library_path: Path | None,
+    model: Path | None,
+) -> None:
+    """Move a preset's knobs until it plays a part of SONG more closely.
+
+    The result is a new preset in a folder of its own; nothing is overwritten. It works best with a stem (--single) and
+    its notes (--midi). A sample needs neither: its note is estimated.
+    """
+    from synthmatch.commands.library import load_encoder
+    from synthmatch.refinement import Effort, refine
+    from synthmatch.starts import save
+
+    effort = Effort(seconds, renders, seed)
+    clip, readings = _passage(song, single, midi, notes, held, start, end)
+    encoder = load_encoder(model)
+    preset = _start(name, library_path, encoder, clip, family or "", single)
+    with open_pool(workers, scheduler, timeout) as pool, Progress("refining", "second") as progress:
+        result = refine(
+            preset,
+            clip,
+            readings,
+            pool,
+            encoder,
+            family=family or "",
+            alone=single,
+            effort=effort,
+            report=lambda done, total, remark: progress(min(round(done), round(total)), round(total), remark),
+        )
+    files = save(result, out) if result.moves else ()
+    if as_json:
+        click.echo(json.dumps(result.to_json() | {"files": list(map(str, files))}, indent=1, ensure_ascii=False))
+    else:
+        _print(result)
+    if files:
+        say(f"written: {files[0].parent}")
+
+
+def _passage(
+    song: Path,
+    single: bool,
+    midi: Path | None,
+    notes: str | None,
+    held: float | None,
+    start: float | None,
+    end: float | None,
+) -> tuple[Clip, tuple[Performance, ...]]:
+    if midi is not None and (notes is not None or held is not None):
+        raise click.UsageError("--midi says what is played, and for how long: leave --note and --held out.")
+    if midi is None and notes is None and not single:
+        raise click.UsageError("What the part plays must be known: name its notes with --midi FILE or --note C3.")
+    from synthmatch import audio
+    from synthmatch.notes import read_midi
+    from synthmatch.partnotes import passage, struck_together
+    from synthmatch.phrases import pitches_of
+
+    clip = audio.read(song)
+    if midi is not None:
+        heard, performance = passage(clip, read_midi(midi), start, end)
+        return heard, (performance,)
+    return struck_together(clip, pitches_of(notes) if notes else (), held, start, end)
+
+
+def _start(
+    name: str | None, library_path: Path | None, encoder: Encoder, clip: Clip, family: str, single: bool
+) -> Preset:
+    from synthmatch.library import Library
+    from synthmatch.starts import named_start, nearest_start
+
+    if name is not None and Path(name).is_file():
+        return named_start(None, name)
+    from synthmatch.matcher import Matcher
+
+    with Library.open(library_path) as library:
+        if name is not None:
+            return named_start(library, name)
+        return nearest_start(Matcher(library, encoder), clip, family, alone=single)
+
+
+def _print(result: Refinement) -> None:
+    before, after = result.before, result.after
+    start = result.start
+    click.echo(f"From {start.name} ({start.synth}): {result.renders} presets played in {result.seconds:.0f} s.")
+    if not result.moves:
+        click.echo(f"Nothing closer was found: {before.total:.1f} dB apart; {result.stop.value}.")
+        return
+    rows = [
+        ("before", f"{before.total:.1f} dB", f"{before.spectral:.1f} dB", f"{before.timbre:.2f}"),
+        ("after", f"{after.total:.1f} dB", f"{after.spectral:.1f} dB", f"{after.timbre:.2f}"),
+    ]
+    click.echo(table(("", "distance", "spectrum", "timbre"), rows, indent="  "))
+    click.echo(f"The distance fell by {result.fall:.0%}, until {result.stop.value}.")
+    click.echo(f"{len(result.moves)} knobs moved:")
+    moves = [(move.knob, f"{move.before:.4g}", f"{move.after:.4g}") for move in result.moves]
+    click.echo(table(("knob", "before", "after"), moves, indent="  "))
+    click.echo(f"Not reached: {_rest(result)}.")
+
+
+def _rest(result: Refinement) -> str:
+    from synthmatch.likeness import regions_in_words
+
+    words = regions_in_words(result.remaining)
+    return ", ".join([f"{result.after.total:.1f} dB are left", *words])

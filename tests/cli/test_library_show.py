@@ -1,0 +1,45 @@
+"""`synthmatch library show` and `synthmatch match`, with a choice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from synthmatch.library import Library
+
+
+def test_what_is_shown_can_be_chosen(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        presets = library.presets()
+    word, family = presets[0].name.split()[0], presets[0].family
+    shown = json.loads(run("library", "show", "--word", word.lower(), "--family", family, "--json").out)
+    assert [row["id"] for row in shown] == [
+        each.id for each in presets if word.lower() in each.name.lower() and each.family == family
+    ]
+    assert shown[0]["label_source"] == presets[0].label_source
+    assert shown[0]["descriptors"] == list(presets[0].descriptors)
+    described = next(each for each in presets if each.descriptors)
+    tag = described.descriptors[0].replace(" ", "-")
+    lines = run("library", "show", presets[0].bank, "--tag", tag).out.splitlines()
+    assert any(line.startswith(described.id) and ", ".join(described.descriptors) in line for line in lines)
+    assert len(lines) == 1 + sum(described.descriptors[0] in each.descriptors for each in presets)
+    assert described.label in " ".join(lines)
+
+
+def test_nothing_named_is_wrong_usage(place: Any, run: Callable[..., Any]) -> None:
+    done = run("library", "show", "--library", place.library)
+    assert done.status == 2
+    assert "choose with --family, --tag or --word" in done.err
+
+
+def test_matches_keep_to_the_choice(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        name = library.presets()[3].name
+    chosen = ("match", place.song, "--family", "bass", "--model", place.model)
+    found = json.loads(run(*chosen, "--word", name, "--json").out)["families"]["bass"]["matches"]
+    assert {match["name"] for match in found} == {name}
+    assert run(*chosen, "--synth", "faust", "--json").out == run(*chosen, "--json").out
+    done = run(*chosen, "--bank", "nowhere")
+    assert done.status == 1
+    assert "holds no preset that fits (bank nowhere)" in done.err

@@ -1,0 +1,91 @@
+"""`synthmatch refine`: what it prints and writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from synthmatch import audio
+from synthmatch.library import Library
+from synthmatch.notes import REFERENCE_NOTES, write_midi
+from synthmatch.presets.bank import PresetBank
+
+pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
+
+FEW = ("--renders", 40, "--seconds", 3000, "--workers", 1)
+
+
+@pytest.fixture
+def stem(place: Any) -> Path:
+    """The third preset of the library playing a note, and its notes beside it."""
+    with Library.open(place.library) as library:
+        audio.write(Path("stem.flac"), library.sound(library.presets()[2].id)[1])
+    write_midi(Path("stem.mid"), REFERENCE_NOTES[1])
+    return Path("stem.flac")
+
+
+def test_a_preset_comes_closer_and_is_written(place: Any, stem: Path, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        other = library.presets()[5]
+    begun = ("--preset", other.id, "--midi", "stem.mid", "--single", "--model", place.model, *FEW)
+    done = run("refine", stem, *begun, "--json", "--out", "nearer")
+    assert done.status == 0, done.err
+    document = json.loads(done.out)
+    assert document["start"] == {"id": other.id, "name": other.name, "synth": "faust"}
+    assert document["after"]["total"] < document["before"]["total"]
+    assert document["fall"] == pytest.approx(1 - document["after"]["total"] / document["before"]["total"], abs=1e-3)
+    assert document["stop"] == "budget"
+    assert done.err.splitlines()[-1] == f"written: nearer/{other.name} refined"
+    (native,) = (Path(file) for file in document["files"] if file.endswith(".faustpatch"))
+    assert [preset.id for preset in PresetBank.read(native)] == [document["preset"]["id"]]
+    text = run("refine", stem, *begun, "--out", "nearer")
+    assert text.status == 0
+    assert "The distance fell by" in text.out
+    assert "Not reached: " in text.out
+    assert text.err.splitlines()[-1] == f"written: nearer/{other.name} refined 2"
+    for move in document["moves"]:
+        assert any(line.split()[:1] == [move["knob"]] for line in text.out.splitlines())
+
+
+def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        true = library.presets()[2]
+    done = run("refine", stem, "--single", "--midi", "stem.mid", "--model", place.model, *FEW, "--json")
+    assert done.status == 0, done.err
+    document = json.loads(done.out)
+    assert document["start"]["id"] == true.id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        ((), 2, "name its notes with --midi FILE or --note C3"),
+        (("--midi", "stem.mid", "--note", "C3"), 2, "leave --note and --held out"),
+        (("--midi", "missing.mid"), 1, "missing.mid isn't there; name a MIDI file that exists"),
+        (("--note", "H3", "--single"), 1, "'H3' is no note"),
+        (("--note", "C3", "--family", "bass", "--preset", "missing.bank"), 1, "missing.bank isn't there"),
+        (("--note", "C3", "--preset", "0" * 20, "--single"), 1, "holds no preset"),
+        (("--note", "C3", "--start", 1, "--end", 11.5, "--single", "--seconds", 0), 2, "--seconds"),
+    ],
+)
+def test_what_it_can_not_use_it_says(
+    place: Any, stem: Path, run: Callable[..., Any], arguments: tuple[object, ...], status: int, sentence: str
+) -> None:
+    done = run("refine", stem, *arguments, "--model", place.model)
+    assert done.status == status
+    assert sentence in done.err
+    assert not Path("refined").exists()
+
+
+def test_in_a_song_the_family_must_be_named(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        first = library.presets()[0].id
+    done = run("refine", place.song, "--note", "C3", "--preset", first, "--model", place.model, *FEW)
+    assert (done.status, done.err.splitlines()[-1]) == (
+        1,
+        "error: In a mixture a part is found by its family; name one, or say that the sound is alone.",
+    )
