@@ -10,7 +10,6 @@ from synthmatch import audio, loudness
 from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError
 from synthmatch.library import Library
-from synthmatch.listing import Listing
 from synthmatch.matcher import Matcher, Query
 from synthmatch.notes import Performance, write_midi
 from synthmatch.parts import LONGEST, Estimate, Part, Score, parts_of
@@ -145,23 +144,34 @@ def audition(
     if pool is None:
         with RenderPool(timeout=_TIMEOUT) as own:
             return audition(library, result, parts, own, progress)
+    heard = auditioned(library, result, parts, pool, progress)
+    return Auditions(parts, {(family, match.preset.id): each for family, match, each in heard})
+
+
+def auditioned(
+    library: Library,
+    result: MatchResult,
+    parts: Mapping[str, Part],
+    pool: Pool,
+    progress: Progress | None = None,
+) -> Iterator[tuple[str, Match, Audition]]:
+    """As :func:`audition`, but each match of a family as soon as it has been heard, and none of them kept."""
     jobs: dict[str, RenderJob] = {}
-    asked: dict[tuple[str, str], str] = {}
-    heard: dict[str, Audition] = {}
-    for family, preset, notes in _asked(result, parts):
+    waiting: dict[str, list[tuple[str, Match]]] = {}
+    for family, match, notes in _asked(result, parts):
         try:
-            job = RenderJob(library.preset(preset).state, (notes,), RenderSettings(sample_rate=RATE))
+            job = RenderJob(library.preset(match.preset).state, (notes,), RenderSettings(sample_rate=RATE))
         except LibraryError as error:
-            asked[family, preset.id] = preset.id
-            heard[preset.id] = Audition(None, str(error))
+            yield family, match, Audition(None, str(error))
             continue
         jobs[job.key] = job
-        asked[family, preset.id] = job.key
+        waiting.setdefault(job.key, []).append((family, match))
     for done, rendered in enumerate(pool.render(jobs.values()), 1):
-        heard[rendered.job.key] = _heard(rendered)
+        heard = _heard(rendered)
+        for family, match in waiting[rendered.job.key]:
+            yield family, match, heard
         if progress is not None:
             progress(done, len(jobs))
-    return Auditions(parts, {key: heard[job] for key, job in asked.items()})
 
 
 def at_one_loudness(clip: Clip) -> Clip:
@@ -174,11 +184,11 @@ def at_one_loudness(clip: Clip) -> Clip:
     return clip.scaled(min(loudness.gain_to(clip, LOUDNESS), _PEAK / clip.peak))
 
 
-def _asked(result: MatchResult, parts: Mapping[str, Part]) -> Iterator[tuple[str, Listing, Performance]]:
+def _asked(result: MatchResult, parts: Mapping[str, Part]) -> Iterator[tuple[str, Match, Performance]]:
     for found in result:
         notes = parts[found.family].notes if found.family in parts else None
         if notes is not None:
-            yield from ((found.family, match.preset, notes) for match in found)
+            yield from ((found.family, match, notes) for match in found)
 
 
 def _heard(rendered: RenderResult) -> Audition:

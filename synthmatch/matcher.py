@@ -233,7 +233,8 @@ class Matcher:
         import torch
 
         sound = query.passage().heard()
-        cut = windows(sound)
+        places = window_places(sound)
+        cut = _cut(sound, places)
         vectors, logits = [], []
         with torch.inference_mode():
             for first in range(0, len(cut), _BATCH):
@@ -248,7 +249,7 @@ class Matcher:
         level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
         weights = np.concatenate([presence, level[:, None]], axis=1)
         pooled = pool_windows(every, weights)
-        begins = np.array(window_places(sound))[weights.argmax(axis=0)]
+        begins = np.array(places)[weights.argmax(axis=0)]
         surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE
         return Heard(self.encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
 
@@ -263,8 +264,7 @@ def windows(heard: Samples) -> Samples:
         (W, ``WINDOW`` seconds), every ``STEP`` seconds, the last one aligned to the end and the silent ones
         left out; or (1, n) if the sound is no longer than one window.
     """
-    length = min(len(heard), round(WINDOW * ENCODER_RATE))
-    return np.stack([heard[start : start + length] for start in window_places(heard)])
+    return _cut(heard, window_places(heard))
 
 
 def window_places(heard: Samples) -> list[int]:
@@ -277,6 +277,11 @@ def window_places(heard: Samples) -> list[int]:
     audible = [start for start, peak in zip(starts, peaks, strict=True) if peak >= 10 ** (SILENCE_DB / 20)]
     # Mono and resampled, a passage that just passed for audible may fall below: its loudest window stays.
     return audible or [starts[int(np.argmax(peaks))]]
+
+
+def _cut(heard: Samples, places: Sequence[int]) -> Samples:
+    length = min(len(heard), round(WINDOW * ENCODER_RATE))
+    return np.stack([heard[start : start + length] for start in places])
 
 
 def pool_windows(vectors: Floats, weights: Floats) -> Floats:

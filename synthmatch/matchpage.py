@@ -16,7 +16,9 @@ from synthmatch.results import FamilyMatches, Match, MatchResult
 PASSAGE = LONGEST
 """Seconds of the passage that the page plays at most, and of the phrases that presets play."""
 
+_INTRO = "The passage, and for each part the closest presets of the library."
 _FIVE_NOTES = "Its five reference notes"
+_ALL_FIVE = "Each preset plays its five reference notes."
 
 
 def write_page(
@@ -49,10 +51,17 @@ def match_page(library: Library, query: Query, result: MatchResult, auditions: A
     )
     return Page(
         f"What sounds like {name}",
-        "The passage, and for each part the closest presets of the library.",
+        " ".join(filter(None, (_INTRO, _shared_silence(auditions)))),
         (passage,),
         (("model", result.model), ("library", result.library)),
     )
+
+
+def _shared_silence(auditions: Auditions | None) -> str:
+    """Why no part at all plays the song's notes, if that is one reason: said once, not of each part."""
+    if auditions is None or any(part.notes is not None for part in auditions.parts.values()):
+        return ""
+    return f"{auditions.silences[0]} {_ALL_FIVE}" if len(auditions.silences) == 1 else ""
 
 
 def _section(library: Library, found: FamilyMatches, auditions: Auditions | None) -> FamilySection:
@@ -61,7 +70,7 @@ def _section(library: Library, found: FamilyMatches, auditions: Auditions | None
     part = auditions.parts.get(found.family) if auditions else None
     note = part.origin if part else ""
     if part is not None and part.notes is None:
-        note += " Each preset plays its five reference notes."
+        note = "" if _shared_silence(auditions) else f"{note} {_ALL_FIVE}"
     if family is None:
         return FamilySection("All presets", cards, note=note)
     return FamilySection(family.title, cards, presence=found.presence, note=note)

@@ -129,7 +129,8 @@ def read_parts(path: Path) -> tuple[MidiPart, ...]:
     A note that isn't let go isn't one.
 
     Raises:
-        NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2).
+        NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2), or it has no
+            beats.
     """
     import mido
 
@@ -141,6 +142,8 @@ def read_parts(path: Path) -> tuple[MidiPart, ...]:
         raise NotesError(f"{path} can't be read as a MIDI file ({error}).") from error
     if file.type == 2:
         raise NotesError(f"{path} holds pieces that aren't played together (format 2); export it in format 1.")
+    if file.ticks_per_beat <= 0:
+        raise NotesError(f"{path} counts frames instead of beats (SMPTE); export it with a tempo.")
     clock = _Clock(file)
     found = [part for track in file.tracks for part in _track_parts(track, clock)]
     return tuple(replace(part, number=number) for number, part in enumerate(found, 1))

@@ -192,5 +192,5 @@ def _heard(notes: Sequence[Note], family: str, seconds: float) -> Part:
     played = within(notes, 0.0, seconds)
     what = "it" if family == ANY else FAMILIES[family].title.lower()
     if played is None:
-        return Part(None, f"No notes of {what} could be made out; give them with --midi.", estimated=True)
+        return Part(None, f"No notes of {what} could be made out; give them as a MIDI file.", estimated=True)
     return Part(played, f"{len(played.notes)} notes, estimated from the sound.", estimated=True)

@@ -18,6 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.results import ANY
 from synthmatch.web import page
 from synthmatch.web.atlas import NOT_DRAWN
 from synthmatch.web.guard import Guard
@@ -25,7 +27,8 @@ from synthmatch.web.jobs import DONE, Job, as_stream
 from synthmatch.web.limits import Refusal
 from synthmatch.web.matching import Asked
 from synthmatch.web.openapi import document
-from synthmatch.web.presets import Pick, Zipped
+from synthmatch.web.phrasing import Sheet
+from synthmatch.web.presets import Heard, Pick, Zipped
 from synthmatch.web.studio import Studio
 from synthmatch.web.uploads import Song
 
@@ -74,6 +77,8 @@ class Doors:
             ("GET", "/api/matches/{id}", self.found),
             ("GET", "/api/matches/{id}/files", self.match_files),
             ("GET", "/api/matches/{id}/place", self.place),
+            ("POST", "/api/matches/{id}/phrases", self.play),
+            ("GET", "/api/matches/{id}/phrases/{family}/{rank}", self.phrase),
             ("GET", "/api/presets/{id}/sound", self.sound),
             ("GET", "/api/presets/{id}/files", self.preset_files),
             ("GET", "/api/library", self.library),
@@ -125,9 +130,10 @@ class Doors:
 
     async def match_files(self, request: Request) -> Response:
         """The files of a match's presets."""
-        result = self.studio.matching.answer(request.path_params["id"]).result
+        key = request.path_params["id"]
+        result = self.studio.matching.answer(key).result
         picks = [_pick(text) for text in request.query_params.getlist("pick")]
-        return _zip(await self.studio.presets.match_files(result, picks))
+        return _zip(await self.studio.presets.match_files(result, picks, self.studio.takes.writer(key)))
 
     async def place(self, request: Request) -> Response:
         """Where a match's passage is on the map."""
@@ -137,11 +143,24 @@ class Doors:
             raise NOT_DRAWN
         return JSONResponse(place)
 
+    async def play(self, request: Request) -> Response:
+        """Render a match's presets on the song's notes."""
+        key = request.path_params["id"]
+        answer = self.studio.matching.answer(key)
+        self.studio.songs.song(answer.song.id)  # or it has made room for others
+        async with request.form(max_files=1, max_fields=_FIELDS) as form:
+            families = [each for each in form.getlist("family") if isinstance(each, str)]
+            job = self.studio.phrasing.begin(key, answer, families, await self._sheet(form))
+        return await _told(job, request, {}, given_up=job.cancel)
+
+    async def phrase(self, request: Request) -> Response:
+        """A match's phrase."""
+        family, rank = _pick(f"{request.path_params['family']}:{request.path_params['rank']}")
+        return _heard(await run_sync(self.studio.takes.sound, (request.path_params["id"], family, rank)), "no-store")
+
     async def sound(self, request: Request) -> Response:
         """A preset's reference notes."""
-        heard = await self.studio.presets.sound(request.path_params["id"])
-        headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": "private, max-age=3600"}
-        return Response(heard.flac, media_type="audio/flac", headers=headers)
+        return _heard(await self.studio.presets.sound(request.path_params["id"]), "private, max-age=3600")
 
     async def preset_files(self, request: Request) -> Response:
         """One preset's files."""
@@ -175,6 +194,17 @@ class Doors:
             raise Refusal(422, "Send a sound file as the field “file”.")
         return await run_sync(self.studio.songs.take, file.file, file.filename)
 
+    async def _sheet(self, form: FormData) -> Sheet | None:
+        file, most = form.get("file"), self.studio.limits.midi_bytes
+        chosen = dict(_choice(each) for each in form.getlist("part") if isinstance(each, str))
+        if not isinstance(file, UploadFile) or not file.filename:
+            if chosen:
+                raise Refusal(422, "The field “part” chooses a part of a MIDI file; send that as the field “file”.")
+            return None
+        if (file.size or 0) > most:
+            raise Refusal(413, f"That MIDI file is too large; at most {most / 1e6:g} MB are taken.")
+        return Sheet(await file.read(), file.filename, chosen, _number(form, "begins") or 0.0)
+
 
 async def _told(
     job: Job, request: Request, headers: Mapping[str, str], given_up: Callable[[], None] = lambda: None
@@ -198,6 +228,11 @@ async def _refused(_request: Request, error: Exception) -> Response:
     refusal = Refusal.of(error)
     headers = {"Retry-After": "5"} if refusal.status == 503 else None
     return JSONResponse(refusal.as_json(), refusal.status, headers)
+
+
+def _heard(heard: Heard, caching: str) -> Response:
+    headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": caching}
+    return Response(heard.flac, media_type="audio/flac", headers=headers)
 
 
 def _zip(zipped: Zipped) -> Response:
@@ -235,3 +270,10 @@ def _pick(text: str) -> Pick:
     if not (rank.isascii() and rank.isdigit() and len(rank) < 6):
         raise Refusal(422, f"A preset is picked by its family and rank, as bass:1; {text[:40]!r} isn't.")
     return family, int(rank)
+
+
+def _choice(text: str) -> tuple[str, str]:
+    family, _, part = text.partition("=")
+    if family not in (*FAMILY_KEYS, ANY) or not part:
+        raise Refusal(422, f"A part is chosen by a family and its number or name, as bass=2; {text[:40]!r} isn't.")
+    return family, part

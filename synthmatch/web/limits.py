@@ -21,6 +21,10 @@ class Limits:
         remembered: finished jobs and results that can still be asked for.
         matches: presets per family.
         exports: presets in one zip.
+        midi_bytes: of a MIDI file; reading it takes 200 times that.
+        phrases: presets that are rendered for one question.
+        notes: that a family plays in them.
+        takes_bytes: of all rendered phrases on disk.
         connections: at once.
     """
 
@@ -33,6 +37,10 @@ class Limits:
     remembered: int = 200
     matches: int = 50
     exports: int = 200
+    midi_bytes: int = 1_000_000
+    phrases: int = 100
+    notes: int = 10_000
+    takes_bytes: int = 1_000_000_000
     connections: int = 256
 
 

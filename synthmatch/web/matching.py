@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.closing import Closing
-from synthmatch.errors import AudioError, EncoderMismatch
+from synthmatch.errors import EncoderMismatch
 from synthmatch.matcher import WINDOW, Floats, Heard, Matcher, Query
 from synthmatch.presets.families import FAMILIES
 from synthmatch.report import sounding_level
@@ -39,8 +38,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found, and the passage's timbre: (D,), of unit length."""
+    """What was found in a song, and the passage's timbre: (D,), of unit length."""
 
+    song: Song
     result: MatchResult
     timbre: Floats
 
@@ -110,7 +110,7 @@ class Matching(Closing):
         if place is not None:
             job.tell("place", place)
         result = matcher.result(query, tuple(found))
-        job.result = Answer(result, heard.timbre)
+        job.result = Answer(asked.song, result, heard.timbre)
         told: Told = result.to_json()
         return told
 
@@ -125,10 +125,7 @@ class Matching(Closing):
     def _clip(self, song: Song) -> Clip:
         if self._decoded is None or self._decoded[0] != song.id:
             self._decoded = None  # before the next one is read: two at once may be more than there's room for
-            try:
-                self._decoded = (song.id, audio.read(song.path))
-            except AudioError as error:  # its sentence names our file
-                raise AudioError(str(error).replace(str(song.path), song.name)) from error
+            self._decoded = (song.id, song.sound())
         return self._decoded[1]
 
     def _rehearse(self, _job: Job) -> Told:

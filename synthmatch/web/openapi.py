@@ -54,6 +54,20 @@ def _paths(limits: Limits) -> Schema:
         "schema": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+:[0-9]+$"}},
         "description": "A family and a rank, as bass:1; repeatable. All matches, if none is picked.",
     }
+    phrases = {
+        "file": {
+            "type": "string",
+            "format": "binary",
+            "description": "A MIDI file; without one, notes are estimated.",
+        },
+        "begins": {"type": "number", "default": 0, "description": "The second of the song at which that begins."},
+        "part": {
+            "type": "array",
+            "items": {"type": "string", "pattern": "^[a-z]+=.+$"},
+            "description": "A family's part of the MIDI file, by number or track's name, as bass=2; repeatable.",
+        },
+        "family": {"type": "array", "items": {"enum": _KEYS}, "description": "By default, all of the match."},
+    }
     size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes."
     return {
         "/api/songs": {"post": _call("Keep a song", {201: _json("Song")}, body={"file": song}, detail=size)},
@@ -64,6 +78,18 @@ def _paths(limits: Limits) -> Schema:
         },
         "/api/matches/{id}/place": {
             "get": _call("Where its passage is on the map", {200: _json("Place")}, [_ID], detail=_MAP)
+        },
+        "/api/matches/{id}/phrases": {
+            "post": _call(
+                "Render a match's presets on the notes of its passage",
+                {200: _told("Phrases")},
+                [_ID],
+                phrases,
+                f"{_PLAYING} At most {limits.phrases} at once, and {limits.midi_bytes / 1e6:g} MB of MIDI file.",
+            )
+        },
+        "/api/matches/{id}/phrases/{family}/{rank}": {
+            "get": _call("A phrase that was rendered", {200: {"audio/flac": {}}}, [_ID, _FAMILY, _RANK], detail=_LEVEL)
         },
         "/api/presets/{id}/sound": {
             "get": _call("A preset's reference notes", {200: {"audio/flac": {}}}, [_ID], detail=_LEVEL)
@@ -77,11 +103,21 @@ def _paths(limits: Limits) -> Schema:
 
 
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+_KEYS = [*FAMILY_KEYS, ANY]
+_FAMILY = {"name": "family", "in": "path", "required": True, "schema": {"enum": _KEYS}}
+_RANK = {"name": "rank", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _ZIP: Schema = {"application/zip": {}}
 _EVENTS = (
     "With `Accept: text/event-stream`, server-sent events: `job` (its id), `progress` (windows heard), `level` (of the "
     "passage, in dB), `presence` (of every family), `family` (one with its matches), `place` (on the map), then `done` "
     "(the result) or `error`. Closing the stream gives the match up. The header Location names the match."
+)
+_PLAYING = (
+    "With `Accept: text/event-stream`, server-sent events: `job`, `stretch` (what is played, in seconds of the song), "
+    "`score` (the parts of the file), "
+    "`part` (of every family: where its notes come from, or why there are none), `phrase` (of every match, as soon as "
+    "it can be played, or why it can't), `progress`, then `done` (all of it) or `error`. Closing the stream gives it "
+    "up, as does asking anew for the same match. What was rendered on the same notes isn't rendered again."
 )
 _ADDING = (
     "With `Accept: text/event-stream`, server-sent events: `job`, `estimate`, `progress` (presets), then `done` (the "
@@ -137,7 +173,8 @@ def _schemas() -> Schema:
     preset = _object(id=text, name=text, synth=text, bank=text, failure=text, reason=text)
     bank = _object(synth=text, bank=text, presets=whole, ready=whole, pending=whole, failed=whole)
     point = _object(id=text, name=text, synth=text, bank=text, family=text, x=number, y=number, group=whole)
-    keys = {"enum": [*FAMILY_KEYS, ANY]}
+    keys = {"enum": _KEYS}
+    level = {"type": ["number", "null"], "description": "In dB of full scale; null where there is no phrase."}
     return {
         "Error": _object(error=text, status=whole),
         "Song": _object(id=text, name=text, seconds=number),
@@ -150,6 +187,20 @@ def _schemas() -> Schema:
                 "propertyNames": keys,
                 "additionalProperties": _object(
                     presence=chance, surest=_object(start=number, end=number), matches=_list(match)
+                ),
+            },
+        ),
+        "Phrases": _object(
+            stretch=_object(start=number, end=number),
+            score=_list(_object(number=whole, title=text)),
+            families={
+                "type": "object",
+                "propertyNames": keys,
+                "additionalProperties": _object(
+                    origin=text,
+                    estimated={"type": "boolean"},
+                    notes=whole,
+                    phrases=_list(_object(rank=whole, level=level, reason=text)),
                 ),
             },
         ),

@@ -19,7 +19,7 @@ from synthmatch.closing import Closing
 from synthmatch.files import safe_name
 from synthmatch.library import Library
 from synthmatch.report import levelled, sounding_level
-from synthmatch.results import MatchResult, export
+from synthmatch.results import MatchResult, More, export
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
 
@@ -71,8 +71,11 @@ class Presets(Closing):
         """
         return await self.ask(lambda library: self._sound(library, state))
 
-    async def match_files(self, result: MatchResult, picks: Collection[Pick]) -> Zipped:
+    async def match_files(self, result: MatchResult, picks: Collection[Pick], more: More | None = None) -> Zipped:
         """A zip of what ``match --out`` writes: of some matches, or of all if none is named.
+
+        Args:
+            more: writes further files of a match; see :func:`synthmatch.results.export`.
 
         Raises:
             Refusal: there's no such match, or there are too many.
@@ -82,7 +85,7 @@ class Presets(Closing):
         if count > self._limits.exports:
             raise Refusal(413, f"{count} presets are too many for one zip; choose at most {self._limits.exports}.")
         name = chosen.families[0][0].preset.name if count == 1 else "synthmatch"
-        return await self.ask(lambda library: _zipped(name, lambda out: export(library, chosen, out)))
+        return await self.ask(lambda library: _zipped(name, lambda out: export(library, chosen, out, more)))
 
     async def preset_files(self, state: str) -> Zipped:
         """A zip of one preset's files.

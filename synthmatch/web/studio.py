@@ -14,8 +14,10 @@ from synthmatch.web.adding import Adding
 from synthmatch.web.atlas import Atlas
 from synthmatch.web.limits import Limits
 from synthmatch.web.matching import Matching
+from synthmatch.web.phrasing import Phrasing
 from synthmatch.web.presets import Presets
 from synthmatch.web.shelf import Shelf
+from synthmatch.web.takes import Takes
 from synthmatch.web.uploads import Songs
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Studio(Closing):
     Raises:
         EncoderMismatch, LibraryError: the library was embedded by another encoder, or can't be opened.
 
-    Attributes: ``songs``, ``matching``, ``presets``, ``adding``, ``atlas``: the rooms.
+    Attributes: ``songs``, ``matching``, ``presets``, ``adding``, ``atlas``, ``phrasing``, ``takes``: the rooms.
     """
 
     def __init__(self, library: Path | None, encoder: Encoder, limits: Limits | None = None) -> None:
@@ -47,16 +49,19 @@ class Studio(Closing):
         self.atlas = Atlas(shelf, self.limits)
         self.matching = Matching(shelf, encoder, self.atlas, self.limits)
         self.adding = Adding(shelf, encoder, self.limits)
+        self.takes = Takes(self.limits)
+        self.phrasing = Phrasing(shelf, self.takes, self.limits)
         self.matching.warm()
 
     def give_up(self) -> None:
         """Let every stream end, since the server is about to."""
-        for room in (self.adding, self.matching, self.atlas):
+        for room in (self.adding, self.matching, self.phrasing, self.atlas):
             room.give_up()
 
     def close(self) -> None:
         """Stop what is being done, and delete what was sent."""
-        for room in (self.adding, self.matching, self.atlas, self.presets, self.songs):
+        rooms = (self.adding, self.matching, self.phrasing, self.atlas, self.presets, self.songs, self.takes)
+        for room in rooms:
             room.close()
 
     async def overview(self) -> dict[str, object]:

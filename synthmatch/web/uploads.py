@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from synthmatch import audio
+from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import AudioError
 from synthmatch.web.limits import Limits, Refusal
@@ -36,6 +37,17 @@ class Song:
     path: Path
     seconds: float
     bytes: int
+
+    def sound(self, stretch: tuple[float, float] | None = None) -> Clip:
+        """What is in it, or from one second of it to another.
+
+        Raises:
+            AudioError: it can't be read.
+        """
+        try:
+            return audio.read(self.path) if stretch is None else audio.read_between(self.path, *stretch)
+        except AudioError as error:  # its sentence names our file
+            raise AudioError(str(error).replace(str(self.path), self.name)) from error
 
     def to_json(self) -> dict[str, object]:
         """As the API answers it."""

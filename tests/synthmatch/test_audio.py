@@ -44,6 +44,17 @@ def test_between_cuts_seconds():
     assert (clip.between(0.5).samples == clip.samples[:, 22_050:]).all()
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".ogg"])
+@pytest.mark.parametrize(("start", "end"), [(0, 3), (1.234, 2.5), (2.5, 9), (5, 6)])
+def test_a_stretch_is_read_without_the_rest(tmp_path, suffix, start, end):
+    noise = np.random.default_rng(0).standard_normal((2, 3 * 44_100)).astype(np.float32)
+    path = tmp_path / f"song{suffix}"
+    audio.write(path, Clip(noise * np.float32(0.1), 44_100))
+    stretch, whole = audio.read_between(path, start, end), audio.read(path).between(start, end)
+    assert stretch.sample_rate == 44_100
+    np.testing.assert_allclose(stretch.samples, whole.samples, atol=1e-4)
+
+
 def test_mono_is_the_mean():
     clip = Clip(np.array([[1.0, 0.0], [0.0, 0.5]], np.float32), 8000)
     assert clip.mono().tolist() == [0.5, 0.25]
@@ -76,6 +87,13 @@ def test_bad_files_are_named(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full((100, 1), np.nan), 8000, subtype="FLOAT")
     with pytest.raises(AudioError, match="not numbers"):
         audio.read(tmp_path / "nan.wav")
+
+
+def test_a_stretch_of_a_bad_file_is_named_too(tmp_path):
+    (tmp_path / "notes.wav").write_bytes(b"no sound")
+    for name in ("notes.wav", "none.wav"):
+        with pytest.raises(AudioError, match=name):
+            audio.read_between(tmp_path / name, 0, 1)
 
 
 def test_inaudible_queries_are_refused():

@@ -88,6 +88,10 @@ def test_the_page_says_where_notes_come_from(
     assert "five reference notes" in notes["Pad"]
     plain = match_page(library, query, result)
     assert {section.note for section in plain.passages[0].sections} == {""}
+    silent = Auditions(dict.fromkeys(parts, Part(None, "Nobody knows.")), {})
+    once = match_page(library, query, result, silent)
+    assert "Nobody knows. Each preset plays" in once.intro  # for all of them, and of each nothing more
+    assert {section.note for section in once.passages[0].sections} == {""}
 
 
 def test_sound_and_notes_stand_beside_the_exported_files(

@@ -132,7 +132,7 @@ def test_given_notes_are_moved_to_the_passage_and_the_rest_is_estimated(song: Pa
     assert not parts["bass"].estimated
     assert "Deep Bass" in parts["bass"].origin
     assert parts["pad"].notes is None
-    assert "--midi" in parts["pad"].origin
+    assert "give them as a MIDI file" in parts["pad"].origin
     silent = parts_of(clip(2.0), 0.0, ("bass",), score, heard(70))["bass"]
     assert silent.notes is None
     assert "silent in this passage" in silent.origin

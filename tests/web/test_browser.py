@@ -53,6 +53,25 @@ def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path
     assert render_one(RenderJob(preset.state, (Performance.single(60, 100),))).ok  # its synth opens and plays it
 
 
+def test_the_switch_pressed_twice_at_once_ends_where_it_began(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    there.drop(made.song)
+    there.found()
+    there.page.keyboard.press("1")
+    there.hears("#match-audio")
+    # Both presses are over before the browser tells that the song had begun.
+    there.page.evaluate(
+        """() => {
+          for (let press = 0; press < 2; press += 1) {
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "b", bubbles: true }));
+          }
+        }"""
+    )
+    there.page.wait_for_timeout(300)
+    there.hears("#match-audio")
+    assert there.page.evaluate("document.querySelector('#song-audio').paused")
+
+
 def test_the_keyboard_is_enough(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
     there = visit(served.address)
     page = there.page

@@ -53,9 +53,9 @@ def test_this_machine_has_several_names(client: TestClient, host: str) -> None:
     ],
 )
 def test_another_site_can_neither_write_nor_read(client: TestClient, headers: dict[str, str]) -> None:
-    for path in ("/api/library/add", "/api/match", "/api/songs"):
+    for path in ("/api/library/add", "/api/match", "/api/songs", "/api/matches/any/phrases"):
         assert client.post(path, headers=headers).status_code == 403
-    for path in ("/api/library", "/api/map", "/static/frontend/main.js"):
+    for path in ("/api/library", "/api/map", "/api/matches/any/phrases/bass/1", "/static/frontend/main.js"):
         assert client.get(path, headers=headers).status_code == 403
 
 
@@ -68,7 +68,14 @@ def test_our_own_page_and_no_browser_at_all_get_in(client: TestClient) -> None:
 
 
 def test_other_machines_need_the_token(afar: TestClient) -> None:
-    for path in ("/", "/api/library", "/openapi.json", "/static/frontend/main.js", "/?token=guess"):
+    for path in (
+        "/",
+        "/api/library",
+        "/openapi.json",
+        "/static/frontend/main.js",
+        "/?token=guess",
+        "/api/matches/any/phrases/bass/1",
+    ):
         answer = afar.get(path)
         assert answer.status_code == 401
         assert TOKEN not in answer.text
@@ -115,6 +122,7 @@ def test_the_page_keeps_to_its_own_policy(client: TestClient) -> None:
         "/static/../app.py", "/static/%2e%2e/app.py", "/static/frontend/../../app.py", "/static//etc/passwd",
         "/static/frontend/%2e%2e%2f%2e%2e%2fapp.py", "/static/frontend/page.html", "/static/",
         "/api/presets/..%2f..%2flibrary/sound", "/api/presets/library.sqlite/files", "/api/matches/..%2f/files",
+        "/api/matches/..%2f/phrases/bass/1", "/api/matches/x/phrases/..%2f..%2f/1", "/api/matches/x/phrases/bass/9",
     ],
 )  # fmt: skip
 def test_no_path_of_a_request_reaches_the_disk(client: TestClient, path: str) -> None:

@@ -54,15 +54,15 @@ export async function follow(path, settings, hear) {
 const sounds = new Map();
 const KEPT = 80;
 
-/** A preset's sound: an address that plays at once, and its level in dB. */
-export function sound(id) {
-  const known = sounds.get(id);
+/** A sound of the server's: an address that plays at once, and its level in dB. */
+export function sound(path) {
+  const known = sounds.get(path);
   if (known) return known;
-  const wanted = load(id).catch((error) => {
-    sounds.delete(id);
+  const wanted = load(path).catch((error) => {
+    sounds.delete(path);
     throw error;
   });
-  sounds.set(id, wanted);
+  sounds.set(path, wanted);
   if (sounds.size > KEPT) {
     const [oldest, old] = sounds.entries().next().value;
     sounds.delete(oldest);
@@ -71,8 +71,11 @@ export function sound(id) {
   return wanted;
 }
 
-async function load(id) {
-  const answer = await checked(await reach(`/api/presets/${id}/sound`));
+/** A preset's reference notes. */
+export const reference = (id) => sound(`/api/presets/${id}/sound`);
+
+async function load(path) {
+  const answer = await checked(await reach(path));
   const level = Number(answer.headers.get("Synthmatch-Level"));
   return { url: URL.createObjectURL(await answer.blob()), level };
 }

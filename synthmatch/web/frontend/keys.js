@@ -1,6 +1,7 @@
 // The keyboard is enough: which key does what in the view that lists matches.
 
 import { byId } from "./dom.js";
+import { switchNotes } from "./phrases.js";
 import { stop, switchSides, toggle } from "./player.js";
 import { cards, choose, current, start } from "./results.js";
 
@@ -28,6 +29,7 @@ const KEYS = {
   ArrowUp: () => play(otherPart(-1)),
   ArrowDown: () => play(otherPart(1)),
   b: switchSides,
+  p: switchNotes,
   c: () => current() && choose(current()),
   Escape: stop,
 };

@@ -1,13 +1,14 @@
 // What is heard: the song's passage or a preset, never both, and both at one level.
 
-import { sound } from "./api.js";
+import { reference } from "./api.js";
 import { byId, clock } from "./dom.js";
 
 const song = byId("song-audio");
 const match = byId("match-audio");
 const bar = byId("bar");
 
-const now = { preset: null, level: null, songLevel: null, passage: null, side: "match" };
+// A take is what a preset plays: `{url, level}`; of the song's phrase also `begins`, the second of the song where it does.
+const now = { preset: null, take: null, songLevel: null, passage: null, side: "match" };
 const watchers = new Set();
 
 /** Be told whenever something else plays, or nothing. */
@@ -27,37 +28,61 @@ export function setSongLevel(level) {
 
 // The louder of the two is turned down to the other: nothing is ever turned up into clipping.
 function balance() {
-  const levels = [now.songLevel, now.level].filter(Number.isFinite);
+  const level = now.take?.level;
+  const levels = [now.songLevel, level].filter(Number.isFinite);
   const target = Math.min(...levels);
-  const volume = (level) => (Number.isFinite(level) ? Math.min(1, 10 ** ((target - level) / 20)) : 1);
+  const volume = (each) => (Number.isFinite(each) ? Math.min(1, 10 ** ((target - each) / 20)) : 1);
   song.volume = volume(now.songLevel);
-  match.volume = volume(now.level);
+  match.volume = volume(level);
 }
 
-/** Play a preset: `{id, name, about, files}`. */
+const takeOf = (preset) => preset.take?.() ?? reference(preset.id);
+
+function load(take) {
+  if (take.url !== now.take?.url) match.src = take.url;
+  now.take = take;
+  balance();
+}
+
+/** Play a preset: `{id, name, about, files}`, and `take`, a function, if it may play other than its reference notes. */
 export async function playPreset(preset) {
   song.pause();
-  const fresh = now.preset?.id !== preset.id;
+  if (now.preset?.id !== preset.id) match.pause();
   Object.assign(now, { preset, side: "match" });
   show();
-  if (fresh) {
-    match.pause();
-    const { url, level } = await sound(preset.id);
-    if (now.preset !== preset) return; // another one was asked for meanwhile
-    now.level = level;
-    match.src = url;
-    balance();
-  }
+  const take = await takeOf(preset);
+  if (now.preset !== preset) return; // another one was asked for meanwhile
+  load(take);
   match.currentTime = 0;
   await play(match);
 }
 
-/** Play the song's passage from its beginning. */
-export async function playSong() {
+/** Take what the preset at hand would play now: if it sounds, only if it may be interrupted. */
+export async function retake(interrupting) {
+  const { preset } = now;
+  if (!preset || (!interrupting && !match.paused)) return;
+  const take = await takeOf(preset);
+  const sounds = !match.paused;
+  if (now.preset !== preset || (sounds && !interrupting)) return;
+  load(take);
+  if (sounds) await play(match);
+  show();
+}
+
+/** Play the song's passage, from its beginning or another second. */
+export async function playSong(from = now.passage?.start) {
   match.pause();
   now.side = "song";
-  if (now.passage) song.currentTime = now.passage.start;
+  if (now.passage) song.currentTime = from;
   await play(song);
+}
+
+// A phrase is in step with the song, so the other side goes on at the same moment of it.
+function moment() {
+  const begins = now.take?.begins;
+  if (begins === undefined) return { song: now.passage?.start, match: 0 };
+  const at = song.currentTime - begins;
+  return { song: begins + (match.ended ? 0 : match.currentTime), match: at > 0 && at < match.duration ? at : 0 };
 }
 
 async function play(audio) {
@@ -92,10 +117,10 @@ export async function switchSides() {
   if (now.side === "song") {
     song.pause();
     now.side = "match";
-    match.currentTime = 0;
+    match.currentTime = moment().match;
     return play(match);
   }
-  return now.passage && playSong();
+  return now.passage && playSong(moment().song);
 }
 
 export function stop() {
@@ -107,7 +132,7 @@ export function stop() {
 /** Forget the preset, with the song that it was found for. */
 export function forget() {
   stop();
-  Object.assign(now, { preset: null, level: null, songLevel: null, side: "match" });
+  Object.assign(now, { preset: null, take: null, songLevel: null, side: "match" });
   match.removeAttribute("src");
   show();
 }
@@ -122,7 +147,7 @@ function show() {
   }
   if (preset) {
     byId("bar-name").textContent = preset.name;
-    byId("bar-about").textContent = preset.about;
+    byId("bar-about").textContent = [preset.about, now.take?.words].filter(Boolean).join(" · ");
     byId("bar-files").href = preset.files;
     byId("ab").hidden = !now.passage;
     byId("hear-song").setAttribute("aria-pressed", String(side === "song"));
@@ -146,6 +171,7 @@ for (const audio of [song, match]) {
   audio.addEventListener("play", () => requestAnimationFrame(draw));
 }
 song.addEventListener("play", () => {
+  if (song.paused) return; // told late: the match has been asked for since
   match.pause();
   now.side = "song";
   show();

@@ -1,7 +1,8 @@
 // What was found: a chip for each family, a card for each match, and which of them are wanted.
 
-import { follow, get, sound } from "./api.js";
+import { follow, get, reference } from "./api.js";
 import { byId, make, notice, percent, words } from "./dom.js";
+import { ask, matched, take, unmatched } from "./phrases.js";
 import { onChange, playPreset, playing, setSongLevel, toggle } from "./player.js";
 
 const PER_FAMILY = 6;
@@ -48,6 +49,7 @@ const word = (table, value) => table.find(([least]) => value >= least)?.[1] ?? t
 function begin() {
   Object.assign(state, { families: new Map(), chosen: new Set(), place: null, match: null });
   state.shown.clear();
+  unmatched();
   byId("found").hidden = false;
   byId("progress").hidden = false;
   byId("progress-bar").removeAttribute("value");
@@ -75,7 +77,7 @@ const hear = {
   family: (told) => {
     state.families.set(told.family, told);
     byId("results").append(section(told));
-    for (const { id } of state.shown.has(told.family) ? told.matches.slice(0, 3) : []) sound(id).catch(() => {});
+    for (const { id } of state.shown.has(told.family) ? told.matches.slice(0, 3) : []) reference(id).catch(() => {});
     mark(playing());
   },
   place: (place) => { state.place = place; },
@@ -84,6 +86,7 @@ const hear = {
     const close = [...state.shown].filter(near);
     byId("status").textContent = close.length ? `Found presets for: ${close.map(title).join(", ")}.` : "Nothing close was found.";
     sayFar();
+    matched(state.match);
     document.dispatchEvent(new Event("found"));
   },
 };
@@ -112,6 +115,7 @@ function chip({ family, presence }) {
       button.setAttribute("aria-pressed", String(now));
       const part = byId(`part-${family}`);
       if (part) part.hidden = !now;
+      ask();
       if (byId("progress").hidden) sayFar();
     },
   }, make("i", { class: "dot", "data-family": family }), title(family), make("b", { text: percent(presence) }));
@@ -121,7 +125,8 @@ function chip({ family, presence }) {
 function section({ family, presence, matches }) {
   const cards = matches.map((match) => card(family, match));
   const head = make("header", {}, make("h3", {}, make("i", { class: "dot", "data-family": family }), title(family)),
-    make("p", { class: "small", text: `${word(words.presence, presence)}, ${percent(presence)}` }));
+    make("p", { class: "small", text: `${word(words.presence, presence)}, ${percent(presence)}` }),
+    make("p", { class: "small origin" }));
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
     : make("p", { class: "small", text: "The library holds no preset of this family." });
@@ -140,6 +145,7 @@ function card(family, match) {
   const preset = {
     id: match.id, name: match.name, about: `${match.synth} · ${match.bank}`,
     files: `/api/matches/${state.match}/files?pick=${family}:${match.rank}`,
+    take: () => take(`${family}:${match.rank}`, match.id),
   };
   const said = word(words.score, match.score);
   const play = make("button", {
@@ -159,7 +165,8 @@ function card(family, match) {
       make("p", { class: "small", text: preset.about }),
       make("p", { class: "small sounds", text: described(match) }),
       make("p", { class: "score small" }, make("meter", { min: 0, max: 1, value: Math.max(0, match.score), "aria-hidden": "true" }),
-        make("span", { text: `${said} ${match.score.toFixed(2)}` }))),
+        make("span", { text: `${said} ${match.score.toFixed(2)}` })),
+      make("p", { class: "small phrase" })),
     make("div", { class: "keep" },
       make("label", { class: "check", title: "Choose for the download (C)" }, choose),
       make("a", { class: "small", href: preset.files, download: "", text: "Files", "aria-label": `Download the files of ${match.name}` })));

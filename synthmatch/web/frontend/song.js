@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { byId, clock } from "./dom.js";
+import { forgetNotes } from "./phrases.js";
 import { forget, setPassage } from "./player.js";
 
 const audio = byId("song-audio");
@@ -56,6 +57,7 @@ async function load(file, wanted) {
   const limit = Number(document.body.dataset.limitBytes);
   if (file.size > limit) throw new Error(`${file.name} is too large; at most ${Math.round(limit / 1e6)} MB are taken.`);
   forget();
+  forgetNotes();
   byId("drop").classList.add("busy");
   try {
     const form = new FormData();
