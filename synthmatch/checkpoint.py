@@ -21,10 +21,13 @@ VERSION = 1
 ENCODER = "synthmatch encoder"
 
 
+_LATER = ("shared", "presence")
+
+
 def fingerprint(encoder: Encoder) -> str:
     """Hash of an encoder's shape and of every weight."""
     # What the first encoders didn't have is left out where it isn't used: theirs stays the same.
-    described = {key: value for key, value in asdict(encoder.config).items() if key != "shared" or value}
+    described = {key: value for key, value in asdict(encoder.config).items() if key not in _LATER or value}
     shape = json.dumps(described, sort_keys=True).encode()
     weights = sorted(encoder.state_dict().items())
     return content_hash(shape, *(_bytes(tensor) for _, tensor in weights))

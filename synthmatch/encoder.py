@@ -33,6 +33,8 @@ class EncoderConfig:
         heads: attention heads per family; divides ``width``.
         dimension: length of the vectors that come out.
         shared: whether one head serves all families and timbre: then their vectors are the same.
+        presence: features of the hidden layer by which presence is judged, from what all heads heard; with 0 there's
+            none, and each family is judged by its own head.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -44,6 +46,7 @@ class EncoderConfig:
     heads: int = 4
     dimension: int = 128
     shared: bool = False
+    presence: int = 0
 
     @property
     def slots(self) -> int:
@@ -144,7 +147,9 @@ class Encoder(nn.Module):
         self.attention = nn.Conv1d(width, slots * heads, 1)
         shape = (slots, 2 * width, self.config.dimension)
         self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
-        self.presence_weight = nn.Parameter(torch.zeros(families, 2 * width))
+        hidden = self.config.presence
+        self.presence_hidden = nn.Linear((slots + 3) * width, hidden) if hidden else None
+        self.presence_weight = nn.Parameter(torch.zeros(families, hidden or 2 * width))
         self.presence_bias = nn.Parameter(torch.full((families,), -1.0))
         # Buffers: fitted once the rest is trained, and left alone by the optimiser.
         self.family_weight: Tensor
@@ -174,21 +179,34 @@ class Encoder(nn.Module):
         Returns:
             Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
         """
-        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
-            features = self.trunk(heard[:, None]).float()  # (B, C, N)
-        batch, width, frames = features.shape
-        heads, slots = self.config.heads, self.config.slots
-        weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
-        parts = features.view(batch, heads, width // heads, frames)
-        pooled = torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
-        overall = features.mean(dim=-1)[:, None].expand(-1, slots, -1)
-        pooled = torch.cat([pooled, overall], dim=-1)  # (B, slots, 2C)
+        features = self.features(heard)
+        attended = self.attend(features)
+        overall = features.mean(dim=-1)[:, None].expand_as(attended)
+        pooled = torch.cat([attended, overall], dim=-1)  # (B, slots, 2C)
         vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
         families = len(self.config.families)
         # A shared head's vector stands in every slot.
         vectors, pooled = (each.expand(-1, families + 1, -1) for each in (vectors, pooled))
-        presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
+        if self.presence_hidden is None:
+            presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
+        else:
+            hidden = functional.relu(self.presence_hidden(summary(features, attended)))
+            presence = functional.linear(hidden, self.presence_weight, self.presence_bias)
         return vectors, presence
+
+    def features(self, heard: Tensor) -> Tensor:
+        """What the trunk makes of the log-mel from :meth:`hear`: (B, bands, N) -> (B, C, N / 4)."""
+        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
+            features: Tensor = self.trunk(heard[:, None]).float()
+        return features
+
+    def attend(self, features: Tensor) -> Tensor:
+        """What each head makes of the trunk's features: (B, C, N) -> (B, slots, C)."""
+        batch, width, frames = features.shape
+        heads, slots = self.config.heads, self.config.slots
+        weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
+        parts = features.view(batch, heads, width // heads, frames)
+        return torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
 
     def encode_query(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """For each family that a mixture may hold, the vector that its preset would have.
@@ -264,3 +282,17 @@ class Encoder(nn.Module):
     def released(cls) -> Encoder:
         """The encoder that comes with the package."""
         return cls.load(RELEASED)
+
+
+def summary(features: Tensor, heard: Tensor) -> Tensor:
+    """By what presence is judged: what every head heard, and how features lie over time.
+
+    Args:
+        features: (B, C, N), of the trunk.
+        heard: (B, slots, C), from :meth:`Encoder.attend`.
+
+    Returns:
+        (B, (slots + 3) * C).
+    """
+    spread = features.std(dim=-1, correction=0)
+    return torch.cat([heard.flatten(1), features.mean(dim=-1), spread, features.amax(dim=-1)], dim=1)

@@ -52,7 +52,7 @@ ONLY: dict[str, set[str]] = {
     "platformdirs": {"synthmatch.files"},
     "mir_eval": {"synthmatch.training.transcripts"},
     "onnxruntime": {"synthmatch.training.basicpitch"},
-    "safetensors": {"synthmatch.checkpoint", "synthmatch.training.finetune", "synthmatch.training.trainer"},
+    "safetensors": {"synthmatch.checkpoint", "synthmatch.training.statefile"},
     "sqlite3": {"synthmatch.schema", "synthmatch.soundrows", "synthmatch.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.encoder import Encoder
 from synthmatch.training.batches import Mixer
-from synthmatch.training.config import Recipe
 from synthmatch.training.plans import NOBODY
+from synthmatch.training.presence import TOGETHER, song_recipe
 from synthmatch.training.recording import Corpus
 
 SONGS = 960
-SECONDS = 10.0
-PARTS = 6  # at most, of each song
-STRANGE = 0.6  # share of the songs with a sound that is nobody's part
 HELD = 0.002
 """How strongly scales are held near 1 and shifts near 0: a family of few presets says little about either."""
-
-_AT_ONCE = 48
 
 
 def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 1) -> float:
@@ -53,26 +46,11 @@ def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 1) -> float
 
 def _judged(encoder: Encoder, corpus: Corpus, there: dict[str, list[str]], seed: int) -> tuple[Tensor, Tensor]:
     """What is said of songs and what is so, (SONGS, F) each."""
-    asked = replace(
-        Recipe(),
-        encoder=encoder.config,
-        seed=seed,
-        mixtures=_AT_ONCE,
-        repeats=_AT_ONCE,
-        seconds=SECONDS,
-        core=tuple(there)[:1],
-        core_share=0.0,
-        parts=PARTS,
-        solo=0.0,
-        solo_until=0,
-        live=0.0,
-        distractors=STRANGE,
-    )
-    clusters = {key: label.cluster for key, label in corpus.labels.items()}
-    mixer = Mixer(corpus.notes, {**there, NOBODY: corpus.ids("valid", NOBODY)}, clusters, asked)
+    asked = song_recipe(encoder.config, tuple(there), seed)
+    mixer = Mixer(corpus.notes, {**there, NOBODY: corpus.ids("valid", NOBODY)}, corpus.clusters, asked)
     logits, truth = [], []
     with torch.no_grad():
-        for step in range(SONGS // _AT_ONCE):
+        for step in range(SONGS // TOGETHER):
             batch = mixer.batch(step)
             logits.append(encoder.encode_query(batch.mixtures)[1])
             truth.append(batch.presence.float())

@@ -75,6 +75,8 @@ class Recipe:
         memory: reference vectors of earlier steps kept per family as further negatives; 0 for none.
         memory_from: the step from which they count.
         presence_weight, timbre_weight: of these losses beside the mixture's.
+        presence_steps: steps after these, of as many songs each, that teach the presence head alone
+            (:mod:`synthmatch.training.presence`); for encoders whose ``presence`` is above 0.
         synths: the synths whose presets are trained on; all of them if empty.
         phrases: passages of each preset that are recorded as the synth plays them.
         variants: perturbed and crossed ones that are made and recorded of each preset, each, and a dry one.
@@ -118,6 +120,7 @@ class Recipe:
     memory_from: int = 2000
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
+    presence_steps: int = 0
     synths: tuple[str, ...] = ()
     phrases: int = 0
     variants: int = 0
@@ -144,6 +147,8 @@ class Recipe:
             raise TrainingError(f"A recipe's loss is {self.loss}; choose one of {', '.join(LOSSES)}.")
         if not self.references or not set(self.references) <= set(range(len(REFERENCE_NOTES))):
             raise TrainingError(f"A recipe's references are numbers up to {len(REFERENCE_NOTES) - 1}, at least one.")
+        if self.presence_steps and not self.encoder.presence:
+            raise TrainingError("A recipe has presence_steps, but its encoder's presence is 0; set it, to 256 say.")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"A recipe's ema is {self.ema}; it must be at least 0 and below 1.")
 

@@ -17,15 +17,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional
 
 from synthmatch import checkpoint
 from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
-from synthmatch.files import atomic_path, content_hash
+from synthmatch.files import content_hash
 from synthmatch.library import Library
+from synthmatch.training import statefile
 from synthmatch.training.lessons import FineTuning, Lesson, Lessons
 from synthmatch.training.losses import info_nce
 from synthmatch.training.material import Progress, gather_material
@@ -154,34 +154,22 @@ class FineTuner:
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""
         tensors = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
-        with atomic_path(self.folder / "state.safetensors") as temporary:
-            facts = {"step": str(self.step), "run": self._run}
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=facts)
+        facts = {"step": str(self.step), "run": self._run}
+        statefile.write(self.folder / "state.safetensors", tensors, self.optimizer, facts)
 
     def _resume(self) -> None:
         path = self.folder / "state.safetensors"
-        if not path.exists():
+        facts = statefile.facts_of(path)
+        if facts is None:
             return
-        from safetensors import safe_open
-
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata() or {}
         if facts.get("run") != self._run:
             raise TrainingError(
                 f"{self.folder} holds another run: of other presets, settings or another encoder; name another folder"
                 " or delete this one."
             )
-        tensors = load_file(path, device=str(self.device))
-        self.encoder.load_state_dict({k.removeprefix("encoder."): v for k, v in tensors.items() if k[0] == "e"})
-        kept: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, number, name = key.split(".")
-                kept.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
+        state = statefile.read(path, self.device)
+        self.encoder.load_state_dict(state.part("encoder."))
+        state.restore(self.optimizer)
         self.step = int(facts["step"])
 
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from synthmatch import checkpoint
 from synthmatch.errors import SynthmatchError, TrainingError
 from synthmatch.pianoroll import Roll
+from synthmatch.training import statefile
 from synthmatch.training.ahead import plans
 from synthmatch.training.augment import treat
 from synthmatch.training.batches import Mixer, len_of, mix
@@ -40,7 +40,6 @@ STATE = "pitch.safetensors"
 OUT = "notes.safetensors"
 UNFINISHED = 3
 
-_KIND = "synthmatch pitch run"
 _SAVED = 110.0  # seconds between two checkpoints
 _LOGGED = 20  # steps between two lines of the log
 _STEADY = 300  # steps from which on the learning rate falls
@@ -186,28 +185,19 @@ class PitchTrainer:
         """Write everything that the next step depends on."""
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
-        checkpoint.write(self.folder / STATE, _KIND, tensors, {"course": _described(self.course)}, {"step": self.step})
+        facts = {"course": _described(self.course), "step": str(self.step)}
+        statefile.write(self.folder / STATE, tensors, self.optimizer, facts)
 
     def _resume(self) -> None:
-        path = self.folder / STATE
-        if not path.exists():
+        facts = statefile.facts_of(self.folder / STATE)
+        if facts is None:
             return
-        tensors, config, facts = checkpoint.read(path, _KIND, "synthmatch.training.pitch")
-        if config["course"] != _described(self.course):
+        if facts.get("course") != _described(self.course):
             raise TrainingError(f"{self.folder} holds a run of another course; name another folder or delete this one.")
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            kind, _, name = key.partition(".")
-            parts[kind][name] = value
-        self.model.load_state_dict(parts["model"])
-        kept: dict[int, dict[str, Tensor]] = {}
-        for name, value in parts["optimizer"].items():
-            number, _, what = name.partition(".")
-            kept.setdefault(int(number), {})[what] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": kept})
-        for name, value in parts["average"].items():
+        state = statefile.read(self.folder / STATE)
+        self.model.load_state_dict(state.part("model."))
+        state.restore(self.optimizer)
+        for name, value in state.part("average.").items():
             self.average[name].copy_(value)
         self.step = int(facts["step"])
 

@@ -55,6 +55,11 @@ class Corpus:
     phrases: PhraseBank | None = None
     parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The near-duplicates' cluster of each preset and variant."""
+        return {key: label.cluster for key, label in self.labels.items()}
+
     def ids(self, side: str | None = None, family: str | None = None, stated: bool = False) -> list[str]:
         """Ids in order, of one side and family if named; ``stated`` leaves out labels from the sound."""
         return [

@@ -20,6 +20,8 @@ from synthmatch.training.config import Recipe, read_recipe
 from synthmatch.training.dataplan import DataPlan
 from synthmatch.training.distributed import Processes
 from synthmatch.training.plans import NOBODY
+from synthmatch.training.presence import PresenceTrainer, song_mixer
+from synthmatch.training.presence import Progress as PresenceProgress
 from synthmatch.training.recording import Corpus, Progress, gather, open_corpus
 from synthmatch.training.trainer import Progress as StepProgress
 from synthmatch.training.trainer import Trainer
@@ -36,7 +38,8 @@ class Trained:
     Args:
         taken: steps so far.
         of: all that the recipe asks for.
-        written: whether this process has written an encoder; none does if the time was over before.
+        written: whether this process has written an encoder; none does if the time was over before, be it while
+            the presence head learnt, after the last step.
         first: whether this is the only process, or the one that writes.
     """
 
@@ -60,8 +63,7 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
         ]
         for family in wanted
     }
-    clusters = {key: label.cluster for key, label in corpus.labels.items()}
-    return Mixer(corpus.notes, presets, clusters, recipe, corpus.phrases, device, memory_gb)
+    return Mixer(corpus.notes, presets, corpus.clusters, recipe, corpus.phrases, device, memory_gb)
 
 
 def train(
@@ -75,6 +77,7 @@ def train(
     memory_gb: float = MEMORY_GB,
     recorded: Progress | None = None,
     stepped: StepProgress | None = None,
+    taught: PresenceProgress | None = None,
     said: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train by a recipe; what was recorded or trained before goes on where it was.
@@ -92,7 +95,7 @@ def train(
             encoder is written.
         memory_gb: what notes may take, in 10^9 bytes, on the device or in memory; if there are more, they stay on
             disk.
-        recorded, stepped: called as notes are recorded and steps are taken.
+        recorded, stepped, taught: called as notes are recorded, steps are taken, and the presence head learns.
         said: called with a sentence that a user may want to read.
 
     Returns:
@@ -115,6 +118,12 @@ def train(
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
     written = processes.first and trainer.step >= min(recipe.steps, stop_at or recipe.steps)
+    if written and recipe.presence_steps and trainer.step == recipe.steps:
+        songs = song_mixer(encoder, corpus, recipe, memory_gb)
+        teacher = PresenceTrainer(encoder, songs, recipe.presence_steps, folder)
+        written = teacher.run(taught, until)
+        if written:
+            teacher.install()
     if written:
         _write(encoder, corpus, mixer, recipe_name, trainer.step, out)
     return Trained(trainer.step, recipe.steps, written, processes.first)

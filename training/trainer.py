@@ -12,12 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
-from synthmatch.files import atomic_path, content_hash, write_text
+from synthmatch.files import content_hash, write_text
+from synthmatch.training import statefile
 from synthmatch.training.ahead import plans
 from synthmatch.training.batches import Batch, Mixer
 from synthmatch.training.config import Recipe
@@ -25,6 +25,7 @@ from synthmatch.training.distributed import Processes
 from synthmatch.training.journal import Journal
 from synthmatch.training.objective import ALONE, Losses, Memory, objective
 
+STATE = "state.safetensors"
 CHECKPOINT_SECONDS = 110.0
 PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
 LOGGED = 20  # steps between two lines of the log
@@ -161,35 +162,23 @@ class Trainer:
         if not self.processes.first:
             return
         tensors: dict[str, Tensor] = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{name}": value for name, value in values.items()}
         tensors |= self.memory.state()
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
-        with atomic_path(self.folder / "state.safetensors") as temporary:
-            facts = {"step": str(self.step), "recipe": _recipe_hash(self.recipe)}
-            save_file({k: v.cpu().contiguous() for k, v in tensors.items()}, temporary, metadata=facts)
+        facts = {"step": str(self.step), "recipe": _recipe_hash(self.recipe)}
+        statefile.write(self.folder / STATE, tensors, self.optimizer, facts)
         write_text(self.folder / "run.json", json.dumps({"step": self.step, "recipe": asdict(self.recipe)}, indent=1))
 
     def _resume(self) -> None:
-        path = self.folder / "state.safetensors"
-        if not path.exists():
+        facts = statefile.facts_of(self.folder / STATE)
+        if facts is None:
             return
-        from safetensors import safe_open
-
-        with safe_open(path, framework="pt") as file:
-            facts = file.metadata()
         if facts["recipe"] != _recipe_hash(self.recipe):
             raise TrainingError(f"{self.folder} holds a run of another recipe; name another folder or delete this one.")
-        tensors = load_file(path, device=str(self.device))
-        self.encoder.load_state_dict(_named(tensors, "encoder."))
-        kept: dict[int, dict[str, Tensor]] = {}
-        for key, value in _named(tensors, "optimizer.").items():
-            number, name = key.split(".")
-            kept.setdefault(int(number), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
-        self.memory.restore(tensors)
-        for name, value in _named(tensors, "average.").items():
+        state = statefile.read(self.folder / STATE, self.device)
+        self.encoder.load_state_dict(state.part("encoder."))
+        state.restore(self.optimizer)
+        self.memory.restore(state.tensors)
+        for name, value in state.part("average.").items():
             self.average[name].copy_(value)
         self.step = int(facts["step"])
 
@@ -197,10 +186,6 @@ class Trainer:
         row = {"lr": learning_rate(self.recipe, self.step - 1)}
         row |= {name: round(value, 4) for name, value in losses.numbers().items()}
         journal.write(self.step, row, {"mixtures a second": speed})
-
-
-def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -219,4 +204,9 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 def _recipe_hash(recipe: Recipe) -> str:
-    return content_hash(json.dumps(asdict(recipe), sort_keys=True).encode())
+    described = asdict(recipe)
+    # What the first recipes didn't have is left out where it isn't used, so that runs from before go on.
+    for settings, later in ((described, "presence_steps"), (described["encoder"], "presence")):
+        if not settings[later]:
+            del settings[later]
+    return content_hash(json.dumps(described, sort_keys=True).encode())

@@ -98,10 +98,17 @@ def train(
     recipe = recipe or "released"
     folder = folder or home() / "training" / "runs" / Path(recipe).stem
     out = out or folder / "encoder.safetensors"
-    with Progress("recording", "preset") as recorded, Progress("training", "step") as trained:
+    with (
+        Progress("recording", "preset") as recorded,
+        Progress("training", "step") as trained,
+        Progress("presence", "step") as listened,
+    ):
 
         def stepped(step: int, steps: int, losses: Losses) -> None:
             trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
+
+        def taught(step: int, steps: int, loss: float) -> None:
+            listened(step, steps, f"loss {loss:.3f}")
 
         done = run.train(
             recipe,
@@ -114,6 +121,7 @@ def train(
             memory_gb=memory_gb,
             recorded=recorded,
             stepped=stepped,
+            taught=taught,
             said=say,
         )
     if done.written:
