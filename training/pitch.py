@@ -47,7 +47,7 @@ _FITTED = 6  # steps that were never taken, on whose mixtures thresholds are fit
 
 MIXTURES = Recipe(
     seed=7,
-    steps=6000,
+    steps=15000,
     mixtures=8,
     seconds=5.0,
     core_share=0.6,

@@ -95,6 +95,15 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
     return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, memory_gb=memory_gb)
 
 
+class _Head(nn.Module):
+    """What is learnt: presence from summaries, by one hidden layer."""
+
+    def __init__(self, summary: int, hidden: int, families: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(summary, hidden)
+        self.out = nn.Linear(hidden, families)
+
+
 class PresenceTrainer:
     """Trains the presence head alone; stopped at any moment, it goes on from its last checkpoint.
 
@@ -116,8 +125,7 @@ class PresenceTrainer:
         self.step = 0
         hidden = encoder.presence_hidden
         torch.manual_seed(mixer.recipe.seed)
-        self.head = nn.ModuleList([nn.Linear(hidden.in_features, hidden.out_features)])
-        self.head.append(nn.Linear(hidden.out_features, len(encoder.config.families)))
+        self.head = _Head(hidden.in_features, hidden.out_features, len(encoder.config.families))
         self.optimizer = torch.optim.AdamW(self.head.parameters(), lr=RATE, weight_decay=DECAY)
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
@@ -152,10 +160,9 @@ class PresenceTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * self.step / self.steps))
         centre, spread = self._measure()
-        first, second = self.head
         within = functional.dropout((heard - centre) / spread, DROPPED[0])
-        hidden = functional.dropout(functional.relu(first(within)), DROPPED[1])
-        loss = functional.binary_cross_entropy_with_logits(second(hidden), batch.presence.float())
+        hidden = functional.dropout(functional.relu(self.head.hidden(within)), DROPPED[1])
+        loss = functional.binary_cross_entropy_with_logits(self.head.out(hidden), batch.presence.float())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -165,14 +172,13 @@ class PresenceTrainer:
     def install(self) -> None:
         """Give the encoder the head as it is now."""
         centre, spread = self._measure()
-        first, second = self.head
-        hidden = self.encoder.presence_hidden
+        head, hidden = self.head, self.encoder.presence_hidden
         assert hidden is not None
         with torch.no_grad():
-            hidden.weight.copy_(first.weight / spread)
-            hidden.bias.copy_(first.bias - hidden.weight @ centre)
-            self.encoder.presence_weight.copy_(second.weight)
-            self.encoder.presence_bias.copy_(second.bias)
+            hidden.weight.copy_(head.hidden.weight / spread)
+            hidden.bias.copy_(head.hidden.bias - hidden.weight @ centre)
+            self.encoder.presence_weight.copy_(head.out.weight)
+            self.encoder.presence_bias.copy_(head.out.bias)
 
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""

@@ -63,8 +63,8 @@ def test_what_is_installed_says_what_the_head_said_and_no_vector_changes(taught,
         before, _ = encoder.embed(encoder.hear(songs))
         features = encoder.features(encoder.hear(songs))
         centre, spread = teacher._measure()
-        first, second = teacher.head
-        said = second(torch.relu(first((summary(features, encoder.attend(features)) - centre) / spread)))
+        within = (summary(features, encoder.attend(features)) - centre) / spread
+        said = teacher.head.out(torch.relu(teacher.head.hidden(within)))
         teacher.install()
         after, logits = encoder.embed(encoder.hear(songs))
     assert torch.allclose(logits, said, atol=1e-4)
