@@ -46,8 +46,8 @@ def embed(encoder: Encoder, ids: Sequence[str], sounds: Sequence[Sequence[Clip]]
         for place, performance in enumerate(REFERENCE_NOTES)
     ]  # per note (n, T)
     with torch.inference_mode():
-        notes = [encoder.embed(encoder.hear(torch.from_numpy(note)))[0] for note in heard]
-        presence = torch.stack([encoder.family_of(note[:, -1]) for note in notes], dim=1).numpy()  # (n, R, F)
+        notes, families = zip(*(encoder.encode_preset(torch.from_numpy(note)) for note in heard), strict=True)
+        presence = torch.stack(families, dim=1).numpy()  # (n, R, F)
         vectors = torch.stack(notes, dim=2).numpy()  # (n, S, R, D)
     peaks = np.stack([np.abs(note).max(axis=1) for note in heard], axis=1)  # (n, R)
     audible = peaks > 10 ** (SILENCE_DB / 20)

@@ -35,6 +35,7 @@ class EncoderConfig:
         shared: whether one head serves all families and timbre: then their vectors are the same.
         presence: features of the hidden layer by which presence is judged, from what all heads heard; with 0 there's
             none, and each family is judged by its own head.
+        family: features of the hidden layer by which the family of a single preset is judged, from the same.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -47,6 +48,12 @@ class EncoderConfig:
     dimension: int = 128
     shared: bool = False
     presence: int = 0
+    family: int = 128
+
+    @property
+    def summary(self) -> int:
+        """How many features presence and family are judged by (:func:`summary`)."""
+        return (self.slots + 3) * self.width
 
     @property
     def slots(self) -> int:
@@ -148,13 +155,17 @@ class Encoder(nn.Module):
         shape = (slots, 2 * width, self.config.dimension)
         self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
         hidden = self.config.presence
-        self.presence_hidden = nn.Linear((slots + 3) * width, hidden) if hidden else None
+        self.presence_hidden = nn.Linear(self.config.summary, hidden) if hidden else None
         self.presence_weight = nn.Parameter(torch.zeros(families, hidden or 2 * width))
         self.presence_bias = nn.Parameter(torch.full((families,), -1.0))
         # Buffers: fitted once the rest is trained, and left alone by the optimiser.
+        self.family_hidden_weight: Tensor
+        self.family_hidden_bias: Tensor
         self.family_weight: Tensor
         self.family_bias: Tensor
-        self.register_buffer("family_weight", torch.zeros(families, self.config.dimension))
+        self.register_buffer("family_hidden_weight", torch.zeros(self.config.family, self.config.summary))
+        self.register_buffer("family_hidden_bias", torch.zeros(self.config.family))
+        self.register_buffer("family_weight", torch.zeros(families, self.config.family))
         self.register_buffer("family_bias", torch.zeros(families))
 
     def hear(self, audio: Tensor) -> Tensor:
@@ -181,6 +192,10 @@ class Encoder(nn.Module):
         """
         features = self.features(heard)
         attended = self.attend(features)
+        return self._embed(features, attended)
+
+    def _embed(self, features: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`embed`, from what the trunk made, (B, C, N), and what the heads heard, (B, slots, C)."""
         overall = features.mean(dim=-1)[:, None].expand_as(attended)
         pooled = torch.cat([attended, overall], dim=-1)  # (B, slots, 2C)
         vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
@@ -242,17 +257,24 @@ class Encoder(nn.Module):
         """
         return self.embed(self.hear(audio))[0][:, -1]
 
-    def family_of(self, timbre: Tensor) -> Tensor:
-        """To which family a single preset belongs, from how it sounds: one of them, however many mixtures
-        hold each, which is what tells this from presence.
+    def encode_preset(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything that a library keeps of a preset, from one of its notes.
 
         Args:
-            timbre: (..., D) from :meth:`encode_timbre`.
+            audio: (B, T), one note each.
 
         Returns:
-            Probabilities (..., F) that add up to 1.
+            Vectors (B, F + 1, D), the last one of timbre; and to which family the preset belongs, probabilities
+            (B, F) that add up to 1: one of them, however many mixtures hold each, which is what tells this from
+            presence.
         """
-        return (timbre @ self.family_weight.T + self.family_bias).softmax(dim=-1)
+        features = self.features(self.hear(audio))
+        attended = self.attend(features)
+        hidden = functional.relu(
+            functional.linear(summary(features, attended), self.family_hidden_weight, self.family_hidden_bias)
+        )
+        families = functional.linear(hidden, self.family_weight, self.family_bias).softmax(dim=-1)
+        return self._embed(features, attended)[0], families
 
     @property
     def fingerprint(self) -> str:
@@ -285,7 +307,7 @@ class Encoder(nn.Module):
 
 
 def summary(features: Tensor, heard: Tensor) -> Tensor:
-    """By what presence is judged: what every head heard, and how features lie over time.
+    """By what presence and family are judged: what every head heard, and how features lie over time.
 
     Args:
         features: (B, C, N), of the trunk.

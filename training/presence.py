@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.encoder import Encoder, EncoderConfig, summary
@@ -22,6 +22,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.training import statefile
 from synthmatch.training.batches import Mixer
 from synthmatch.training.config import Recipe
+from synthmatch.training.heads import Head
 from synthmatch.training.plans import NOBODY
 from synthmatch.training.recording import Corpus
 
@@ -60,16 +61,6 @@ def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> R
     )
 
 
-def players(corpus: Corpus, family: str) -> list[str]:
-    """The presets of the training side of which a person said the family, and the variants of nothing else."""
-
-    def named(key: str) -> bool:
-        label = corpus.labels[key]
-        return label.stated and label.family == family
-
-    return [key for key in corpus.ids("train", family) if all(map(named, corpus.parents.get(key) or (key,)))]
-
-
 def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: float) -> Mixer:
     """Makes the songs that teach presence.
 
@@ -82,7 +73,7 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
     there = {
         family: [key for key in ids if not recipe.synths or corpus.labels[key].synth in recipe.synths]
         for family in (*encoder.config.families, NOBODY)
-        for ids in [players(corpus, family) if family != NOBODY else corpus.ids("train", NOBODY)]
+        for ids in [corpus.players(family) if family != NOBODY else corpus.ids("train", NOBODY)]
     }
     heard = tuple(family for family in encoder.config.families if there[family])
     if not heard:
@@ -93,15 +84,6 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
         degradations=recipe.degradations,
     )
     return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, memory_gb=memory_gb)
-
-
-class _Head(nn.Module):
-    """What is learnt: presence from summaries, by one hidden layer."""
-
-    def __init__(self, summary: int, hidden: int, families: int) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(summary, hidden)
-        self.out = nn.Linear(hidden, families)
 
 
 class PresenceTrainer:
@@ -125,7 +107,7 @@ class PresenceTrainer:
         self.step = 0
         hidden = encoder.presence_hidden
         torch.manual_seed(mixer.recipe.seed)
-        self.head = _Head(hidden.in_features, hidden.out_features, len(encoder.config.families))
+        self.head = Head(hidden.in_features, hidden.out_features, len(encoder.config.families))
         self.optimizer = torch.optim.AdamW(self.head.parameters(), lr=RATE, weight_decay=DECAY)
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
@@ -160,9 +142,8 @@ class PresenceTrainer:
         for group in self.optimizer.param_groups:
             group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * self.step / self.steps))
         centre, spread = self._measure()
-        within = functional.dropout((heard - centre) / spread, DROPPED[0])
-        hidden = functional.dropout(functional.relu(self.head.hidden(within)), DROPPED[1])
-        loss = functional.binary_cross_entropy_with_logits(self.head.out(hidden), batch.presence.float())
+        said = self.head((heard - centre) / spread, DROPPED)
+        loss = functional.binary_cross_entropy_with_logits(said, batch.presence.float())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -171,14 +152,14 @@ class PresenceTrainer:
 
     def install(self) -> None:
         """Give the encoder the head as it is now."""
-        centre, spread = self._measure()
-        head, hidden = self.head, self.encoder.presence_hidden
+        hidden = self.encoder.presence_hidden
         assert hidden is not None
+        weight, bias = self.head.folded(*self._measure())
         with torch.no_grad():
-            hidden.weight.copy_(head.hidden.weight / spread)
-            hidden.bias.copy_(head.hidden.bias - hidden.weight @ centre)
-            self.encoder.presence_weight.copy_(head.out.weight)
-            self.encoder.presence_bias.copy_(head.out.bias)
+            hidden.weight.copy_(weight)
+            hidden.bias.copy_(bias)
+            self.encoder.presence_weight.copy_(self.head.out.weight)
+            self.encoder.presence_bias.copy_(self.head.out.bias)
 
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""

@@ -70,6 +70,15 @@ class Corpus:
             and (label.stated or not stated)
         ]
 
+    def players(self, family: str) -> list[str]:
+        """The presets of the training side of which a person said the family, and the variants of nothing else."""
+
+        def named(key: str) -> bool:
+            label = self.labels[key]
+            return label.stated and label.family == family
+
+        return [key for key in self.ids("train", family) if all(map(named, self.parents.get(key) or (key,)))]
+
 
 def installed_presets(synths: Sequence[str] = SYNTHS, known_only: bool = True) -> list[Preset]:
     """The listings of installed synths' banks; of those with frozen labels alone if ``known_only``.

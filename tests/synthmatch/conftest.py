@@ -28,7 +28,8 @@ def small_encoder(seed: int) -> Encoder:
         encoder = Encoder(_SMALL).eval()
         with torch.no_grad():  # untrained, every family is as probable as the others: tell them apart
             encoder.presence_weight.normal_(std=0.5)
-            encoder.family_weight.normal_(std=5)
+            encoder.family_hidden_weight.normal_()
+            encoder.family_weight.normal_(std=0.2)
             encoder.attention.weight.normal_(std=0.5)
     return encoder
 

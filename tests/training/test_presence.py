@@ -7,7 +7,7 @@ import torch
 
 from synthmatch.encoder import Encoder, summary
 from synthmatch.errors import TrainingError
-from synthmatch.training.presence import PresenceTrainer, players, song_mixer
+from synthmatch.training.presence import PresenceTrainer, song_mixer
 from synthmatch.training.recording import Corpus
 
 SONG = 2.0
@@ -44,7 +44,7 @@ def test_only_presets_of_stated_families_and_their_variants_play(taught):
     labels["guessed"] = replace(labels[first], id="guessed", source="crossed")
     labels[third] = replace(labels[third], side="valid")
     known = Corpus(labels, taught.notes, taught.scales, None, {"child": (first,), "guessed": (first, second)})
-    said = players(known, "bass")
+    said = known.players("bass")
     assert {first, "child"} <= set(said)
     assert not {second, third, "guessed"} & set(said)
 
@@ -64,7 +64,7 @@ def test_what_is_installed_says_what_the_head_said_and_no_vector_changes(taught,
         features = encoder.features(encoder.hear(songs))
         centre, spread = teacher._measure()
         within = (summary(features, encoder.attend(features)) - centre) / spread
-        said = teacher.head.out(torch.relu(teacher.head.hidden(within)))
+        said = teacher.head(within)
         teacher.install()
         after, logits = encoder.embed(encoder.hear(songs))
     assert torch.allclose(logits, said, atol=1e-4)
