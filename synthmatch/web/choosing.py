@@ -54,10 +54,10 @@ def choosable(listings: Iterable[Listing]) -> Told:
     spelt = dict(zip(words, WORDS, strict=True))
     of_tags: Counter[str] = Counter()
     for each in ready:
-        tags = {plain(tag): tag for tag in (*each.descriptors, *each.tags)}
-        of_tags.update(tags.keys())
-        for key, tag in tags.items():
-            spelt.setdefault(key, tag)
+        tags = (*each.descriptors, *each.tags)
+        of_tags.update(set(map(plain, tags)))
+        for tag in tags:
+            spelt.setdefault(plain(tag), tag)  # as it was written first
     return {
         "synths": [
             {"synth": synth, "title": titles.get(synth, synth), "presets": count}

@@ -8,7 +8,7 @@ const bankField = byId("choice-bank");
 const tagField = byId("choice-tag");
 const wordField = byId("choice-words");
 
-const state = { synths: [], banks: [], offered: "", told: "[]", wanted: () => {} };
+const state = { synths: [], banks: [], offered: "", asked: "[]", wanted: () => {} };
 
 const ticked = () => [...document.querySelectorAll("#choice-synths input:checked")].map((each) => each.value);
 const pressed = () => [...document.querySelectorAll("#choice-tags [aria-pressed=true]")].map((each) => each.value);
@@ -16,17 +16,24 @@ const tags = () => [...pressed(), tagField.value].filter(Boolean);
 const wanted = () => wordField.value.split(/\s+/).filter(Boolean);
 const bank = () => state.banks[bankField.value];
 
-/** What is chosen, as fields of a match: `[name, value]`; none where all presets are meant. */
-export function choice() {
+// As fields of a match: `[name, value]`; none where all presets are meant.
+function chosen() {
   // Another synth may have a bank of that name.
   const [synths, banks] = bank() ? [[bank().synth], [bank().bank]] : [ticked(), []];
   const groups = { synth: synths, bank: banks, tag: tags(), word: wanted() };
   return Object.entries(groups).flatMap(([name, values]) => values.map((value) => [name, value]));
 }
 
+/** What is chosen, as the fields of a match that is being asked for: `[name, value]`; none for all presets. */
+export function choice() {
+  const fields = chosen();
+  state.asked = JSON.stringify(fields);
+  return fields;
+}
+
 /**
  * Let presets be chosen.
- * @param changed called when others are meant than before.
+ * @param changed called when others are meant than the last match was asked for.
  */
 export function openChoice(changed) {
   state.wanted = changed;
@@ -40,7 +47,7 @@ export function offer({ synths, banks, tags: words }) {
   Object.assign(state, { synths, banks: banks.filter(({ ready }) => ready), offered: now });
   byId("choice").hidden = !synths.length;
   byId("choice-synths").replaceChildren(...synths.map(({ synth, title, presets }) => make("label", { class: "check" },
-    make("input", { type: "checkbox", value: synth, checked: kept.includes(synth) }), title, count(presets))));
+    make("input", { type: "checkbox", value: synth, checked: kept.includes(synth) }), title, " ", count(presets))));
   byId("choice-tags").replaceChildren(...words.filter(({ descriptor }) => descriptor).map(({ tag, presets }) =>
     toggle(tag, presets, heard.includes(tag))));
   const others = words.filter(({ descriptor }) => !descriptor);
@@ -70,7 +77,7 @@ function toggle(tag, presets, on) {
       button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
       changed();
     },
-  }, tag, count(presets));
+  }, tag, " ", count(presets));
   return button;
 }
 
@@ -83,10 +90,7 @@ function say() {
 }
 
 const tell = settled(PAUSE, () => {
-  const now = JSON.stringify(choice());
-  if (now === state.told) return;
-  state.told = now;
-  state.wanted();
+  if (JSON.stringify(chosen()) !== state.asked) state.wanted();
 });
 
 function changed() {
