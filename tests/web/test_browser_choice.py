@@ -199,11 +199,12 @@ def test_of_two_synths_one_is_looked_among(
     shutil.copytree(made.library, tmp_path / "library")
     with Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
         library.add(PresetBank(presets), encoder, pool)
+        own = library.preset(library.presets()[0])  # the other synth has a bank of that name, too
+        library.rows.put([replace(own, name="Wooden Thing", bank=presets[0].bank, slot=99)])
     with serving(tmp_path / "library", made.model) as address:
         there = visit(address)
         page = look(there, made.song)
-        page.locator("#choice-bank").select_option(label=f"{presets[0].bank} (3)")
-        change(there, lambda: None)
+        change(there, lambda: page.select_option("#choice-bank", label=f"{presets[0].bank} (3)"))
         assert names(there) == {each.name for each in presets}
         change(there, lambda: page.check("#choice-synths [value=faust]"))  # that bank is no longer among those
         assert page.inner_text("#choice-said") == "synthmatch's own synth"
