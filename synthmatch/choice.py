@@ -32,14 +32,14 @@ class Choice:
 
     def takes(self, listing: Listing) -> bool:
         """Whether a listing is meant."""
-        tags = set(map(_plain, (*listing.tags, *listing.descriptors)))
-        name = _plain(listing.name)
+        tags = set(map(plain, (*listing.tags, *listing.descriptors)))
+        name = plain(listing.name)
         return (
             self.takes_synth(listing.synth)
             and _any(listing.bank, self.banks)
             and _any(listing.family, self.families)
-            and all(_plain(tag) in tags for tag in self.tags)
-            and all(_plain(word) in name for word in self.words)
+            and all(plain(tag) in tags for tag in self.tags)
+            and all(plain(word) in name for word in self.words)
         )
 
     def takes_synth(self, synth: str) -> bool:
@@ -62,10 +62,11 @@ EVERYTHING = Choice()
 """The choice that takes every listing."""
 
 
-def _any(value: str, names: Iterable[str]) -> bool:
-    names = tuple(map(_plain, names))
-    return not names or _plain(value) in names
-
-
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A name as it is compared: letters' case doesn't matter, a hyphen is a blank, and several blanks are one."""
     return " ".join(text.casefold().replace("-", " ").split())
+
+
+def _any(value: str, names: Iterable[str]) -> bool:
+    names = tuple(map(plain, names))
+    return not names or plain(value) in names

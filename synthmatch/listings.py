@@ -15,6 +15,8 @@ from synthmatch.segments import Floats, Marks, Segment
 from synthmatch.store import RENDERED, ListingRow, Rows, StateRow
 from synthmatch.vectors import VectorStore
 
+_CHOICES = 8  # whose states are remembered: a server is asked for ever other ones
+
 
 class Listings:
     """The listings of a library.
@@ -41,13 +43,15 @@ class Listings:
 
     def chosen(self, choice: Choice) -> frozenset[str]:
         """The states of which a choice takes a listing. A synth is its states', and read as such; else all listings
-        are read, once."""
+        are read, once. Of the last choices the states are remembered."""
         if choice not in self._chosen:
             if choice == Choice(synths=choice.synths):
                 synths = filter(choice.takes_synth, self._rows.synths())
                 found = frozenset(state for synth in synths for state in self._rows.ids_with(synth=synth))
             else:
                 found = frozenset(each.id for each in self.all if choice.takes(each))
+            while len(self._chosen) >= _CHOICES:
+                del self._chosen[next(iter(self._chosen))]
             self._chosen[choice] = found
         return self._chosen[choice]
 

@@ -171,7 +171,7 @@ class Matcher:
 
         Raises:
             InputError: an unknown family, or ``k`` below 1.
-            LibraryError: no preset fits the choice.
+            LibraryError: no preset fits the choice, or none of those that do has a usable sound.
         """
         if k < 1:
             raise InputError(f"{k} matches can't be shown; ask for at least 1.")
@@ -179,11 +179,21 @@ class Matcher:
         unknown = [family for family in query.families if family not in known]
         if unknown:
             raise InputError(f"There is no family {unknown[0]!r}; choose among {', '.join(known)}.")
-        if query.choice and not self.library.listings.chosen(query.choice):
+        if query.choice:
+            self._check_choice(query.choice)
+
+    def _check_choice(self, choice: Choice) -> None:
+        fitting = self.library.listings.chosen(choice)
+        if not fitting:
             remedy = "`synthmatch library show` shows what there is"
-            if query.choice.tags and self.library.rows.unmeasured():
+            if choice.tags and self.library.rows.unmeasured():
                 remedy = "not all of its sounds are described yet: run `synthmatch library update`"
-            raise LibraryError(f"The library {self.library.path} holds no preset that fits ({query.choice}); {remedy}.")
+            raise LibraryError(f"The library {self.library.path} holds no preset that fits ({choice}); {remedy}.")
+        if not self.library.vectors.holds(fitting):
+            raise LibraryError(
+                f"No preset of the library {self.library.path} that fits ({choice}) has a usable sound; "
+                "`synthmatch library show` says why."
+            )
 
     def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
         """The closest presets that the query's choice takes, a family at a time, the most present one first;

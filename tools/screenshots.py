@@ -72,6 +72,26 @@ def results(page: Page, place: Place) -> None:
     page.wait_for_timeout(1500)
 
 
+def choosing(page: Page, place: Place) -> None:
+    """Presets of one synth that sound so."""
+    results(page, place)
+    page.click("#choice summary")
+    page.check("#choice-synths input")
+    with page.expect_response("**/api/match"):
+        page.click("#choice-tags [value=dark]")
+    page.wait_for_selector("#progress", state="hidden", timeout=_WAIT)
+    page.wait_for_timeout(1500)
+
+
+def unfit(page: Page, place: Place) -> None:
+    """A choice that no preset fits."""
+    results(page, place)
+    page.click("#choice summary")
+    page.click("#choice-tags [value=bright]")
+    page.fill("#choice-words", "kazoo")
+    page.wait_for_selector("#trouble:visible", timeout=_WAIT)
+
+
 def far(page: Page, place: Place) -> None:
     """A song to which a small library holds nothing close."""
     page.goto(place.failing)
@@ -119,6 +139,8 @@ STATES: dict[str, Callable[[Page, Place], LetGo | None]] = {
     "analysing": analysing,
     "results": results,
     "playing": playing,
+    "choosing": choosing,
+    "unfit": unfit,
     "far": far,
     "error": error,
     "library": library,

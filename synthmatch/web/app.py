@@ -22,6 +22,7 @@ from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.results import ANY
 from synthmatch.web import page
 from synthmatch.web.atlas import NOT_DRAWN
+from synthmatch.web.choosing import FIELDS, choice_of
 from synthmatch.web.guard import Guard
 from synthmatch.web.jobs import DONE, Job, as_stream
 from synthmatch.web.limits import Refusal
@@ -117,9 +118,10 @@ class Doors:
                 song,
                 _number(form, "start") or 0.0,
                 _number(form, "end"),
-                tuple(each for each in form.getlist("family") if isinstance(each, str)),
+                _texts(form, "family"),
                 _whole(form, "k", 5),
                 _text(form, "single") in ("1", "true", "on"),
+                choice_of({field: _texts(form, field) for field in FIELDS}, self.studio.limits),
             )
         job = self.studio.matching.begin(asked)
         return await _told(job, request, {"Location": f"/api/matches/{job.id}"}, given_up=job.cancel)
@@ -149,7 +151,7 @@ class Doors:
         answer = self.studio.matching.answer(key)
         self.studio.songs.song(answer.song.id)  # or it has made room for others
         async with request.form(max_files=1, max_fields=_FIELDS) as form:
-            families = [each for each in form.getlist("family") if isinstance(each, str)]
+            families = _texts(form, "family")
             job = self.studio.phrasing.begin(key, answer, families, await self._sheet(form))
         return await _told(job, request, {}, given_up=job.cancel)
 
@@ -174,7 +176,7 @@ class Doors:
         """Add banks."""
         adding = self.studio.adding
         async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
-            synths = [each for each in form.getlist("synth") if isinstance(each, str)]
+            synths = _texts(form, "synth")
             files = [each for each in form.getlist("file") if isinstance(each, UploadFile) and each.filename]
             sent = [await run_sync(adding.keep, each.file, each.filename or "") for each in files]
         job = adding.begin(synths, sent)
@@ -196,7 +198,7 @@ class Doors:
 
     async def _sheet(self, form: FormData) -> Sheet | None:
         file, most = form.get("file"), self.studio.limits.midi_bytes
-        chosen = dict(_choice(each) for each in form.getlist("part") if isinstance(each, str))
+        chosen = dict(_choice(each) for each in _texts(form, "part"))
         if not isinstance(file, UploadFile) or not file.filename:
             if chosen:
                 raise Refusal(422, "The field “part” chooses a part of a MIDI file; send that as the field “file”.")
@@ -243,6 +245,10 @@ def _zip(zipped: Zipped) -> Response:
 def _text(form: FormData, field: str) -> str:
     value = form.get(field, "")
     return value if isinstance(value, str) else ""
+
+
+def _texts(form: FormData, field: str) -> tuple[str, ...]:
+    return tuple(each for each in form.getlist(field) if isinstance(each, str))
 
 
 def _number(form: FormData, field: str) -> float | None:

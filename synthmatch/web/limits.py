@@ -20,6 +20,8 @@ class Limits:
         waiting: matches, and as many additions, that may wait for their turn.
         remembered: finished jobs and results that can still be asked for.
         matches: presets per family.
+        choices: synths, banks, tags and words among whose presets one match is looked for.
+        choice_letters: of each of them.
         exports: presets in one zip.
         midi_bytes: of a MIDI file; reading it takes 200 times that.
         phrases: presets that are rendered for one question.
@@ -36,6 +38,8 @@ class Limits:
     waiting: int = 64
     remembered: int = 200
     matches: int = 50
+    choices: int = 40
+    choice_letters: int = 300
     exports: int = 200
     midi_bytes: int = 1_000_000
     phrases: int = 100

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Clip
+from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch
 from synthmatch.matcher import WINDOW, Floats, Heard, Matcher, Query
@@ -34,6 +35,7 @@ class Asked:
     families: tuple[str, ...] = ()
     k: int = 5
     single: bool = False
+    choice: Choice = EVERYTHING
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ class Matching(Closing):
         self._room.close()
 
     def _match(self, asked: Asked, job: Job) -> Told:
-        query = Query(self._clip(asked.song), asked.start, asked.end, asked.families, asked.song.name)
+        clip = self._clip(asked.song)
+        query = Query(clip, asked.start, asked.end, asked.families, asked.song.name, asked.choice)
         matcher = self._matcher()
         matcher.check(query, asked.k)
         job.tell("level", {"decibels": round(sounding_level(query.passage()), 2)})

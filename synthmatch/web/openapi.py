@@ -8,6 +8,7 @@ from synthmatch._version import __version__
 from synthmatch.descriptors import WORDS
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.results import ANY
+from synthmatch.web.choosing import FIELDS
 from synthmatch.web.limits import Limits
 
 Schema = dict[str, Any]
@@ -43,6 +44,10 @@ def _paths(limits: Limits) -> Schema:
         "family": {"type": "array", "items": {"enum": list(FAMILY_KEYS)}, "description": "By default, those heard."},
         "k": {"type": "integer", "minimum": 1, "maximum": limits.matches, "default": 5},
         "single": {"type": "boolean", "description": "The sound is one instrument alone."},
+        **{
+            field: _list({"type": "string", "maxLength": limits.choice_letters}) | {"description": meaning}
+            for field, meaning in FIELDS.items()
+        },
     }
     bank = {
         "synth": {"type": "array", "items": {"type": "string"}, "description": "Of this machine: its banks."},
@@ -69,9 +74,12 @@ def _paths(limits: Limits) -> Schema:
         "family": {"type": "array", "items": {"enum": _KEYS}, "description": "By default, all of the match."},
     }
     size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes."
+    choice = f"At most {limits.choices} synths, banks, tags and words; 409 where no preset fits them."
     return {
         "/api/songs": {"post": _call("Keep a song", {201: _json("Song")}, body={"file": song}, detail=size)},
-        "/api/match": {"post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=_EVENTS)},
+        "/api/match": {
+            "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_EVENTS}")
+        },
         "/api/matches/{id}": {"get": _call("A match again", {200: _told("MatchResult")}, [_ID])},
         "/api/matches/{id}/files": {
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
@@ -209,6 +217,8 @@ def _schemas() -> Schema:
             presets=whole,
             matchable=whole,
             banks=_list(bank),
+            synths=_list(_object(synth=text, title=text, presets=whole)),
+            tags=_list(_object(tag=text, presets=whole, descriptor={"type": "boolean"})),
             failures=_list(preset),
             adding=_list(text),
             addable=_list(_object(synth=text, title=text)),

@@ -12,6 +12,7 @@ from synthmatch.presets.formats import suffixes
 from synthmatch.sources import addable
 from synthmatch.web.adding import Adding
 from synthmatch.web.atlas import Atlas
+from synthmatch.web.choosing import choosable
 from synthmatch.web.limits import Limits
 from synthmatch.web.matching import Matching
 from synthmatch.web.phrasing import Phrasing
@@ -65,7 +66,7 @@ class Studio(Closing):
             room.close()
 
     async def overview(self) -> dict[str, object]:
-        """What is in the library, what failed and why, and what can be added."""
+        """What is in the library and what can be chosen of it, what failed and why, and what can be added."""
         told = await self.presets.ask(_overview)
         return told | {
             "adding": [job.id for job in self.adding.busy()],
@@ -81,5 +82,6 @@ def _overview(library: Library) -> dict[str, object]:
         "presets": sum(each.presets for each in banks),
         "matchable": len(library),
         "banks": [asdict(each) for each in banks],
+        **choosable(library.presets()),
         "failures": [asdict(each) for each in library.failures()],
     }

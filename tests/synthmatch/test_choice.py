@@ -68,6 +68,14 @@ def test_a_search_keeps_to_the_choice(library: Library) -> None:
     assert [each for each, _ in chosen] != library.presets(choice=Choice(words=("bass",)))
 
 
+def test_what_is_remembered_of_choices_has_a_limit(library: Library) -> None:
+    leads = library.listings.chosen(Choice(words=("lead",)))
+    for number in range(100):
+        library.listings.chosen(Choice(words=(f"no {number}",)))
+    assert len(library.listings._chosen) < 10
+    assert library.listings.chosen(Choice(words=("lead",))) == leads != frozenset()
+
+
 def test_of_two_listings_the_one_that_is_meant_is_shown(library: Library) -> None:
     first = library.preset(library.presets()[0])
     library.rows.put([replace(first, name="Another Name", bank="other", slot=99)])

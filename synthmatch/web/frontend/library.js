@@ -1,6 +1,7 @@
 // The library: what is in it, what can be added, what can't be used and why.
 
 import { follow, get } from "./api.js";
+import { offer } from "./choice.js";
 import { byId, make, notice, words } from "./dom.js";
 
 let following = false;
@@ -13,6 +14,7 @@ export async function showLibrary() {
   if (now === shown) return; // what is open stays open
   shown = now;
   byId("empty").hidden = told.matchable > 0;
+  offer(told);
   byId("library-count").replaceChildren(
     ...[[told.matchable, "sound", "sounds", " to match"], [told.presets, "preset", "presets", ""], [told.banks.length, "bank", "banks", ""],
       [told.failures.length, "preset", "presets", " without a usable sound"]].map(([number, one, many, more]) =>

@@ -1,5 +1,6 @@
 // The page: three views of one library, and what leads from one to the other.
 
+import { openChoice } from "./choice.js";
 import { byId, notice } from "./dom.js";
 import "./keys.js";
 import { showLibrary } from "./library.js";
@@ -33,5 +34,6 @@ function view() {
 window.addEventListener("hashchange", view);
 window.addEventListener("focus", () => showLibrary().catch(() => {})); // another command may have changed it
 openSongs(match, failed);
+openChoice(() => passage().song && match());
 view();
 showLibrary().catch(failed);

@@ -1,13 +1,14 @@
 // What was found: a chip for each family, a card for each match, and which of them are wanted.
 
 import { follow, get, reference } from "./api.js";
+import { choice } from "./choice.js";
 import { byId, make, notice, percent, words } from "./dom.js";
 import { ask, matched, take, unmatched } from "./phrases.js";
 import { onChange, playPreset, playing, setSongLevel, toggle } from "./player.js";
 
 const PER_FAMILY = 6;
 
-const state = { match: null, families: new Map(), shown: new Set(), chosen: new Set(), place: null, asking: null };
+const state = { match: null, families: new Map(), shown: new Set(), chosen: new Set(), some: false, place: null, asking: null };
 
 /** Where the query stands on the map, and what was found of the parts that are shown: `{place, ids}`. */
 export const found = () => ({
@@ -30,6 +31,9 @@ export async function find({ song, start, end }) {
   const form = new FormData();
   for (const [name, value] of Object.entries({ song, start, end, k: PER_FAMILY })) form.append(name, value);
   for (const family of families) form.append("family", family);
+  const among = choice();
+  for (const [name, value] of among) form.append(name, value);
+  state.some = among.length > 0;
   begin();
   try {
     await follow("/api/match", { method: "POST", body: form, signal: asking.signal }, (name, data) => {
@@ -98,8 +102,9 @@ const far = (matches) => matches.length > 0 && matches[0].score < words.close;
 function sayFar() {
   const parts = [...state.families.values()].filter(({ family, matches }) => state.shown.has(family) && matches.length);
   const everywhere = parts.length > 0 && parts.every(({ matches }) => far(matches));
-  notice(byId("far"), everywhere && "Nothing in your library comes close to this passage. "
-    + "The nearest presets are shown; another passage, or more banks, may bring closer ones.");
+  notice(byId("far"), everywhere && (state.some
+    ? "Nothing that you look among comes close to this passage. The nearest presets are shown; others of your library may be closer."
+    : "Nothing in your library comes close to this passage. The nearest presets are shown; another passage, or more banks, may bring closer ones."));
 }
 
 const title = (family) => document.querySelector(`#legend [data-family="${family}"].chip`).textContent;
@@ -129,7 +134,7 @@ function section({ family, presence, matches }) {
     make("p", { class: "small origin" }));
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
-    : make("p", { class: "small", text: "The library holds no preset of this family." });
+    : make("p", { class: "small", text: `${state.some ? "Nothing that you look among is" : "The library holds no preset"} of this family.` });
   if (far(matches)) head.append(make("p", { class: "far", text: "Nothing close: the nearest presets are only loosely related to this part." }));
   const part = make("section", { id: `part-${family}`, class: "part", "data-family": family, "aria-label": title(family) }, head, list);
   part.hidden = !state.shown.has(family);
@@ -156,7 +161,7 @@ function card(family, match) {
   const key = `${family}:${match.rank}`;
   const choose = make("input", {
     type: "checkbox", "aria-label": `Choose ${match.name} for the download`,
-    change: (event) => choice(key, event.target.checked),
+    change: (event) => keep(key, event.target.checked),
   });
   const element = make("li", { class: "card", "data-id": match.id, "data-pick": key },
     play,
@@ -174,7 +179,7 @@ function card(family, match) {
   return element;
 }
 
-function choice(key, wanted) {
+function keep(key, wanted) {
   state.chosen[wanted ? "add" : "delete"](key);
   count();
 }
@@ -198,7 +203,7 @@ export function start(element) {
 export function choose(element) {
   const box = element.querySelector("input");
   box.checked = !box.checked;
-  choice(element.dataset.pick, box.checked);
+  keep(element.dataset.pick, box.checked);
 }
 
 /** The cards that are shown, in order; and the one at hand. */
