@@ -26,7 +26,7 @@ help:
 	@echo 'make setup   only set everything up'
 	@echo 'make web     bundle the page'\''s front end, if npm is there'
 	@echo 'make lint | types | tests   one part of make test each'
-	@echo 'make format  put imports in order and mend what ruff can'
+	@echo 'make format  lay code out and mend what ruff can'
 	@echo 'make clean   remove what was built; recorded sound and libraries stay'
 	@echo 'SYNTHS=none  declines the Debian synths: the built-in synth serves'
 
@@ -73,6 +73,7 @@ check: test
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # What ships is what is checked: mypy sees the nested packages only in an installed copy.
 types: $(READY)
@@ -87,6 +88,7 @@ tests: $(READY)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 clean:
 	rm -rf build dist $(BUNDLER) $(BUNDLE) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis $(READY)

@@ -124,9 +124,7 @@ def _table(name: str, mixer: Mixer, sound: str, real: list[float], cached: list[
     where = torch.cuda.get_device_name(device) if gpu else f"a CPU with {torch.get_num_threads()} thread(s)"
     whole, bare, mixing = (statistics.median(each) for each in (real, cached, made))
     recipe = mixer.recipe
-    load = (
-        f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
-    )
+    load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors" if hasattr(os, "getloadavg") else ""
     return "\n".join(
         [
             "# A training step",

@@ -53,9 +53,7 @@ def source() -> str:
 @lru_cache(maxsize=1)
 def parameters() -> dict[str, Parameter]:
     """Every parameter by name, in the order of the source."""
-    rows = (
-        Parameter(match["name"], *map(float, match["numbers"].split(","))) for match in _SLIDER.finditer(source())
-    )
+    rows = (Parameter(match["name"], *map(float, match["numbers"].split(","))) for match in _SLIDER.finditer(source()))
     return {row.name: row for row in rows if row.name not in KEYBOARD}
 
 
@@ -117,8 +115,7 @@ def preset_source(name: str, author: str, values: Mapping[str, float]) -> str:
         if row is None:
             return match[0]
         return (
-            f'{row.name} = hslider("{row.name}", {values[row.name]!r}, '
-            f"{row.minimum!r}, {row.maximum!r}, {row.step!r});"
+            f'{row.name} = hslider("{row.name}", {values[row.name]!r}, {row.minimum!r}, {row.maximum!r}, {row.step!r});'
         )
 
     heading = f'declare name "{_quotable(name)}";'

@@ -332,8 +332,7 @@ def _connect(address: str, patience: float) -> Any:
         from distributed import Client
     except ImportError as error:
         raise RenderError(
-            f"Rendering on a cluster needs the package distributed ({error}); "
-            "run `pip install 'synthmatch[cluster]'`."
+            f"Rendering on a cluster needs the package distributed ({error}); run `pip install 'synthmatch[cluster]'`."
         ) from error
     if not re.fullmatch(_ADDRESS, address):
         raise RenderError(f"{address} isn't a scheduler's address; write it like tcp://studio:8786.")

@@ -231,9 +231,7 @@ class _Trial:
         if run.faults or run.restarted:
             reason = next(iter(run.faults.values()), f"{row.title} had to be started again between two presets.")
             return Way(isolation, False, math.inf, math.inf, run.seconds, good=False, reason=reason)
-        pairs = {
-            state.id: [(measure.sound(state), sound) for sound in run.sounds[state.id]] for state in self._states
-        }
+        pairs = {state.id: [(measure.sound(state), sound) for sound in run.sounds[state.id]] for state in self._states}
         differences = {key: max(difference(*pair) for pair in each) for key, each in pairs.items()}
         distances = {key: statistics.fmean(sound_distance(*pair) for pair in pairs[key]) for key in differences}
         exact = max(differences.values()) <= TOLERANCE

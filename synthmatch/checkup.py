@@ -123,9 +123,7 @@ def _vectors(library: Library) -> list[Problem]:
 
 
 def _indexes(library: Library) -> list[Problem]:
-    return [
-        Problem(Trouble.INDEX, space, sentence) for space, sentence in library.neighbours.troubles().items()
-    ]
+    return [Problem(Trouble.INDEX, space, sentence) for space, sentence in library.neighbours.troubles().items()]
 
 
 def _strays(library: Library) -> list[Problem]:

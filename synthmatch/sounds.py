@@ -69,8 +69,7 @@ class Sounds:
             raise LibraryError(f"{path} has another length than its row says; run `synthmatch library repair`.")
         notes = zip((0, *sound.bounds), sound.bounds, sound.gains, strict=False)
         return tuple(
-            Clip(whole.samples[:, first:last] * np.float32(gain), whole.sample_rate)
-            for first, last, gain in notes
+            Clip(whole.samples[:, first:last] * np.float32(gain), whole.sample_rate) for first, last, gain in notes
         )
 
     def write_state(self, state: State) -> None:

@@ -61,9 +61,7 @@ def limiter(samples: Samples, drive_db: float, ceiling_db: float = CEILING_DB, r
     return out
 
 
-def reverb(
-    samples: Samples, rng: np.random.Generator, decay: float, wet_db: float, before: float = 0.01
-) -> Samples:
+def reverb(samples: Samples, rng: np.random.Generator, decay: float, wet_db: float, before: float = 0.01) -> Samples:
     """Add the sound of a room: convolution with noise that falls by 60 dB in ``decay`` seconds.
 
     Args:

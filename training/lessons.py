@@ -151,9 +151,7 @@ class Lessons:
                 cast[free[place]] = found[rng.integers(len(found))]
         return cast
 
-    def mixture(
-        self, rng: np.random.Generator, cast: dict[str, Instrument], held_out: bool = False
-    ) -> Samples:
+    def mixture(self, rng: np.random.Generator, cast: dict[str, Instrument], held_out: bool = False) -> Samples:
         """What a cast plays, (n,): one part each, by the rules of the benchmark's mixtures.
 
         Args:

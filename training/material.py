@@ -167,9 +167,7 @@ def gather_material(
 def _renderable(library: Library, listings: Mapping[str, Listing]) -> dict[str, tuple[State, tuple[str, ...]]]:
     """States, with their families, of the synths that are on this machine."""
     here = {row.id for row in synths().values() if is_installed(row)}
-    return {
-        key: (library.preset(each).state, _families(each)) for key, each in listings.items() if each.synth in here
-    }
+    return {key: (library.preset(each).state, _families(each)) for key, each in listings.items() if each.synth in here}
 
 
 def _families(listing: Listing) -> tuple[str, ...]:

@@ -74,9 +74,7 @@ def _loss(found: Found, clean: Found) -> Loss:
         return top_k(ranks.strict, ranks.presets, ranks.families, k).value
 
     lost = {
-        k: stratified(
-            (clean.strict <= k).astype(np.float64) - (found.strict <= k), found.presets, found.families
-        )
+        k: stratified((clean.strict <= k).astype(np.float64) - (found.strict <= k), found.presets, found.families)
         for k in KS
     }
     return Loss({k: share(clean, k) for k in KS}, {k: share(found, k) for k in KS}, lost)

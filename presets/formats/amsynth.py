@@ -168,7 +168,6 @@ class AmsynthBank:
         write_text(path, f"{_HEADER}\n{bodies}{_END}\n")
 
 
-
 def _text(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")

@@ -122,9 +122,7 @@ def scheduler_option(command: _Function) -> _Function:
     )(command)
 
 
-def open_pool(
-    workers: int | None, scheduler: str | None, timeout: float = 60.0, log: Path | None = None
-) -> Pool:
+def open_pool(workers: int | None, scheduler: str | None, timeout: float = 60.0, log: Path | None = None) -> Pool:
     """What renders: this machine's processes, or a cluster; a context manager.
 
     Args:

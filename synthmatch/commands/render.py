@@ -77,9 +77,7 @@ _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phras
     show_default=True,
     help="With the synth's own effects, without them, or a file of each.",
 )
-@click.option(
-    "--sample-rate", type=click.IntRange(8_000, 192_000), default=44_100, show_default=True, metavar="HZ"
-)
+@click.option("--sample-rate", type=click.IntRange(8_000, 192_000), default=44_100, show_default=True, metavar="HZ")
 @workers_option
 @scheduler_option
 @timeout_option

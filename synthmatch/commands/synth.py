@@ -40,9 +40,7 @@ def synth_group() -> None:
     help="A parameter that switches effects off, and its value from 0 to 1; give it more than once for several.",
 )
 @_json_option
-def add(
-    plugin: Path, presets: tuple[Path, ...], name: str | None, effects_off: tuple[str, ...], as_json: bool
-) -> None:
+def add(plugin: Path, presets: tuple[Path, ...], name: str | None, effects_off: tuple[str, ...], as_json: bool) -> None:
     """Add the synth PLUGIN, a .so, .dll, .vst, .vst3 or .component.
 
     Some of its presets are played in several ways, to find the fastest one in which each of them sounds as if it

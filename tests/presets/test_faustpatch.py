@@ -63,7 +63,10 @@ def test_round_trip(rows: list[tuple[dict[str, str], dict[str, float]]]) -> None
     for slot, (before, after) in enumerate(zip(presets, found, strict=True)):
         assert after.state == before.state
         assert (after.name, after.author, after.category, after.comment) == (
-            before.name, before.author, before.category, before.comment,
+            before.name,
+            before.author,
+            before.category,
+            before.comment,
         )
         assert (after.bank, after.file, after.slot) == ("bank", path, slot)
 

@@ -26,7 +26,7 @@ _IDS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True).filter(lambda n
 _FIELDS = st.fixed_dictionaries(
     {"plugin": _TEXT.filter(bool)},
     optional={
-        "plugin_id": st.sampled_from(["", "DKrs", "äé\" ", "D39D5B69D6AF42FA1234567844695661"]),
+        "plugin_id": st.sampled_from(["", "DKrs", 'äé" ', "D39D5B69D6AF42FA1234567844695661"]),
         "plugin_version": st.integers(-(2**31) + 1, 2**31 - 1),
         "banks": st.lists(_TEXT.map(lambda name: Path("/banks") / name), max_size=3).map(tuple),
         "parameters": st.lists(st.builds(Parameter, _TEXT, _LEVEL), max_size=5).map(tuple),

@@ -120,9 +120,7 @@ def test_reading_what_was_written_gives_the_same(
     layer = layer.replace("&", "&amp;").replace("<", "&lt;")
     text = GOLDEN.replace("layer", layer).replace('"kit_mode" value="0"', f'"kit_mode" value="{value}"')
     first = read(folder / "first.xiz", text)
-    preset = Preset(
-        name, first.state, category=str(category), author=author, comment=comment, bank=folder.name
-    )
+    preset = Preset(name, first.state, category=str(category), author=author, comment=comment, bank=folder.name)
     path = folder / "second.xiz"
     ZynInstrument().write(path, [preset])
     (back,), _ = ZynInstrument().read(path)

@@ -87,9 +87,7 @@ def test_a_part_has_the_state_of_its_instrument_alone(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.text("<&>abc ", max_size=6), st.integers(1, 4), st.booleans()), min_size=1, max_size=5))
-def test_sessions_of_any_parts(
-    tmp_path_factory: pytest.TempPathFactory, content: list[tuple[str, int, bool]]
-) -> None:
+def test_sessions_of_any_parts(tmp_path_factory: pytest.TempPathFactory, content: list[tuple[str, int, bool]]) -> None:
     folder = tmp_path_factory.getbasetemp()
     parts = [
         part(number, instrument(name, kit), "yes" if on else "no") for number, (name, kit, on) in enumerate(content)

@@ -219,9 +219,7 @@ def test_where_the_plugin_is_not_at_hand_the_first_answer_decides(
     one, other = build("noise"), build("silence")
     monkeypatch.setenv("VST_PATH", str(tmp_path))
     cluster.add(one, other, tmp_path)
-    jobs = [
-        RenderJob(State("deed", b""), (Performance.single(BAD, velocity, 0.1, 0.1),)) for velocity in range(1, 11)
-    ]
+    jobs = [RenderJob(State("deed", b""), (Performance.single(BAD, velocity, 0.1, 0.1),)) for velocity in range(1, 11)]
     with ClusterPool(cluster.address, known={"deed": DEED}) as pool:
         results = list(pool.render(jobs))
     assert sorted(result.job.key for result in results) == sorted(job.key for job in jobs)

@@ -122,9 +122,7 @@ def test_nothing_of_the_performance_before_is_heard(zyn_presets: Sequence[Preset
     late = Performance((Note(0.4, 60, 100, 0.2),), 0.0)
     pair = (Performance.single(36, 127, 0.5, 0.0), late)  # let go at the very end: it must not sound for ever
     jobs = [
-        RenderJob(preset.state, pair, RenderSettings(settle=settle))
-        for settle in (0.0, 0.1)
-        for preset in zyn_presets
+        RenderJob(preset.state, pair, RenderSettings(settle=settle)) for settle in (0.0, 0.1) for preset in zyn_presets
     ]
     before = [decibels(second.between(0, 0.4).peak) for _, second in rendered(jobs)]
     leaked, settled = before[: len(zyn_presets)], before[len(zyn_presets) :]

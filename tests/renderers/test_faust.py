@@ -82,9 +82,7 @@ def test_bank_needs_no_clamping(bank: list[Preset]) -> None:
         assert {name: values[name] for name in row["parameters"]} == row["parameters"], preset.name
 
 
-def test_bank_peaks_lie_between_12_and_1_below_full_scale(
-    bank: list[Preset], heard: list[tuple[Clip, ...]]
-) -> None:
+def test_bank_peaks_lie_between_12_and_1_below_full_scale(bank: list[Preset], heard: list[tuple[Clip, ...]]) -> None:
     for preset, clips in zip(bank, heard, strict=True):
         loudest = decibels(max(clip.peak for clip in clips))
         assert -12 <= loudest <= -1, (preset.name, loudest)
@@ -224,15 +222,11 @@ def test_releases_ring_out(renderer: FaustRenderer) -> None:
     renderer.load(state, SETTINGS)
     samples = renderer.render(Performance.single(48, 100, 0.5, 0.8)).samples[0]
     second = SETTINGS.sample_rate
-    before, after = (
-        np.abs(samples[int(start * second) : int((start + 0.05) * second)]).max() for start in (0.44, 1.1)
-    )
+    before, after = (np.abs(samples[int(start * second) : int((start + 0.05) * second)]).max() for start in (0.44, 1.1))
     assert after / before == pytest.approx(np.exp(-3), rel=0.05)
 
 
-def test_written_program_sounds_like_the_preset(
-    renderer: FaustRenderer, bank: list[Preset], tmp_path: Path
-) -> None:
+def test_written_program_sounds_like_the_preset(renderer: FaustRenderer, bank: list[Preset], tmp_path: Path) -> None:
     import dawdreamer
 
     for preset in bank[7::60]:

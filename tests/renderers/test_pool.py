@@ -69,9 +69,7 @@ def ends_early(results: Iterator[RenderResult]) -> None:
     # ZynAddSubFX adds noise of 1e-16 against denormal numbers, which an earlier instance can change.
     [("amsynth_presets", 0.0), ("zyn_presets", 1e-6)],
 )
-def test_no_sound_depends_on_order_or_workers(
-    presets: str, tolerance: float, request: pytest.FixtureRequest
-) -> None:
+def test_no_sound_depends_on_order_or_workers(presets: str, tolerance: float, request: pytest.FixtureRequest) -> None:
     found: Sequence[Preset] = request.getfixturevalue(presets)
     jobs = [RenderJob(preset.state, (Performance.single(48, 100, 0.5, 0.2),) * 2) for preset in found]
     assert len(jobs) >= 5
@@ -83,9 +81,7 @@ def test_no_sound_depends_on_order_or_workers(
 
 
 @pytest.mark.plugin
-def test_both_synths_take_turns_in_one_pool(
-    amsynth_presets: Sequence[Preset], zyn_presets: Sequence[Preset]
-) -> None:
+def test_both_synths_take_turns_in_one_pool(amsynth_presets: Sequence[Preset], zyn_presets: Sequence[Preset]) -> None:
     mixed = [preset for pair in zip(amsynth_presets, zyn_presets, strict=False) for preset in pair]
     assert len(sounds((RenderJob(preset.state, settings=SHORT) for preset in mixed), 2)) == len(mixed)
 
@@ -146,9 +142,7 @@ def test_values_that_are_set_one_by_one_are_believed(wrong_plugin: Callable[...,
 
 
 @pytest.mark.parametrize("synth", STATES)
-def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(
-    synth: str, wrong_plugin: Callable[..., None]
-) -> None:
+def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(synth: str, wrong_plugin: Callable[..., None]) -> None:
     wrong_plugin("crash", synth, at_entry=True)
     with RenderPool(1) as pool:
         results = list(pool.render(job(pitch, synth) for pitch in range(40, 60)))
@@ -157,9 +151,7 @@ def test_a_plugin_that_dies_when_loaded_is_not_started_for_ever(
     assert "SIGSEGV" in results[-1].reason
 
 
-def test_a_file_that_is_no_plugin_is_refused_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_no_plugin_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "amsynth_vst.so").write_bytes(b"not a plugin")
     monkeypatch.setenv("VST_PATH", str(tmp_path))
     with RenderPool(2) as pool:

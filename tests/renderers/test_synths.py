@@ -91,9 +91,7 @@ def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert find_plugin(row) == tmp_path / "mine.so"
 
 
-def test_a_build_that_replaces_another_has_another_fingerprint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_build_that_replaces_another_has_another_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VST_PATH", str(tmp_path))
     (tmp_path / FILE).write_bytes(b"old")
     os.utime(tmp_path / FILE, (1, 1))

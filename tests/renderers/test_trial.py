@@ -79,9 +79,7 @@ def test_what_is_never_the_same_twice_is_marked_with_its_spread(running_plugin: 
     assert not found.synth.one_processor
     for way in found.ways:
         assert not way.exact
-        assert way.good == (
-            way.isolation is Isolation.NEW_PROCESS or way.spread <= trial.MARGIN * found.spread
-        )
+        assert way.good == (way.isolation is Isolation.NEW_PROCESS or way.spread <= trial.MARGIN * found.spread)
 
 
 def test_the_silence_is_as_long_as_what_rings(running_plugin: Compile) -> None:

@@ -239,9 +239,7 @@ def test_glides_start_from_the_note_before_in_the_same_phrase(make: Make) -> Non
         assert frequency(sound[:, : RATE // 10]) == pytest.approx(440, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    "effect", ["chorus", "compressor", "delay", "distortion", "eq", "flanger", "phaser", "reverb"]
-)
+@pytest.mark.parametrize("effect", ["chorus", "compressor", "delay", "distortion", "eq", "flanger", "phaser", "reverb"])
 def test_effects_can_be_left_out(make: Make, effect: str) -> None:
     still = {"osc_1_random_phase": 0.0, "distortion_drive": 20.0, "eq_low_gain": 12.0}
     patch = make(**still, **{f"{effect}_on": 1.0})

@@ -72,9 +72,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> PresetBank:
 
 
 @pytest.fixture(scope="session")
-def filled(
-    tmp_path_factory: pytest.TempPathFactory, bank: PresetBank, encoder: Encoder, pool: RenderPool
-) -> Path:
+def filled(tmp_path_factory: pytest.TempPathFactory, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> Path:
     """A library of the bank: to be read, not changed."""
     path = tmp_path_factory.mktemp("filled") / "library"
     with Library.create(path) as library:

@@ -117,9 +117,7 @@ def test_with_and_without_effects(pool: RenderPool, tmp_path: Path) -> None:
     assert (alone.written, alone.kept, alone.others) == (0, 1, 1)
 
 
-def test_the_order_and_the_number_of_workers_change_nothing(
-    bank: PresetBank, pool: RenderPool, tmp_path: Path
-) -> None:
+def test_the_order_and_the_number_of_workers_change_nothing(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
     render_bank(bank, PLAN, tmp_path / "one", pool)
     with RenderPool(2) as two:
         render_bank(PresetBank(bank.presets[::-1]), PLAN, tmp_path / "two", two)

@@ -31,7 +31,15 @@ def listing(name: str, state: str, bank: str = "bank") -> Preset:
 def test_a_digest_is_of_the_sound_to_16_bits() -> None:
     sound = noise(1)
     hair = Clip(sound.samples * np.float32(1 + 1e-7), RATE)
-    assert digest([sound]) == digest([sound, ]) != digest([noise(2)])
+    assert (
+        digest([sound])
+        == digest(
+            [
+                sound,
+            ]
+        )
+        != digest([noise(2)])
+    )
     assert digest([sound]) != digest([sound.scaled(1.01), sound])
     assert spread([sound], [hair]) == 0
     assert spread([sound], [noise(2)]) > 0.5
@@ -40,8 +48,10 @@ def test_a_digest_is_of_the_sound_to_16_bits() -> None:
 def test_groups_hold_what_sounds_the_same_and_what_nearly_does() -> None:
     base = noise(1)
     tilted = Clip(base.samples + np.float32(0.01) * noise(9).samples, RATE)
-    heard = {name: Heard.of([clip]) for name, clip in
-             (("a", base), ("b", base), ("c", tilted), ("d", noise(3, 0.2).between(0, 0.1)))}
+    heard = {
+        name: Heard.of([clip])
+        for name, clip in (("a", base), ("b", base), ("c", tilted), ("d", noise(3, 0.2).between(0, 0.1)))
+    }
     same, near = group(heard)
     assert same == [["a", "b"]]
     assert near == [["a", "c"]]  # b is a's; d is of another length and compares with nothing

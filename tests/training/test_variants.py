@@ -28,9 +28,7 @@ def parent(state, family="bass", side="train"):
 
 def voices():
     rng = np.random.default_rng(0)
-    return [
-        State("dx7", bytes(int(rng.integers(row.maximum + 1)) for row in syx.PARAMETERS)) for _ in range(6)
-    ]
+    return [State("dx7", bytes(int(rng.integers(row.maximum + 1)) for row in syx.PARAMETERS)) for _ in range(6)]
 
 
 KNOBS = amsynth.parameter_table()
