@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synthmatch.audio import Clip
 
 WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
     (0.9, "very close"),
-    (0.75, "close"),
-    (0.5, "similar"),
+    (0.85, "close"),
+    (0.8, "similar"),
     (-1.0, "loosely related"),
 )
-"""Cosine from which a match is called so, best first."""
+"""Cosine from which a match is called so, best first; ``bench/closeness.md`` says what each is worth."""
 
-CLOSE = WORDS_FOR_SCORE[-2][0]
-"""Cosine below which even the best match of a part means that nothing is close to it."""
+CLOSE: Mapping[str, float] = {"percussion": 0.71, "bass": 0.78, "lead": 0.77}
+"""By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
+wrong of a tenth of the parts that something is close to (``bench/closeness.md``)."""
+
+CLOSE_ELSEWHERE = 0.77
+"""The same for other families, and where none is named; not measured."""
 
 WORDS_FOR_PRESENCE: tuple[tuple[float, str], ...] = (
     (0.9, "clearly there"),

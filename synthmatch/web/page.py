@@ -12,7 +12,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from synthmatch._version import __version__
-from synthmatch.cards import CLOSE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
+from synthmatch.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
 from synthmatch.matcher import PRESENT
 from synthmatch.presets.families import FAMILIES
 from synthmatch.trust import WORDS_FOR_FAILURE
@@ -69,7 +69,7 @@ def page(limits: Limits, nonce: str) -> str:
             "score": WORDS_FOR_SCORE,
             "presence": WORDS_FOR_PRESENCE,
             "present": PRESENT,
-            "close": CLOSE,
+            "close": {**CLOSE, "": CLOSE_ELSEWHERE},
             "failure": {failure.value: words for failure, words in WORDS_FOR_FAILURE.items()},
         },
         limits=limits,

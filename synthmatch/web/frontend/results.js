@@ -86,7 +86,7 @@ const hear = {
   },
   place: (place) => { state.place = place; },
   done: () => {
-    const near = (family) => state.families.get(family)?.matches[0]?.score >= words.close;
+    const near = (family) => state.families.get(family)?.matches.length && !far(state.families.get(family));
     const close = [...state.shown].filter(near);
     byId("status").textContent = close.length ? `Found presets for: ${close.map(title).join(", ")}.` : "Nothing close was found.";
     sayFar();
@@ -95,13 +95,13 @@ const hear = {
   },
 };
 
-/** Whether even the best of these matches is only loosely related. */
-const far = (matches) => matches.length > 0 && matches[0].score < words.close;
+/** Whether a part's best match scores less than nine in ten best matches of what something is close to. */
+const far = ({ family, matches }) => matches.length > 0 && matches[0].score < (words.close[family] ?? words.close[""]);
 
 // Said once for the whole passage when it is so of every part that is shown, and in each part.
 function sayFar() {
   const parts = [...state.families.values()].filter(({ family, matches }) => state.shown.has(family) && matches.length);
-  const everywhere = parts.length > 0 && parts.every(({ matches }) => far(matches));
+  const everywhere = parts.length > 0 && parts.every(far);
   notice(byId("far"), everywhere && (state.some
     ? "Nothing that you look among comes close to this passage. The nearest presets are shown; others of your library may be closer."
     : "Nothing in your library comes close to this passage. The nearest presets are shown; another passage, or more banks, may bring closer ones."));
@@ -135,7 +135,7 @@ function section({ family, presence, matches }) {
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
     : make("p", { class: "small", text: `${state.some ? "Nothing that you look among is" : "The library holds no preset"} of this family.` });
-  if (far(matches)) head.append(make("p", { class: "far", text: "Nothing close: the nearest presets are only loosely related to this part." }));
+  if (far({ family, matches })) head.append(make("p", { class: "far", text: "Nothing close: these score lower than close presets nearly always do." }));
   const part = make("section", { id: `part-${family}`, class: "part", "data-family": family, "aria-label": title(family) }, head, list);
   part.hidden = !state.shown.has(family);
   return part;
