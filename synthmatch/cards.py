@@ -9,8 +9,8 @@ from synthmatch.audio import Clip
 
 WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
     (0.9, "very close"),
-    (0.85, "close"),
-    (0.8, "similar"),
+    (0.85, "similar"),
+    (0.8, "somewhat similar"),
     (-1.0, "loosely related"),
 )
 """Cosine from which a match is called so, best first; ``bench/closeness.md`` says what each is worth."""
