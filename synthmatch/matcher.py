@@ -31,8 +31,8 @@ STEP = 5.0
 """Seconds from one window's beginning to the next one's."""
 BEST = 3
 """Windows whose vectors are averaged: those in which the family is surest to play."""
-PRESENT = 0.5
-"""Probability from which a family is shown without being asked for."""
+PRESENT = 0.4
+"""Probability from which a family is shown without being asked for: on songs, about as many as there are."""
 _BATCH = 8  # windows encoded at a time
 
 Floats = npt.NDArray[np.float32]
