@@ -30,7 +30,9 @@ from synthmatch.training.suites import CANDIDATES, candidates
 HERE = Path(__file__).parent
 MIXTURES = 600
 NEAR = 8.0
-"""dB within which a preset counts as close: nearer than all but one in a hundred or two of a family."""
+"""dB within which a preset counts as close: about the nearest hundredth of a family."""
+SIMILAR = 12.0
+"""dB within which it counts as similar: about the nearest tenth."""
 LACKING = (0, 2, 4, 6, 8, 10, 12, 15)
 """What libraries lack: all that lies within so many dB of the truth; with 0 nothing."""
 WHOLE = (0, 0, 0, 4, 8)
@@ -133,16 +135,16 @@ def page(asked: dict[str, Asked], count: int) -> str:
         "# What a score is worth, measured",
         "",
         f"Written by `python bench/closeness.py` over {count} mixtures. Matches by score: how many there were, and how",
-        f"many of them lie within {NEAR:g} dB of the preset that plays, in per cent.",
+        f"many of them, in per cent, are close ({NEAR:g} dB) or at least similar ({SIMILAR:g} dB) to what plays.",
         "",
-        "| score | called | " + " | ".join(f"{family}, matches | close" for family in asked) + " |",
-        "| --- | --- |" + " --- | --- |" * len(asked),
+        "| score | called | " + " | ".join(f"{family}, matches | close | similar" for family in asked) + " |",
+        "| --- | --- |" + " --- | --- | --- |" * len(asked),
     ]
     matches = {family: each.matches() for family, each in asked.items()}
     above = 2.0
     for least, word in WORDS_FOR_SCORE:
         inside = {family: (scores >= least) & (scores < above) for family, (scores, _) in matches.items()}
-        cells = [f"{which.sum()} | {_share(matches[family][1][which] <= NEAR)}" for family, which in inside.items()]
+        cells = [f"{which.sum()} | {_within(matches[family][1][which])}" for family, which in inside.items()]
         bound = f"from {least:g}" if least > -1 else f"below {above:g}"
         lines.append(f"| {bound} | {word} | {' | '.join(cells)} |")
         above = least
@@ -166,6 +168,10 @@ def _row(family: str, best: Floats, close: npt.NDArray[np.bool_]) -> str:
     alarms = (there < np.quantile(lacking, FOUND)).mean()
     cells = (f"{limit:.2f}", _share(lacking < limit), f"{said:.2f}", _share(there < said), _share(lacking < said))
     return f"| {family} | {_share(~close)} | {auc:.2f} | {' | '.join(cells)} | {100 * alarms:.0f} |"
+
+
+def _within(distances: Floats) -> str:
+    return f"{_share(distances <= NEAR)} | {_share(distances <= SIMILAR)}"
 
 
 def _share(which: npt.NDArray[np.bool_]) -> str:

@@ -10,7 +10,7 @@ from synthmatch.audio import Clip
 WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
     (0.9, "very close"),
     (0.85, "similar"),
-    (0.8, "somewhat similar"),
+    (0.75, "perhaps similar"),
     (-1.0, "loosely related"),
 )
 """Cosine from which a match is called so, best first; ``bench/closeness.md`` says what each is worth."""
