@@ -15,7 +15,7 @@ from synthmatch.audio import Clip
 from synthmatch.batchplan import Effects, Outline, RenderPlan, Target, outline
 from synthmatch.census import Census, spread, untouched
 from synthmatch.errors import AudioError, InputError, LibraryError
-from synthmatch.files import file_hash
+from synthmatch.files import file_hash, require_place
 from synthmatch.manifest import FAILED, RENDERED, Entry, Manifest
 from synthmatch.mastering import Level
 from synthmatch.presets.bank import PresetBank
@@ -298,8 +298,7 @@ class _Batch:
 @contextlib.contextmanager
 def _working(out: Path) -> Iterator[Path]:
     """A folder for unfinished files, for this process alone."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder.")
+    require_place(out, folder=True)
     scratch = out / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:

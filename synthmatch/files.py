@@ -13,6 +13,8 @@ from pathlib import Path
 
 import platformdirs
 
+from synthmatch.errors import InputError
+
 _NAME_BYTES = 200
 HASH_LENGTH = 20  # hex digits: 80 bits, no collision to expect below 10^11 items
 _PART = 2**20  # bytes of a file hashed at a time
@@ -42,6 +44,24 @@ def file_hash(path: Path) -> str:
         while part := file.read(_PART):
             digest.update(part)
     return digest.hexdigest()[:HASH_LENGTH]
+
+
+def require_place(path: Path, folder: bool = False) -> None:
+    """Refuse a place where nothing can be written, before any work is done for it.
+
+    Args:
+        folder: whether it is to be a folder; else a file.
+
+    Raises:
+        InputError: something of the other kind stands there, or the folder for it can't be made.
+    """
+    if path.exists() and path.is_dir() != folder:
+        raise InputError(f"{path} is a {'file; name a folder' if folder else 'folder; name a file'}.")
+    standing = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if standing != path.absolute() and not standing.is_dir():
+        raise InputError(f"{path} can't be written, since {standing} is a file; name another place.")
+    if not os.access(standing, os.W_OK):
+        raise InputError(f"{path} can't be written, since {standing} may not be changed; name another place.")
 
 
 def safe_name(name: str, limit: int = 80) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthmatch.errors import InputError
 from synthmatch.export import MARK
-from synthmatch.files import safe_name
+from synthmatch.files import require_place, safe_name
 from synthmatch.listing import Listing
 
 if TYPE_CHECKING:
@@ -171,10 +171,9 @@ def export(library: Library, result: MatchResult, out: Path, more: More | None =
         The result with ``files`` filled in.
 
     Raises:
-        InputError: ``out`` is a file, or something else stands where a preset's folder has to go.
+        InputError: ``out`` can't be a folder, or something else stands where a preset's folder has to go.
     """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the presets.")
+    require_place(out, folder=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
     try:

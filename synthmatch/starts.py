@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.audio import Clip
-from synthmatch.errors import InputError, LibraryError, PresetError
+from synthmatch.errors import LibraryError, PresetError
 from synthmatch.export import export_preset
-from synthmatch.files import safe_name
+from synthmatch.files import require_place, safe_name
 from synthmatch.matcher import Matcher, Query
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
@@ -78,8 +78,7 @@ def save(refinement: Refinement, out: Path) -> tuple[Path, ...]:
     """
     if refinement.preset is refinement.start:
         raise PresetError(f"Nothing closer than {refinement.start.name} was found, so nothing is written.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file; name a folder for the preset.")
+    require_place(out, folder=True)
     out.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".refined-", dir=out))
     try:

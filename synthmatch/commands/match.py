@@ -102,6 +102,7 @@ def match(
     from synthmatch import audio
     from synthmatch.choice import Choice
     from synthmatch.commands.library import load_encoder
+    from synthmatch.files import require_place
     from synthmatch.library import Library
     from synthmatch.matcher import Matcher, Query
 
@@ -110,6 +111,9 @@ def match(
     playing = report is not None or previews is not None or first is not None
     if midi is not None and not playing:
         raise click.UsageError("--midi is what presets play with --report, --previews or --rerank; add one of them.")
+    for path, folder in ((out, True), (report, False)):
+        if path is not None:
+            require_place(path, folder)
     choice = Choice(synths, banks, (), tags, words)
     query = Query(audio.read(song), start, end, families, str(song), choice)  # first of all: a library takes its time
     score = _score(midi, chosen, midi_start)

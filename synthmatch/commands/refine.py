@@ -104,9 +104,11 @@ def refine(
     its notes (--midi). A sample needs neither: its note is estimated.
     """
     from synthmatch.commands.library import load_encoder
+    from synthmatch.files import require_place
     from synthmatch.refinement import Effort, refine
     from synthmatch.starts import save
 
+    require_place(out, folder=True)  # first of all: refining takes its time
     effort = Effort(seconds, renders, seed)
     clip, readings = _passage(song, single, midi, notes, held, start, end)
     encoder = load_encoder(model)

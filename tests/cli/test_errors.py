@@ -136,7 +136,8 @@ def test_names_that_the_library_does_not_hold(run: Callable[..., Any]) -> None:
 def test_places_that_cannot_be_written(place: Any, run: Callable[..., Any]) -> None:
     Path("file").write_text("mine")
     refused(run("match", place.song, "--model", place.model, "--out", "file"), "is a file")
-    refused(run("match", place.song, "--model", place.model, "--report", "file/page.html"), "file")
+    refused(run("match", place.song, "--model", place.model, "--report", "file/page.html"), "file is a file")
+    refused(run("match", place.song, "--model", place.model, "--report", "."), "is a folder; name a file")
     assert Path("file").read_text() == "mine"
 
 
