@@ -204,9 +204,4 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 def _recipe_hash(recipe: Recipe) -> str:
-    described = asdict(recipe)
-    # What the first recipes didn't have is left out where it isn't used, so that runs from before go on.
-    for settings, later in ((described, "presence_steps"), (described["encoder"], "presence")):
-        if not settings[later]:
-            del settings[later]
-    return content_hash(json.dumps(described, sort_keys=True).encode())
+    return content_hash(json.dumps(asdict(recipe), sort_keys=True).encode())

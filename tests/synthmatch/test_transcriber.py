@@ -125,13 +125,6 @@ def test_without_a_released_one_it_is_said_what_to_do(monkeypatch: pytest.Monkey
         Transcriber.released()
 
 
-needs_release = pytest.mark.skipif(
-    not transcriber.RELEASED.is_file(),
-    reason="there's no released transcriber; train one (docs/phrases.md) and put it at synthmatch/models",
-)
-
-
-@needs_release
 def test_the_released_one_is_small_and_has_heard_no_test_preset() -> None:
     assert transcriber.RELEASED.stat().st_size <= 4_000_000
     assert Transcriber.released().config.families == FAMILY_KEYS
@@ -140,7 +133,6 @@ def test_the_released_one_is_small_and_has_heard_no_test_preset() -> None:
     assert {side_of(key) for key in facts["trained_on"]} <= {"train"}
 
 
-@needs_release
 def test_the_released_one_writes_down_a_plain_melody() -> None:
     """Six notes of decaying saws, half a second each: it gets most of their keys, and invents few."""
     keys = (60, 64, 67, 65, 62, 59)

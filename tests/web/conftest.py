@@ -25,10 +25,12 @@ from synthmatch.encoder import Encoder, EncoderConfig
 from synthmatch.library import Library
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.synths import bank_folders, is_installed
 from synthmatch.web.app import create_app
 from synthmatch.web.limits import Limits
 from synthmatch.web.studio import Studio
@@ -184,6 +186,15 @@ class Served:
 
     library: Path
     address: str
+
+
+@pytest.fixture(scope="session")
+def amsynth() -> tuple[Preset, ...]:
+    """Presets of a real bank of amsynth's; without the plugin a test is skipped."""
+    row = SYNTHS["amsynth"]
+    if not is_installed(row) or not bank_folders(row):
+        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.package}")
+    return tuple(PresetBank.read(bank_folders(row)[0] / "BriansBank05.amSynth.bank"))
 
 
 @pytest.fixture(scope="session")

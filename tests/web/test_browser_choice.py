@@ -13,9 +13,8 @@ import pytest
 from synthmatch.encoder import Encoder
 from synthmatch.library import Library
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.renderers.synths import bank_folders, is_installed
 
 DARK = {"Soft Triangle Solo", "Dark Matter", "Pluck and Pillow", "Bit of Bubblegum", "Basses Rising Slowly",
         "Bass Trombone Edge"}  # fmt: skip
@@ -190,12 +189,9 @@ def test_every_field_has_a_name_and_fits_a_phone(visit: Any, address: str, made:
 
 @pytest.mark.plugin
 def test_of_two_synths_one_is_looked_among(
-    visit: Any, serving: Any, made: Any, encoder: Encoder, tmp_path: Path
+    visit: Any, serving: Any, made: Any, amsynth: tuple[Preset, ...], encoder: Encoder, tmp_path: Path
 ) -> None:
-    row = SYNTHS["amsynth"]
-    if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.package}")
-    presets = tuple(PresetBank.read(bank_folders(row)[0] / "BriansBank05.amSynth.bank"))[:3]
+    presets = amsynth[:3]
     shutil.copytree(made.library, tmp_path / "library")
     with Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
         library.add(PresetBank(presets), encoder, pool)

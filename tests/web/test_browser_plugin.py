@@ -18,9 +18,10 @@ from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.amsynth import vst_values
+from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
-from synthmatch.renderers.synths import bank_folders, find_plugin, is_installed
+from synthmatch.renderers.synths import find_plugin
 
 pytestmark = pytest.mark.plugin
 
@@ -35,12 +36,9 @@ print(json.dumps([plugin.get_parameter(index) for index in range(int(sys.argv[3]
 
 
 def test_what_is_downloaded_is_opened_by_the_plugin(
-    visit: Any, serving: Any, made: Any, encoder: Encoder, tmp_path: Path
+    visit: Any, serving: Any, made: Any, amsynth: tuple[Preset, ...], encoder: Encoder, tmp_path: Path
 ) -> None:
-    row = SYNTHS["amsynth"]
-    if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.package}")
-    presets = tuple(PresetBank.read(bank_folders(row)[0] / "BriansBank05.amSynth.bank"))[:6]
+    presets = amsynth[:6]
     with Library.create(tmp_path / "library") as library, RenderPool(1) as pool:
         library.add(PresetBank(presets), encoder, pool)
         audio.write(tmp_path / "song.wav", library.preview(presets[0].id).between(0, 6))
@@ -55,7 +53,7 @@ def test_what_is_downloaded_is_opened_by_the_plugin(
     (native,), (hosted,) = files.rglob("*.bank"), files.rglob("*.fxp")
     (preset,) = PresetBank.read(native)
     assert preset.id == state
-    command = [sys.executable, "-c", _OPENED_BY_THE_PLUGIN, str(find_plugin(row)), str(hosted)]
+    command = [sys.executable, "-c", _OPENED_BY_THE_PLUGIN, str(find_plugin(SYNTHS["amsynth"])), str(hosted)]
     expected = vst_values(preset.state.parameters())
     done = subprocess.run([*command, str(len(expected))], check=True, capture_output=True, text=True, timeout=120)
     np.testing.assert_allclose(json.loads(done.stdout.splitlines()[-1]), expected, atol=1e-4)
