@@ -1,7 +1,7 @@
 """How much of a training step is the making of its mixtures: ``python bench/training.py``; writes training.md.
 
-Steps with the whole pipeline (plans, sound, log-mel, gradients) take turns with steps on one batch that was made
-before, ten by ten; the medians are compared. What was planned ahead while the cached steps ran doesn't count.
+Steps with the whole pipeline (plans, sound, log-mel, gradients) take turns with steps on the batches that these had,
+ten by ten; the medians are compared. What was planned ahead while the cached steps ran doesn't count.
 """
 
 from __future__ import annotations
@@ -87,23 +87,25 @@ def main() -> None:
 
 
 def _measure(trainer: Trainer, steps: int, writers: int) -> tuple[list[float], list[float], list[float]]:
-    """Seconds of steps with the pipeline, on a cached batch, and of making sound of a plan alone."""
+    """Seconds of steps with the pipeline, on cached batches, and of making sound of a plan alone."""
     mixer, real, cached, made = trainer.mixer, [], [], []
     trainer.encoder.train()
-    kept = mixer.batch(0)
     coming: Iterator[Plan] = plans(mixer.planner, 0, 10**9, writers)
     for each in islice(coming, 2):  # warms up
         trainer.take_step(mixer.play(each))
     ready = AHEAD * max(1, writers)
     while len(real) < steps:
+        kept = []
         for turn in range(ready + TURN):
             began = _now(trainer)
-            trainer.take_step(mixer.play(next(coming)))
+            batch = mixer.play(next(coming))
+            trainer.take_step(batch)
             if turn >= ready:
                 real.append(_now(trainer) - began)
-        for _ in range(TURN):
+                kept.append(batch)
+        for batch in kept:  # the same ones: songs take longer than the core families' mixtures
             began = _now(trainer)
-            trainer.take_step(kept)
+            trainer.take_step(batch)
             cached.append(_now(trainer) - began)
         began = _now(trainer)
         mixer.play(next(coming))

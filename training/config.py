@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +72,8 @@ class Recipe:
             ``solo_until``: parts in mixtures are learnt faster by whoever knows the sounds.
         gain_db: parts are up to this much louder or softer than the protocol says.
         learning_rate, warmup, weight_decay: AdamW's, with a cosine fall to zero.
+        restarts: the steps, in rising order, at which the learning rate begins anew, warm-up and all: it falls to
+            zero before each (after Loshchilov and Hutter, "SGDR", 2017), so that a run can be ended there.
         temperature: of the contrastive losses.
         memory: reference vectors of earlier steps kept per family as further negatives; 0 for none.
         memory_from: the step from which they count.
@@ -115,6 +118,7 @@ class Recipe:
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.02
+    restarts: tuple[int, ...] = ()
     temperature: float = 0.07
     memory: int = 0
     memory_from: int = 2000
@@ -140,6 +144,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.mixtures < 2 or self.repeats < 1:
             raise TrainingError("A recipe needs at least 1 step, 2 mixtures a step and 1 repeat.")
+        if any(end <= begin for begin, end in pairwise((0, *self.restarts, self.steps))):
+            raise TrainingError("A recipe's restarts are steps before its last one, each later than the one before.")
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -189,10 +190,13 @@ class Trainer:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """A linear rise over the warm-up, then half a cosine down to zero at the last step."""
-    if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
-    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    """A linear rise over the warm-up, then half a cosine down to zero at the last step; again from each restart on."""
+    edges = (0, *recipe.restarts, recipe.steps)
+    begin, end = next(pair for pair in pairwise(edges) if step < pair[1] or pair[1] == recipe.steps)
+    since = step - begin
+    if since < recipe.warmup:
+        return recipe.learning_rate * (since + 1) / recipe.warmup
+    done = (since - recipe.warmup) / max(1, end - begin - recipe.warmup)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 

@@ -200,6 +200,8 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("references = [7]", "references are numbers up to 4"),
         ("references = []", "at least one"),
         ("ema = 1.0", "ema is 1.0"),
+        ("steps = 10\nrestarts = [10]", "restarts are steps before its last"),
+        ("restarts = [20, 10]", "each later than the one before"),
         ("[degradations]\nechoes = 1", "sets echoes"),
     ],
 )

@@ -117,6 +117,14 @@ def test_the_learning_rate_rises_and_falls_to_zero():
     assert rates[100] == pytest.approx(0)
 
 
+def test_after_a_restart_the_learning_rate_is_that_of_a_run_of_what_is_left():
+    recipe = Recipe(steps=300, warmup=10, restarts=(100,))
+    first, second = replace(recipe, steps=100, restarts=()), replace(recipe, steps=200, restarts=())
+    rates = [learning_rate(recipe, step) for step in range(301)]
+    assert rates[:100] == [learning_rate(first, step) for step in range(100)]
+    assert rates[100:] == [learning_rate(second, step) for step in range(201)]
+
+
 def test_the_log_says_what_was_lost(notes, tiny, tmp_path):
     recipe = replace(tiny, steps=20)
     Trainer(mixer(notes, recipe), recipe, tmp_path).run()
