@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import Clip
+from synthmatch.stft import powers
 
 Print = npt.NDArray[np.uint8]
 """Shape (cells,): steps of ``STEP_DB`` above the floor, 0 where nothing is heard."""
@@ -167,9 +168,7 @@ def _cells(clip: Clip) -> npt.NDArray[np.float64]:
     padded = np.zeros((clip.samples.shape[0], (frames - 1) * hop + window), np.float32)
     count = min(clip.samples.shape[1], padded.shape[1])
     padded[:, :count] = clip.samples[:, :count]
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
-    spectrum = np.fft.rfft(pieces * _hann(window), axis=2)
-    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=0) @ _filters(window, rate)  # (frames, bands)
+    power = powers(padded, _hann(window), hop) @ _filters(window, rate)  # (frames, bands)
     place = np.minimum(np.arange(frames) * hop // slot, slots - 1)
     sums = np.zeros((slots, _BANDS))
     np.add.at(sums, place, power)
