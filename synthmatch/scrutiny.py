@@ -73,8 +73,8 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
         len(states),
         failures(library, states),
         bank.faults,
-        _named((group for group in same if states & set(group)), names),
-        _named((group for group in near if states & set(group)), names),
+        _named((_ours_first(group, states) for group in same if states & set(group)), names),
+        _named(([group[0], *_ours_first(group[1:], states)] for group in near if states & set(group)), names),
         census.plain(bank, heard, without),
         _repeats(library, bank),
     )
@@ -134,6 +134,11 @@ def _names(library: Library, bank: Iterable[Preset], others: AbstractSet[str]) -
     for listing in library.listings.among(others - names.keys()):
         names.setdefault(listing.id, Named(listing.id, listing.name, listing.synth, listing.bank))
     return names
+
+
+def _ours_first(group: Sequence[str], states: AbstractSet[str]) -> list[str]:
+    """A group whose first members are the bank's, since a report's text names no more than a few of each."""
+    return sorted(group, key=lambda state: state not in states)
 
 
 def _named(groups: Iterable[Sequence[str]], names: dict[str, Named]) -> tuple[tuple[Named, ...], ...]:
