@@ -94,7 +94,7 @@ def near_any(prints: Sequence[Print], others: Sequence[Print], limit: float = NE
             most_heard = np.clip(heard + its_heard, 1, max(1, length))
             least = np.abs(sums - its_sums).sum(axis=1) * STEP_DB / most_heard
             left = np.flatnonzero((least <= limit + 1e-4) & ~near[places])
-            near[places[left]] = distances(row, table[left]) <= limit
+            near[places[left]] = distances(row, list(table[left])) <= limit
     return near
 
 
@@ -198,7 +198,7 @@ def _cells(clip: Clip) -> npt.NDArray[np.float64]:
     padded = np.zeros((clip.samples.shape[0], (frames - 1) * hop + window), np.float32)
     count = min(clip.samples.shape[1], padded.shape[1])
     padded[:, :count] = clip.samples[:, :count]
-    power = powers(padded, _hann(window), hop) @ _filters(window, rate)  # (frames, bands)
+    power = powers(padded, _hann(window), hop, np.float32) @ _filters(window, rate)  # (frames, bands)
     place = np.minimum(np.arange(frames) * hop // slot, slots - 1)
     sums = np.zeros((slots, _BANDS))
     np.add.at(sums, place, power)

@@ -6,10 +6,12 @@ sound, which costs as much again as the transforms.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Kind = TypeVar("Kind", bound=np.floating[Any])
 
 _BLOCK = 2**17  # bytes of pieces that are transformed at a time: they stay in a processor's own memory
 
@@ -18,8 +20,8 @@ def powers(
     samples: npt.NDArray[np.float32],
     window: npt.NDArray[np.float32],
     hop: int,
-    dtype: type[np.floating[Any]] = np.float32,
-) -> npt.NDArray[np.floating[Any]]:
+    dtype: type[Kind],
+) -> npt.NDArray[Kind]:
     """The power of each piece at each frequency, as the mean of the channels.
 
     Args:
