@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import enum
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch import intake
-from synthmatch.errors import LibraryError
+from synthmatch.errors import LibraryError, PluginMissing, SynthError
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure
 from synthmatch.store import FAILED, PENDING, RENDERED
@@ -82,7 +83,13 @@ def _render_again(library: Library, encoder: Encoder, pool: Pool) -> None:
         for state, row in rows.items()
         if row.status == PENDING or (row.status == FAILED and row.failure != Failure.SILENT.value)
     } - lost
-    renderers = {synth: fingerprint(known_synth(synth)) for synth in {rows[state].synth for state in new}}
+    renderers: dict[str, str] = {}
+    for synth in {rows[state].synth for state in new}:
+        with suppress(
+            SynthError, PluginMissing
+        ):  # it isn't on this machine any more: the rest can be mended all the same
+            renderers[synth] = fingerprint(known_synth(synth))
+    new = {state for state in new if rows[state].synth in renderers}
     intake.complete(library, rows.keys(), new, encoder, pool, renderers, None)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from synthmatch.audio import SILENCE_DB, Clip, decibels
 from synthmatch.notes import REFERENCE_NOTES, Note, Performance
+from synthmatch.stft import powers
 
 VERSION = 1
 """Raised when measures change, so that older ones are made again."""
@@ -187,9 +188,7 @@ def _strays(series: Floats) -> float:
 def _power(samples: npt.NDArray[np.float32], window: int, hop: int) -> Floats:
     """(frames, bins): mean power of the channels; at least one frame."""
     padded = np.pad(samples, ((0, 0), (0, max(0, window - samples.shape[1]))))
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
-    spectrum = np.fft.rfft(pieces * _hann(window), axis=2)
-    power: Floats = (spectrum.real**2 + spectrum.imag**2).mean(axis=0, dtype=np.float64)
+    power: Floats = powers(padded, _hann(window), hop, np.float64)
     return power
 
 

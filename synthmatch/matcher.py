@@ -15,7 +15,7 @@ from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
 from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.embedding import TIMBRE
-from synthmatch.errors import InputError, LibraryError
+from synthmatch.errors import AudioError, InputError, LibraryError
 from synthmatch.library import Library
 from synthmatch.listing import Listing
 from synthmatch.results import ANY, FamilyMatches, Match, MatchResult, More, export
@@ -33,6 +33,7 @@ BEST = 3
 """Windows whose vectors are averaged: those in which the family is surest to play."""
 PRESENT = 0.4
 """Probability from which a family is shown without being asked for: on songs, about as many as there are."""
+_CANCELLED = 1e-3  # of a passage's peak, that must be left in mono
 _BATCH = 8  # windows encoded at a time
 
 Floats = npt.NDArray[np.float32]
@@ -242,7 +243,13 @@ class Matcher:
         """
         import torch
 
-        sound = query.passage().heard()
+        passage = query.passage()
+        sound = passage.heard()
+        if np.abs(sound).max() < _CANCELLED * passage.peak:
+            raise AudioError(
+                f"The channels of {query.name} cancel each other out, and songs are heard in mono;"
+                " give a file with one of them alone."
+            )
         places = window_places(sound)
         cut = _cut(sound, places)
         vectors, logits = [], []

@@ -13,7 +13,7 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
-from synthmatch.soundprint import DEPTH_DB, NEAR_DB, Print, distances, sound_print
+from synthmatch.soundprint import DEPTH_DB, Print, near_any, sound_print
 from synthmatch.store import FAILED, RENDERED
 from synthmatch.trust import FailedPreset, Named, Repeats, TrustReport
 
@@ -73,8 +73,8 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
         len(states),
         failures(library, states),
         bank.faults,
-        _named((group for group in same if states & set(group)), names),
-        _named((group for group in near if states & set(group)), names),
+        _named((_ours_first(group, states) for group in same if states & set(group)), names),
+        _named(([group[0], *_ours_first(group[1:], states)] for group in near if states & set(group)), names),
         census.plain(bank, heard, without),
         _repeats(library, bank),
     )
@@ -114,12 +114,15 @@ def _repeats(library: Library, bank: PresetBank) -> tuple[Repeats, ...]:
 def _alike(library: Library, heard: Mapping[str, Heard]) -> dict[str, Heard]:
     """The sounds of a bank, and those of the library that are the same or nearly the same as one of them."""
     found = dict(heard)
-    for each in heard.values():
-        others = {state: other for state, other in library.rows.heard_like(each).items() if state not in found}
-        apart = distances(each.print, [other.print for other in others.values()])
-        for (state, other), far in zip(others.items(), apart.tolist(), strict=True):
-            if far <= NEAR_DB or other.digest == each.digest:
-                found[state] = other
+    prints, digests = [each.print for each in heard.values()], {each.digest for each in heard.values()}
+    for some in library.rows.heard_like(heard.values()):
+        others = {state: other for state, other in some.items() if state not in heard}
+        near = near_any(prints, [other.print for other in others.values()]).tolist()
+        found |= {
+            state: other
+            for (state, other), is_near in zip(others.items(), near, strict=True)
+            if is_near or other.digest in digests
+        }
     return found
 
 
@@ -131,6 +134,11 @@ def _names(library: Library, bank: Iterable[Preset], others: AbstractSet[str]) -
     for listing in library.listings.among(others - names.keys()):
         names.setdefault(listing.id, Named(listing.id, listing.name, listing.synth, listing.bank))
     return names
+
+
+def _ours_first(group: Sequence[str], states: AbstractSet[str]) -> list[str]:
+    """A group whose first members are the bank's, since a report's text names no more than a few of each."""
+    return sorted(group, key=lambda state: state not in states)
 
 
 def _named(groups: Iterable[Sequence[str]], names: dict[str, Named]) -> tuple[tuple[Named, ...], ...]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import Clip
+from synthmatch.stft import powers
 
 Print = npt.NDArray[np.uint8]
 """Shape (cells,): steps of ``STEP_DB`` above the floor, 0 where nothing is heard."""
@@ -32,6 +33,8 @@ _SLOT = 0.2  # seconds
 _WINDOW = 0.1  # seconds; two overlap in each slot's half
 _QUIET = 1e-7  # power, some 70 dB below a full-scale sine: a preset that never passes it is silent throughout
 _POOLED = 12  # cells of a print's rough copy
+_GROUP_BANDS, _GROUP_TIMES = 6, 10
+_GROUPS = _GROUP_BANDS * _GROUP_TIMES  # sums of cells by which most pairs are told apart
 _CELL = 2 * NEAR_DB / STEP_DB * 1.001  # steps; a little wider than need be, for rounding
 
 
@@ -73,6 +76,26 @@ def distances(first: Print, others: Sequence[Print]) -> npt.NDArray[np.float64]:
         steps = np.maximum(table, first) - np.minimum(table, first)  # unsigned: the larger first
         apart[same] = steps.sum(axis=1, dtype=np.int64) * STEP_DB / np.maximum(1, heard)
     return apart
+
+
+def near_any(prints: Sequence[Print], others: Sequence[Print], limit: float = NEAR_DB) -> npt.NDArray[np.bool_]:
+    """(m,) which of m others are at most ``limit`` dB from one of some prints.
+
+    Exact, and each pair is looked at in ``_GROUPS`` sums before all cells are: sums over a group of cells differ by no
+    more than its cells do together, and no more cells are heard in either than in both.
+    """
+    near = np.zeros(len(others), bool)
+    for length in {len(each) for each in prints} & {len(each) for each in others}:
+        mine = np.stack([each for each in prints if len(each) == length])
+        places = np.array([place for place, each in enumerate(others) if len(each) == length])
+        table = np.stack([others[place] for place in places])
+        sums, heard = _sums(table), np.count_nonzero(table, axis=1)
+        for row, its_sums, its_heard in zip(mine, _sums(mine), np.count_nonzero(mine, axis=1), strict=True):
+            most_heard = np.clip(heard + its_heard, 1, max(1, length))
+            least = np.abs(sums - its_sums).sum(axis=1) * STEP_DB / most_heard
+            left = np.flatnonzero((least <= limit + 1e-4) & ~near[places])
+            near[places[left]] = distances(row, list(table[left])) <= limit
+    return near
 
 
 def sound_distance(first: Sequence[Clip], second: Sequence[Clip]) -> float:
@@ -147,6 +170,14 @@ def _signs(length: int) -> npt.NDArray[np.float64]:
     return np.stack([np.ones(length), *(np.where(half, 1.0, -1.0) for half in halves)])
 
 
+def _sums(table: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(n, ``_GROUPS``) sums of cells that lie in a few neighbouring bands and about a tenth of the print's time."""
+    places = np.arange(table.shape[1])
+    group = places % _BANDS // (_BANDS // _GROUP_BANDS) + _GROUP_BANDS * (places * _GROUP_TIMES // max(1, len(places)))
+    sums: npt.NDArray[np.float32] = table.astype(np.float32) @ np.eye(_GROUPS, dtype=np.float32)[group]
+    return sums
+
+
 def _rough(table: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Means over ``_POOLED`` stretches of equally many cells each; shape (n, _POOLED)."""
     count, cells = table.shape
@@ -167,9 +198,7 @@ def _cells(clip: Clip) -> npt.NDArray[np.float64]:
     padded = np.zeros((clip.samples.shape[0], (frames - 1) * hop + window), np.float32)
     count = min(clip.samples.shape[1], padded.shape[1])
     padded[:, :count] = clip.samples[:, :count]
-    pieces = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)[:, ::hop]
-    spectrum = np.fft.rfft(pieces * _hann(window), axis=2)
-    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=0) @ _filters(window, rate)  # (frames, bands)
+    power = powers(padded, _hann(window), hop, np.float32) @ _filters(window, rate)  # (frames, bands)
     place = np.minimum(np.arange(frames) * hop // slot, slots - 1)
     sums = np.zeros((slots, _BANDS))
     np.add.at(sums, place, power)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import astuple
 
 from synthmatch.census import Heard
 from synthmatch.descriptors import VERSION, Measures
 from synthmatch.schema import as_print
 from synthmatch.soundprint import cell, near_cells
+
+_AT_ONCE = 4_096  # prints in memory: 5 MB
 
 
 class SoundRows:
@@ -40,14 +42,18 @@ class SoundRows:
         rows = self._of("SELECT state, print, digest FROM heard WHERE state", states)
         return {state: Heard(as_print(cells), digest) for state, cells, digest in rows}
 
-    def heard_like(self, heard: Heard) -> dict[str, Heard]:
-        """The sounds that may be the same or nearly the same as this one: all that are, and some that aren't."""
+    def heard_like(self, heard: Collection[Heard]) -> Iterator[dict[str, Heard]]:
+        """The sounds that may be the same or nearly the same as one of these: all that are, and some that aren't; each
+        once, some thousand at a time."""
+        digests = sorted({each.digest for each in heard})
+        cells = sorted({name for each in heard for name in near_cells(each.print)})
         rows = self._connection.execute(
-            "SELECT state, print, digest FROM heard WHERE digest = ? OR state IN"
+            "SELECT state, print, digest FROM heard WHERE digest IN (SELECT value FROM json_each(?)) OR state IN"
             " (SELECT state FROM cells WHERE cell IN (SELECT value FROM json_each(?)))",
-            (heard.digest, json.dumps(near_cells(heard.print))),
+            (json.dumps(digests), json.dumps(cells)),
         )
-        return {state: Heard(as_print(cells), digest) for state, cells, digest in rows}
+        while some := rows.fetchmany(_AT_ONCE):
+            yield {state: Heard(as_print(cells), digest) for state, cells, digest in some}
 
     def spreads(self) -> dict[str, float]:
         """How far apart two renders of a state are, in dB, for those that were rendered twice."""

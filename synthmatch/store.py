@@ -229,9 +229,9 @@ class Rows(SoundRows):
         """The synths that states are of."""
         return [str(synth) for (synth,) in self._connection.execute("SELECT DISTINCT synth FROM states ORDER BY synth")]
 
-    def has_synth(self, synth: str) -> bool:
-        """Whether there is a state of a synth."""
-        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM states WHERE synth = ?)", (synth,))
+    def has_bank(self, bank: str) -> bool:
+        """Whether there is a listing of a bank."""
+        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM listings WHERE bank = ?)", (bank,))
         return bool(found.fetchone()[0])
 
     def sizes(self, synth: str, at_most: int) -> list[int]:

@@ -26,8 +26,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "_version"),
     ("files", "notes", "audio", "phrases", "loudness", "samebytes", "pitch", "partnotes"),
     (
-        *("presets", "features", "spectrogram", "soundprint", "spectra", "evolution", "descriptors"),
-        *("pitchgram", "pianoroll"),
+        *("presets", "features", "spectrogram", "stft", "soundprint", "spectra", "evolution"),
+        *("descriptors", "pitchgram", "pianoroll"),
     ),
     ("index", "encoder", "checkpoint", "renderers", "models", "transcriber", "likeness"),
     (

@@ -144,9 +144,8 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
 
     with Library.open(library_path) as opened:
         for name in names:
-            # Perhaps of a synth that isn't known any more: what the library holds decides.
-            held = opened.rows.has_synth(name)
-            count = opened.remove(synth=name) if held else opened.remove(bank=name)
+            # As for `show`, a bank comes before a synth of that name, which may be one that isn't known any more.
+            count = opened.remove(bank=name) if opened.rows.has_bank(name) else opened.remove(synth=name)
             click.echo(f"{name}: {count} presets removed.")
 
 

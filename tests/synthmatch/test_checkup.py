@@ -15,6 +15,7 @@ from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.library import Library
 from synthmatch.matcher import Matcher
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool
 
 
@@ -104,3 +105,18 @@ def test_lost_parameter_files_come_back_with_their_bank(
 def test_another_encoder_may_not_mend(library: Library, other_encoder: Encoder) -> None:
     with pytest.raises(EncoderMismatch, match="library update"):
         library.repair(other_encoder)
+
+
+def test_a_synth_that_is_gone_keeps_nothing_else_from_being_mended(
+    library: Library, encoder: Encoder, pool: RenderPool
+) -> None:
+    lost = Preset("Lost", State("sold long ago", b"its data"), bank="old", file=Path("old.bank"))
+    library.sounds.write_state(lost.state)
+    with library.rows.transaction():
+        library.rows.put([lost])
+    damaged = library.presets()[0].id
+    library.sounds.delete_sound(damaged)
+    left = library.repair(encoder, pool)
+    assert [(each.trouble, each.subject) for each in left] == [(Trouble.UNRENDERED, lost.id)]
+    assert library.sound(damaged)
+    assert len(library) == 9

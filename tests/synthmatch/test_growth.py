@@ -18,6 +18,7 @@ from synthmatch import index as annoy_index
 from synthmatch.census import Heard
 from synthmatch.checkup import Trouble
 from synthmatch.choice import Choice
+from synthmatch.cli import run
 from synthmatch.descriptors import Measures
 from synthmatch.facts import Facts
 from synthmatch.files import content_hash
@@ -289,4 +290,25 @@ def test_what_sounds_alike_is_found_without_looking_at_everything(folder: Path) 
     assert same
     assert linked
     assert {each.id for group in found.near for each in group} >= linked
+    # Ours first: a text that names a few of a group is to name those that were just added.
+    assert all(group[0].bank == "two" for group in found.same)
+    for group in found.near:
+        banks_after = [each.bank for each in group[1:]]
+        assert banks_after == sorted(banks_after, reverse=True)
     assert len(found.same) == len([group for group in same if new & set(group)])
+
+
+def test_a_bank_that_is_called_like_a_synth_is_what_is_removed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is what `show` shows; the synth's other banks stay."""
+    with Library.open(folder) as library:
+        for name in ("made up", "two"):
+            add(library, bank(name, 3))
+    assert run(["library", "remove", "made up", "--library", str(folder)]) == 0
+    assert capsys.readouterr().out == "made up: 3 presets removed.\n"
+    with Library.open(folder) as library:
+        assert [each.bank for each in library.presets()] == ["two"] * 3
+    assert run(["library", "remove", "made up", "--library", str(folder)]) == 0
+    with Library.open(folder) as library:
+        assert not library.presets()

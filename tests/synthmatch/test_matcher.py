@@ -46,6 +46,13 @@ def test_a_presets_own_note_finds_it_first(matcher: Matcher, library: Library) -
             assert scores == sorted(scores, reverse=True)
 
 
+def test_channels_that_cancel_out_are_refused(matcher: Matcher, library: Library) -> None:
+    left = song(library).mono()
+    with pytest.raises(AudioError, match=r"wide\.wav cancel each other out, and songs are heard in mono; give a file"):
+        matcher.match(Query(Clip(np.stack([left, -left]), 44_100), name="wide.wav"))
+    assert len(matcher.match(Clip(np.stack([left, -0.9 * left]), 44_100)))
+
+
 def test_matches_are_the_largest_cosines(matcher: Matcher, library: Library, encoder: Encoder) -> None:
     clip = song(library, 8.0)
     with torch.inference_mode():

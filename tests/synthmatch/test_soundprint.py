@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.soundprint import DEPTH_DB, NEAR_DB, STEP_DB, Print, distance, near_pairs, sound_print
+from synthmatch.soundprint import DEPTH_DB, NEAR_DB, STEP_DB, Print, distance, near_any, near_pairs, sound_print
 
 RATE = 44_100
 
@@ -71,3 +71,22 @@ def test_near_pairs_are_those_of_comparing_all_with_all(seed: int) -> None:
     }
     assert 10 < len(slow) < 2000
     assert {(i, j): apart for i, j, apart in near_pairs(prints)} == slow
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_near_any_are_those_of_comparing_all_with_all(seed: int) -> None:
+    """Long and short prints, full and nearly silent ones, each with neighbours on either side of the limit."""
+    random = np.random.default_rng(seed)
+    prints: list[Print] = [np.zeros(240, np.uint8), np.zeros(0, np.uint8)]
+    for place in range(120):
+        length = (240, 130)[place % 2]
+        centre = np.random.default_rng(place % 7).integers(0, 200, length)
+        centre[length // (1 + place % 3) :] = 0  # short sounds are heard in few cells
+        jitter = random.integers(-1, 2, length) * random.integers(0, 9)
+        prints.append(np.where(centre > 0, np.clip(centre + jitter, 0, 240), 0).astype(np.uint8))
+    some, others = prints[::4], [each for place, each in enumerate(prints) if place % 4]
+    slow = [min(distance(one, other) for one in some) <= NEAR_DB for other in others]
+    assert 10 < sum(slow) < len(others) - 10
+    assert near_any(some, others).tolist() == slow
+    assert near_any([], others).tolist() == [False] * len(others)
+    assert near_any(some, []).tolist() == []
