@@ -85,9 +85,7 @@ def _render_again(library: Library, encoder: Encoder, pool: Pool) -> None:
     } - lost
     renderers: dict[str, str] = {}
     for synth in {rows[state].synth for state in new}:
-        with suppress(
-            SynthError, PluginMissing
-        ):  # it isn't on this machine any more: the rest can be mended all the same
+        with suppress(SynthError, PluginMissing):  # of one that is gone, nothing can be mended; of the others, all
             renderers[synth] = fingerprint(known_synth(synth))
     new = {state for state in new if rows[state].synth in renderers}
     intake.complete(library, rows.keys(), new, encoder, pool, renderers, None)
