@@ -157,14 +157,14 @@ def corpus_of(notes, synth_of):
     return Corpus(labels, notes.bank, notes.bank)
 
 
-def test_a_recipe_can_keep_to_some_synths(notes, tiny):
+def test_a_corpus_can_be_cut_to_some_synths(notes, tiny):
     kept = {key for ids in notes.presets.values() for key in ids[:3]}
     corpus = corpus_of(notes, lambda key: "zynaddsubfx" if key in kept else "amsynth")
-    mixer = mixer_of(corpus, replace(tiny, synths=("zynaddsubfx",)))
+    mixer = mixer_of(corpus.of(("zynaddsubfx",)), tiny)
     assert {key for ids in mixer.presets.values() for key in ids} == kept
     assert set(mixer.planner.layout.ids) == kept
     with pytest.raises(TrainingError, match="family percussion"):
-        mixer_of(corpus, replace(tiny, synths=("dx7",)))
+        mixer_of(corpus.of(("dx7",)), tiny)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
@@ -201,6 +201,22 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("references = []", "at least one"),
         ("ema = 1.0", "ema is 1.0"),
         ("[degradations]\nechoes = 1", "sets echoes"),
+        ('steps = "many"', "sets steps to many; it is a whole number"),
+        ("steps = 2.5", "it is a whole number"),
+        ("half = 1", "it is true or false"),
+        ("core = 3", "sets core to 3; it is a list of words in quotes"),
+        ("references = [1, true]", "it is a list of whole numbers"),
+        ('synths = "amsynth"', "sets synths to amsynth; it is a list of words"),
+        ("seed = -1", "sets seed to -1; it must be at least 0"),
+        ("live = 1.5", "live to 1.5; it must be from 0 to 1"),
+        ("temperature = 0", "temperature to 0; it must be at least 0.001"),
+        ("encoder = 3", "encoder, which is a table"),
+        ('[encoder]\nfamilies = ["bass", "lead", "percussion", "harp"]', "families are of percussion"),
+        ("[encoder]\nbands = 60", "multiple of 8"),
+        ("[encoder]\nchannels = [8, 8]", "three numbers each"),
+        ("[encoder]\nwidth = 30", "heads divide width"),
+        ("[encoder]\nwidth = 0", "width to 0; it must be at least 1"),
+        ("[degradations]\nshare = 2", "share to 2; it must be from 0 to 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(tmp_path, line, match):
