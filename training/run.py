@@ -67,6 +67,7 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
         memory_gb: see :class:`Mixer`.
     """
     wanted = (*recipe.encoder.families, NOBODY)
+    corpus = corpus.of(recipe.synths)
     presets = {family: corpus.ids("train", family) for family in wanted}
     return Mixer(corpus.notes, presets, corpus.clusters, recipe, corpus.phrases, device, memory_gb)
 
