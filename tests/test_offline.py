@@ -147,3 +147,21 @@ def test_what_a_plugin_needs_is_found_but_for_the_run_time(gather: ModuleType, t
     assert "libgtk-x11-2.0.so.0" in names
     assert not any(name.startswith(("libc.", "libm.", "libstdc++", "ld-linux")) for name in names)
     assert gather.newest_glibc([plugin]) >= 4
+
+
+@needs_shell
+def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path: Path) -> None:
+    """`synthmatch` stands for one that trains the recipe `short` to its end, and no other."""
+    (tmp_path / "env.sh").write_text(f"PATH='{tmp_path}':$PATH\n", encoding="utf-8")
+    command = tmp_path / "synthmatch"
+    command.write_text('#!/bin/sh\n[ "$3" != short ] || { mkdir -p "$7" && echo weights >"$9"; }\n', encoding="utf-8")
+    command.chmod(0o755)
+
+    def step(name: str, recipe: str) -> int:
+        words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), name]
+        return subprocess.run(words, env={**os.environ, "RECIPE": recipe}, capture_output=True).returncode
+
+    assert step("train", "short") == 0
+    assert step("results", "short") == 0
+    assert (tmp_path / "results" / "encoder.safetensors").read_text() == "weights\n"
+    assert step("train", "long") == 3

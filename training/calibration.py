@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,7 +11,7 @@ from torch.nn import functional
 from synthmatch.encoder import Encoder
 from synthmatch.training.batches import Mixer
 from synthmatch.training.plans import NOBODY
-from synthmatch.training.presence import TOGETHER, song_recipe
+from synthmatch.training.presence import LIVE, TOGETHER, song_recipe
 from synthmatch.training.recording import Corpus
 
 SONGS = 960
@@ -17,7 +19,7 @@ HELD = 0.002
 """How strongly scales are held near 1 and shifts near 0: a family of few presets says little about either."""
 
 
-def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 1) -> float:
+def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 101) -> float:
     """Scale and shift each family's presence logit so that songs of valid presets are judged rightly (Platt, 1999).
 
     Neither order nor average precision changes; the heads' weights take the scales in. Families of which the valid
@@ -25,7 +27,7 @@ def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 1) -> float
 
     Args:
         encoder: trained; changed in place.
-        seed: of the songs.
+        seed: of the songs, and of the strangers in them: another one than training's, or they would be old friends.
 
     Returns:
         The mean binary cross-entropy on these songs, after it; 0 if there were none.
@@ -46,8 +48,10 @@ def calibrate_presence(encoder: Encoder, corpus: Corpus, seed: int = 1) -> float
 
 def _judged(encoder: Encoder, corpus: Corpus, there: dict[str, list[str]], seed: int) -> tuple[Tensor, Tensor]:
     """What is said of songs and what is so, (SONGS, F) each."""
-    asked = song_recipe(encoder.config, tuple(there), seed)
-    mixer = Mixer(corpus.notes, {**there, NOBODY: corpus.ids("valid", NOBODY)}, corpus.clusters, asked)
+    live = LIVE if corpus.phrases is not None else 0.0
+    asked = replace(song_recipe(encoder.config, tuple(there), seed), live=live)
+    presets = {**there, NOBODY: corpus.ids("valid", NOBODY)}
+    mixer = Mixer(corpus.notes, presets, corpus.clusters, asked, corpus.phrases)
     logits, truth = [], []
     with torch.no_grad():
         for step in range(SONGS // TOGETHER):

@@ -39,7 +39,7 @@ def fit_families(encoder: Encoder, corpus: Corpus) -> float:
         return 0.0
     ids, labels = zip(*known, strict=True)
     _teach(encoder, _summaries(encoder, corpus, ids), torch.tensor(labels))
-    asked = corpus.ids("valid", stated=True)
+    asked = [key for family in families for key in corpus.ids("valid", family, stated=True)]
     if not asked:
         return 0.0
     with torch.inference_mode():

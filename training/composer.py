@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
+from synthmatch.presets.families import FAMILIES
 from synthmatch.training.mixtures import JITTER, SCALES, TEMPO
 
 Ints = npt.NDArray[np.int64]
@@ -146,8 +146,3 @@ def _places(rng: np.random.Generator, count: Ints, slots: int) -> Ints:
         place = np.clip(place + moves[slot], 0, count - 1)
         out[slot] = place
     return out.T
-
-
-def family_numbers(keys: tuple[str, ...]) -> Ints:
-    """The numbers in ``FAMILY_KEYS`` of some families."""
-    return np.array([FAMILY_KEYS.index(key) for key in keys], np.int64)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from synthmatch.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
 from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.presets.families import FAMILY_KEYS
 
 _Kind = TypeVar("_Kind", EncoderConfig, "Degradations", "Recipe")
 
@@ -173,8 +175,12 @@ def read_recipe(name: str) -> Recipe:
         raise TrainingError(f"There's no recipe called {name}; name a TOML file or one of: {known}.") from error
     except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"{path} isn't TOML ({error}); mend it.") from error
-    encoder = _build(EncoderConfig, values.pop("encoder", {}), path)
-    degradations = _build(Degradations, values.pop("degradations", {}), path)
+    for table in ("encoder", "degradations"):
+        if not isinstance(values.setdefault(table, {}), dict):
+            raise TrainingError(f"{path} sets {table}, which is a table of settings; see docs/training.md.")
+    encoder = _build(EncoderConfig, values["encoder"], path)
+    _require_shape(encoder, path)
+    degradations = _build(Degradations, values["degradations"], path)
     return _build(Recipe, {**values, "encoder": encoder, "degradations": degradations}, path)
 
 
@@ -183,4 +189,47 @@ def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:
     if unknown:
         raise TrainingError(f"{path} sets {', '.join(sorted(unknown))}, which isn't known; see docs/training.md.")
     frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    usual = kind()
+    for name, value in frozen.items():
+        if not is_dataclass(value):  # a table, which is built by now
+            _require(name, value, getattr(usual, name), path)
     return kind(**frozen)
+
+
+_ONE = {bool: "true or false", int: "a whole number", float: "a number", str: "a word in quotes"}
+_SEVERAL = {int: "a list of whole numbers", str: "a list of words in quotes"}
+
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("core_share", "drop", "solo", "solo_start", "live", "distractors", "stem_share", "share"), (0, 1)),
+    **dict.fromkeys(("channels", "width", "heads", "dimension", "bands", "family"), (1, math.inf)),
+    "seconds": (1, math.inf),
+    "temperature": (0.001, math.inf),
+}
+"""What a number may be, where 0 is too little or anything is too much."""
+
+
+def _require(name: str, value: Any, usual: Any, path: Path) -> None:
+    """Refuse a value that isn't like the usual one, or no number that makes sense."""
+    several = isinstance(usual, tuple)
+    kind = type((usual or ("",))[0]) if several else type(usual)  # an empty list is one of words
+    parts = value if isinstance(value, tuple) else (value,)
+    fits = all(type(part) in ((int, float) if kind is float else (kind,)) for part in parts)
+    if not fits or several != isinstance(value, tuple):
+        raise TrainingError(f"{path} sets {name} to {value}; it is {(_SEVERAL if several else _ONE)[kind]}.")
+    low, high = _RANGES.get(name, (0, math.inf))
+    if kind in (int, float) and not all(low <= part <= high for part in parts):
+        most = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
+        raise TrainingError(f"{path} sets {name} to {value}; it must be {most}.")
+
+
+def _require_shape(config: EncoderConfig, path: Path) -> None:
+    """Refuse a shape that no network can have."""
+    wrong = {
+        f"families are of {', '.join(FAMILY_KEYS)}": not set(config.families) <= set(FAMILY_KEYS),
+        "bands are a multiple of 8": config.bands % 8 > 0,
+        "channels and blocks are three numbers each": {len(config.channels), len(config.blocks)} != {3},
+        "heads divide width": config.width % config.heads > 0,
+    }
+    for rule, broken in wrong.items():
+        if broken:
+            raise TrainingError(f"{path} shapes an encoder that can't be: {rule}.")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, distributed
 
 from synthmatch.closing import Closing
+from synthmatch.files import content_hash
 
 PATIENCE = timedelta(hours=2)  # the others wait while the first process records notes
 
@@ -92,6 +93,15 @@ class Processes(Closing):
         said = torch.tensor([int(wish)], device=self.device)
         distributed.broadcast(said, 0)
         return bool(said.item())
+
+    def same(self, told: str) -> bool:
+        """Whether all say the same."""
+        if self.world == 1:
+            return True
+        own = torch.tensor([int(content_hash(told.encode())[:15], 16)], device=self.device)
+        others = [torch.empty_like(own) for _ in range(self.world)]
+        distributed.all_gather(others, own)
+        return all(torch.equal(each, own) for each in others)
 
     def close(self) -> None:
         """Leave."""

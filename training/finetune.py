@@ -23,7 +23,7 @@ from torch.nn import functional
 from synthmatch import checkpoint
 from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
-from synthmatch.files import content_hash
+from synthmatch.files import content_hash, require_place
 from synthmatch.library import Library
 from synthmatch.training import statefile
 from synthmatch.training.lessons import FineTuning, Lesson, Lessons
@@ -167,7 +167,7 @@ class FineTuner:
                 f"{self.folder} holds another run: of other presets, settings or another encoder; name another folder"
                 " or delete this one."
             )
-        state = statefile.read(path, self.device)
+        state = statefile.read(path)
         self.encoder.load_state_dict(state.part("encoder."))
         state.restore(self.optimizer)
         self.step = int(facts["step"])
@@ -281,8 +281,11 @@ def finetune(
     Raises:
         CheckpointError, LibraryError: the encoder or the library can't be read.
         EncoderMismatch, TrainingError: see :func:`gather_material`; or ``folder`` holds another run.
+        InputError: the encoder or the run can't be written there.
     """
     until = time.monotonic() + 60 * minutes if minutes else math.inf
+    for place in filter(None, (folder, out)):
+        require_place(place, folder=place is folder)
     settings = settings or FineTuning()
     encoder, facts = checkpoint.load(base)
     heard = set(facts.get("trained_on", ()))

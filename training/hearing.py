@@ -41,10 +41,6 @@ class Heard:
         presence = [part.presence for part in parts if part.presence is not None]
         return cls(np.concatenate([part.vectors for part in parts]), np.concatenate(presence) if presence else None)
 
-    def first(self, count: int) -> Heard:
-        """What was heard of the first sounds."""
-        return Heard(self.vectors[:count], None if self.presence is None else self.presence[:count])
-
 
 class Hearing(Protocol):
     """Turns sounds into vectors, and vectors into how close two sounds are.

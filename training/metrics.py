@@ -154,7 +154,8 @@ def presence_of(logits: npt.NDArray[np.floating], truth: Bools, names: tuple[str
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     told = [place for place in range(len(names)) if 0 < truth[:, place].sum() < count]
     values = {names[place]: float(average_precision(logits[:, place], truth[:, place])[0]) for place in told}
-    draws = [average_precision(logits[:, place], truth[:, place], drawn) for place in told]
+    draws = np.array([average_precision(logits[:, place], truth[:, place], drawn) for place in told])
+    draws = draws[:, ~np.isnan(draws).all(axis=0)]  # of few songs, some draws say nothing of any family
     macro = _interval(float(np.mean(list(values.values()))), np.nanmean(draws, axis=0))
     said = 1 / (1 + np.exp(-logits.astype(np.float64)))
     families = {name: 100 * value for name, value in values.items()}

@@ -82,12 +82,15 @@ class NoteBank(ShardBank[Recorded]):
 
     def nearest(self, state_id: str, note: Note) -> Samples:
         """The recorded note whose pitch, then velocity, is nearest to ``note``'s, as far as it is held: (n,)."""
+        return as_float(self.notes(state_id)[self.place(state_id, note), : round(note.duration * ENCODER_RATE)])
+
+    def place(self, state_id: str, note: Note) -> int:
+        """The number of that note."""
         row = self.recorded[state_id]
-        distance = [
-            (abs(pitch - note.pitch), abs(velocity - note.velocity), place)
-            for place, (pitch, velocity) in enumerate(zip(row.pitches, row.velocities, strict=True))
-        ]
-        return as_float(self.notes(state_id)[min(distance)[2], : round(note.duration * ENCODER_RATE)])
+        return min(
+            range(row.count),
+            key=lambda each: (abs(row.pitches[each] - note.pitch), abs(row.velocities[each] - note.velocity)),
+        )
 
     def record(
         self,

@@ -17,8 +17,6 @@ from synthmatch.training.shards import Row, ShardBank, Sound
 
 SECONDS = 10.0
 LENGTH = round(SECONDS * ENCODER_RATE)
-BYTES = 2 * LENGTH
-"""What a phrase takes on the disk."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -247,11 +247,9 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     """Train; returns 0 when the last step is done, ``UNFINISHED`` when the time was up before, 1 after an error."""
     given = arguments().parse_args(words)
     say = say or (lambda text: sys.stdout.write(text + "\n") and sys.stdout.flush())
-    until = time.monotonic() + 60 * given.minutes if given.minutes else math.inf
-    recipe = Recipe(
-        **{**vars(MIXTURES), "steps": given.steps, "mixtures": given.mixtures, "phrases": given.phrases},
-    )
+    until = time.monotonic() + 60 * given.minutes if given.minutes is not None else math.inf
     try:
+        recipe = replace(MIXTURES, steps=given.steps, mixtures=given.mixtures, phrases=given.phrases)
         corpus = open_corpus(given.data, recipe.extra_notes, recipe.phrases)
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
         there = mixer.residence

@@ -31,7 +31,7 @@ SECONDS = 10.0
 PARTS = 6  # at most, of each song
 STRANGE = 0.6  # share of the songs with a sound that is nobody's part
 LIVE = 0.25  # share of the parts that are passages played live
-FIRST = 10  # steps whose summaries are measured before the head begins to learn
+FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
 RATE, DECAY = 1e-3, 0.05  # AdamW's
 DROPPED = (0.1, 0.3)  # of the summary, and of the hidden features
 CHECKPOINT_SECONDS = 110.0
@@ -65,16 +65,13 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
     """Makes the songs that teach presence.
 
     Args:
-        recipe: that of the encoder's training: its seed, synths and degradations.
+        corpus: the presets of the encoder's training.
+        recipe: that of the encoder's training: its seed and degradations.
 
     Raises:
         TrainingError: no preset of the training side has a stated family.
     """
-    there = {
-        family: [key for key in ids if not recipe.synths or corpus.labels[key].synth in recipe.synths]
-        for family in (*encoder.config.families, NOBODY)
-        for ids in [corpus.players(family) if family != NOBODY else corpus.ids("train", NOBODY)]
-    }
+    there = {family: corpus.players(family) for family in encoder.config.families}
     heard = tuple(family for family in encoder.config.families if there[family])
     if not heard:
         raise TrainingError("Nobody said the family of any preset that is trained on; add banks that name theirs.")
@@ -83,7 +80,8 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
         live=LIVE if corpus.phrases is not None else 0.0,
         degradations=recipe.degradations,
     )
-    return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, memory_gb=memory_gb)
+    presets = {**there, NOBODY: corpus.ids("train", NOBODY)}
+    return Mixer(corpus.notes, presets, corpus.clusters, asked, corpus.phrases, memory_gb=memory_gb)
 
 
 class PresenceTrainer:

@@ -1,5 +1,6 @@
 """Records what a plan says, within a time limit: ``python -m synthmatch.training.record --data DIR --phrases 3
---variants 2 --minutes 9``. The same command goes on where it stopped; it exits with 3 while something is left.
+--variants 2 --minutes 9``. The same command goes on where it stopped; it exits with 3 when the time was up before all
+was tried.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ def plan_of(given: argparse.Namespace) -> DataPlan:
 
 
 def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None = None) -> int:
-    """Record; returns 0 when all is done, ``UNFINISHED`` when the time was up before, 1 after an error."""
+    """Record; returns 0 when all was tried, ``UNFINISHED`` when the time was up before, 1 after an error."""
     given = arguments().parse_args(words)
     say = say or (lambda text: sys.stdout.write(text + "\n") and sys.stdout.flush())
-    end = time.monotonic() + 60 * given.minutes if given.minutes else None
+    end = time.monotonic() + 60 * given.minutes if given.minutes is not None else None
     workers = given.workers or os.cpu_count() or 1
     try:
         recording = Recording(given.data, plan_of(given))
@@ -80,7 +81,9 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     left = recording.estimate(workers)
     for piece in left:
         say(f"left: {piece}")
-    return UNFINISHED if left else 0
+    if left and not session.stop():
+        say("These crashed their synth or took too long; the same command tries them again.")
+    return UNFINISHED if left and session.stop() else 0
 
 
 def summary(corpus: Corpus) -> str:

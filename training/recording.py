@@ -15,7 +15,7 @@ from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import bank_folders, installed
 from synthmatch.training.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
-from synthmatch.training.nearness import near_clusters, recorded_print
+from synthmatch.training.nearness import Neighbourhood, near_clusters, recorded_print
 from synthmatch.training.notebank import REFERENCES, NoteBank, note_job, plan
 from synthmatch.training.phrasebank import PhraseBank, phrase_job, phrases
 from synthmatch.training.shards import Progress as Progress
@@ -23,7 +23,6 @@ from synthmatch.training.split import Label, frozen, hash_side, read_labels, wri
 from synthmatch.training.stock import stock
 from synthmatch.training.variants import Counts, Parent, Variant, VariantGate, make_variants, read_variants
 
-SYNTHS = FROZEN
 Stop = Callable[[], bool]
 
 VARIANTS = "variants.jsonl"
@@ -70,17 +69,24 @@ class Corpus:
             and (label.stated or not stated)
         ]
 
+    def of(self, synths: Collection[str]) -> Corpus:
+        """What there is of some synths, variants included; of all if none is named."""
+        if not synths:
+            return self
+        labels = {key: label for key, label in self.labels.items() if label.synth in synths}
+        return replace(self, labels=labels, parents={key: ids for key, ids in self.parents.items() if key in labels})
+
     def players(self, family: str) -> list[str]:
         """The presets of the training side of which a person said the family, and the variants of nothing else."""
 
         def named(key: str) -> bool:
-            label = self.labels[key]
-            return label.stated and label.family == family
+            label = self.labels.get(key)  # a parent that made no sound has none
+            return label is not None and label.stated and label.family == family
 
         return [key for key in self.ids("train", family) if all(map(named, self.parents.get(key) or (key,)))]
 
 
-def installed_presets(synths: Sequence[str] = SYNTHS, known_only: bool = True) -> list[Preset]:
+def installed_presets(synths: Sequence[str] = FROZEN, known_only: bool = True) -> list[Preset]:
     """The listings of installed synths' banks; of those with frozen labels alone if ``known_only``.
 
     Raises:
@@ -252,17 +258,33 @@ class Recording:
         self.notes.record_jobs(list(self.variants), job, session.pool.render, session.progress, gate, session.stop)
 
     def _cluster(self) -> None:
-        """Find near-duplicates among presets that the frozen labels don't know: a cluster is on the side that the
-        hash of its smallest member says. It is written down, for those who only read."""
+        """Find near-duplicates among presets that the frozen labels don't know: a cluster is on the side of a frozen
+        preset that is near, else on that which the hash of its smallest member says. It is written down, for those
+        who only read."""
         new = [key for key in self.labels if key not in frozen() and key in self.notes]
         known = read_presets(self.notes.folder)
         if not known.keys() >= set(new):
             ids = sorted({*new, *(key for key in known if key in self.notes)})
             clusters = near_clusters(ids, torch.stack([recorded_print(self.notes, key) for key in ids]))
             known |= {key: self.labels[key] for key in new}
-            known = {key: replace(known[key], cluster=of, side=hash_side(of)) for key, of in clusters.items()}
+            twins = self._frozen_twins(clusters)
+            places = {of: (twins[of].cluster, twins[of].side) if of in twins else (of, hash_side(of)) for of in ids}
+            known = {
+                key: replace(known[key], cluster=places[of][0], side=places[of][1]) for key, of in clusters.items()
+            }
             write_labels(self.notes.folder / PRESETS, list(known.values()))
         self._settle(known)
+
+    def _frozen_twins(self, clusters: Mapping[str, str]) -> dict[str, Label]:
+        """By cluster, the frozen preset that one of it sounds nearly like, if any does; one of the sides that training
+        mustn't hear before others: another edition of a bank holds the benchmark's presets under other ids."""
+        judged = Neighbourhood(self.notes, sorted(frozen(), key=lambda key: frozen()[key].side == "train"))
+        found: dict[str, Label] = {}
+        for key, of in clusters.items():
+            near = judged.near(recorded_print(self.notes, key))
+            if near and (of not in found or found[of].side == "train"):
+                found[of] = frozen()[near]
+        return found
 
     def _settle(self, known: Mapping[str, Label]) -> None:
         """Take labels over; where that changes one, forget the variants that were thought of before."""
@@ -295,7 +317,7 @@ def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
 def read_presets(folder: Path) -> dict[str, Label]:
     """The labels of presets in a folder of notes that the frozen labels don't know."""
     path = folder / PRESETS
-    return read_labels(path) if path.exists() else {}
+    return read_labels(path, "delete it, and record again") if path.exists() else {}
 
 
 def _teaches(label: Label) -> bool:

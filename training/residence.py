@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from synthmatch.audio import ENCODER_RATE
+from synthmatch.files import content_hash
 from synthmatch.training.composer import Bools, Ints
 
 Sound16 = npt.NDArray[np.int16]
@@ -83,6 +84,12 @@ class Layout:
     passages: Ints
     passage_length: int
     loudness: npt.NDArray[np.int32]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of which presets lie where; two processes with the same one plan the same steps."""
+        where = (self.first, self.length, self.nearest, self.passage_of, self.passages, self.loudness)
+        return content_hash(*(key.encode() for key in self.ids), *(each.tobytes() for each in where))
 
     def openings(self, samples: int) -> Bools:
         """(M, G), from which places of a passage so many samples are there and can be heard."""

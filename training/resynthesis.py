@@ -58,14 +58,10 @@ class Players:
         return stem(Performance(tuple(notes), tail=0.0), lambda note: self._sound(preset, note), SECONDS)
 
     def _sound(self, preset: str, note: Note) -> Samples:
-        row = self._corpus.notes.recorded[preset]
-        apart = [
-            (abs(pitch - note.pitch), abs(velocity - note.velocity), place)
-            for place, (pitch, velocity) in enumerate(zip(row.pitches, row.velocities, strict=True))
-        ]
-        place = min(apart)[2]
-        sound = as_float(self._corpus.notes.notes(preset)[place])
-        return shifted(sound, note.pitch - row.pitches[place])
+        bank = self._corpus.notes
+        place = bank.place(preset, note)
+        sound = as_float(bank.notes(preset)[place])
+        return shifted(sound, note.pitch - bank.recorded[preset].pitches[place])
 
 
 def shifted(sound: Samples, semitones: int) -> Samples:

@@ -13,6 +13,7 @@ import torch
 
 from synthmatch import checkpoint
 from synthmatch.encoder import Encoder
+from synthmatch.files import require_place
 from synthmatch.training.batches import Mixer
 from synthmatch.training.calibration import calibrate_presence
 from synthmatch.training.classifier import fit_families
@@ -22,13 +23,22 @@ from synthmatch.training.distributed import Processes
 from synthmatch.training.plans import NOBODY
 from synthmatch.training.presence import PresenceTrainer, song_mixer
 from synthmatch.training.presence import Progress as PresenceProgress
-from synthmatch.training.recording import Corpus, Progress, gather, open_corpus
+from synthmatch.training.recording import Corpus, Progress, Recording, gather, open_corpus
 from synthmatch.training.trainer import Progress as StepProgress
-from synthmatch.training.trainer import Trainer
+from synthmatch.training.trainer import Trainer, steps_taken
 from synthmatch.training.variants import Counts
 
 MEMORY_GB = 14.0
 PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures takes about 10 ms
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What came of the steps: the encoder, how many were taken, and the presets that were parts of mixtures."""
+
+    encoder: Encoder
+    step: int
+    heard: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -57,12 +67,8 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
         memory_gb: see :class:`Mixer`.
     """
     wanted = (*recipe.encoder.families, NOBODY)
-    presets = {
-        family: [
-            key for key in corpus.ids("train", family) if not recipe.synths or corpus.labels[key].synth in recipe.synths
-        ]
-        for family in wanted
-    }
+    corpus = corpus.of(recipe.synths)
+    presets = {family: corpus.ids("train", family) for family in wanted}
     return Mixer(corpus.notes, presets, corpus.clusters, recipe, corpus.phrases, device, memory_gb)
 
 
@@ -91,8 +97,8 @@ def train(
         out: the encoder's file, written when the recipe's last step (or ``stop_at``) is done.
         workers: host processes that record.
         stop_at: the step to stop at; a later call goes on.
-        minutes: begin no step later than this after the call; a later call goes on. If steps are left then, no
-            encoder is written.
+        minutes: record nothing and begin no step later than this after the call; a later call goes on. If something
+            is left then, no encoder is written.
         memory_gb: what notes may take, in 10^9 bytes, on the device or in memory; if there are more, they stay on
             disk.
         recorded, stepped, taught: called as notes are recorded, steps are taken, and the presence head learns.
@@ -102,38 +108,50 @@ def train(
         How far it is.
 
     Raises:
+        InputError: the encoder or the run can't be written there.
         TrainingError: no banks, or a recipe that doesn't fit.
     """
     until = math.inf if minutes is None else time.monotonic() + 60 * minutes
     recipe = read_recipe(recipe_name)
+    require_place(folder, folder=True)
+    require_place(out)
     with Processes.join() as processes:
-        if not processes.first:
-            processes.wait()
-        corpus = _corpus(recipe, data, workers, recorded if processes.first else None)
-        if processes.first:
-            processes.wait()
+        corpus = _corpus(recipe, data, workers, recorded, until, processes)
+        if processes.agree(time.monotonic() >= until):  # not all may be recorded
+            return Trained(steps_taken(folder), recipe.steps, False, processes.first)
         mixer = mixer_of(corpus, recipe, processes.device, memory_gb)
         if said and processes.first:
             said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
-    written = processes.first and trainer.step >= min(recipe.steps, stop_at or recipe.steps)
-    if written and recipe.presence_steps and trainer.step == recipe.steps:
+    run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
+    del mixer, trainer  # songs need the memory that their sound takes
+    written = processes.first and run.step >= min(recipe.steps, stop_at or recipe.steps)
+    if written and recipe.presence_steps and run.step == recipe.steps:
         songs = song_mixer(encoder, corpus, recipe, memory_gb)
         teacher = PresenceTrainer(encoder, songs, recipe.presence_steps, folder)
         written = teacher.run(taught, until)
         if written:
             teacher.install()
     if written:
-        _write(encoder, corpus, mixer, recipe_name, trainer.step, out)
-    return Trained(trainer.step, recipe.steps, written, processes.first)
+        _write(run, corpus, recipe, recipe_name, out)
+    return Trained(run.step, recipe.steps, written, processes.first)
 
 
-def _corpus(recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None) -> Corpus:
+def _corpus(
+    recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None, until: float, processes: Processes
+) -> Corpus:
+    """What there is of the recipe's synths. The first process records what isn't there yet, until the time is over;
+    the others wait, and read what it has written: two that record in one folder would write over each other."""
     if recipe.everything:
-        return open_corpus(data, recipe.extra_notes, recipe.phrases)
+        return open_corpus(data, recipe.extra_notes, recipe.phrases).of(recipe.synths)
     wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases, variants=Counts.of(recipe.variants))
-    return gather(data, wanted, workers, recorded, for_benchmark=False)
+    if not processes.first:
+        processes.wait()
+        return Recording(data, wanted).corpus().of(recipe.synths)
+    corpus = gather(data, wanted, workers, recorded, for_benchmark=False, stop=lambda: time.monotonic() >= until)
+    processes.wait()
+    return corpus.of(recipe.synths)
 
 
 def planners(processes: Processes) -> int:
@@ -143,20 +161,19 @@ def planners(processes: Processes) -> int:
     return max(1, min(PLANNERS, (os.cpu_count() or 1) // processes.world - 1))
 
 
-def _write(encoder: Encoder, corpus: Corpus, mixer: Mixer, recipe_name: str, steps: int, out: Path) -> None:
+def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Path) -> None:
     """Fit what is fitted at the end, and write the encoder with what there is to know about it."""
-    agreement = fit_families(encoder, corpus)
-    if mixer.recipe.presence_weight:
-        calibrate_presence(encoder, corpus)
-    if mixer.recipe.half:
-        encoder.half().float()  # what is in memory is what will be read
-    heard = {key for ids in mixer.presets.values() for key in ids}
+    agreement = fit_families(run.encoder, corpus)
+    if recipe.presence_weight or recipe.presence_steps:
+        calibrate_presence(run.encoder, corpus)
+    if recipe.half:
+        run.encoder.half().float()  # what is in memory is what will be read
     facts = {
         "recipe": recipe_name,
-        "settings": asdict(mixer.recipe),
-        "steps": steps,
+        "settings": asdict(recipe),
+        "steps": run.step,
         "family_agreement": agreement,
-        "trained_on": sorted(heard - corpus.parents.keys()),
-        "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
+        "trained_on": sorted(run.heard - corpus.parents.keys()),
+        "variants": len(run.heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
-    checkpoint.save(out, encoder, facts, half=mixer.recipe.half)
+    checkpoint.save(out, run.encoder, facts, half=recipe.half)

@@ -16,6 +16,7 @@ from synthmatch.errors import TrainingError
 LABELS = Path(__file__).parent / "labels.tsv"
 TEST_SHARE = 0.25
 VALID_SHARE = 0.125
+SIDES = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,23 @@ def side_of(state_id: str) -> str:
     return known.side if known else hash_side(state_id)
 
 
-def read_labels(path: Path) -> dict[str, Label]:
+def read_labels(path: Path, remedy: str = "reinstall synthmatch") -> dict[str, Label]:
     """Read a file that :func:`write_labels` wrote.
+
+    Args:
+        remedy: what to do if it is damaged.
 
     Raises:
         TrainingError: the file is missing or damaged.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = [Label(**row) for row in csv.DictReader(file, delimiter="\t")]
-    except (OSError, TypeError) as error:
-        raise TrainingError(f"{path} is damaged ({error}); reinstall synthmatch.") from error
+            rows = [Label(**row) for row in csv.DictReader(file, delimiter="\t", restval="")]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise TrainingError(f"{path} is damaged ({error}); {remedy}.") from error
+    cut = next((row.id for row in rows if row.side not in SIDES), None)
+    if cut is not None:
+        raise TrainingError(f"{path} is damaged ({cut} is on no side); {remedy}.")
     return {row.id: row for row in rows}
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from synthmatch.errors import CheckpointError
 from synthmatch.files import atomic_path
 
 _OPTIMIZER = "optimizer."
@@ -57,13 +59,31 @@ def write(
 
 
 def facts_of(path: Path) -> dict[str, str] | None:
-    """The facts of a state, without its tensors; None where there is no such file."""
+    """The facts of a state, without its tensors; None where there is no such file.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
     if not path.exists():
         return None
-    with safe_open(path, framework="pt") as file:
+    with _whole(path), safe_open(path, framework="pt") as file:
         return dict(file.metadata() or {})
 
 
-def read(path: Path, device: torch.device | None = None) -> State:
-    """Read a state that :func:`write` wrote."""
-    return State(load_file(path, device=str(device or "cpu")), facts_of(path) or {})
+def read(path: Path) -> State:
+    """Read a state that :func:`write` wrote; its tensors are on the CPU, whatever device they are for. An optimiser
+    keeps its counts of steps there: on a GPU each step would wait for every one of them.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    with _whole(path):
+        return State(load_file(path), facts_of(path) or {})
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged; delete it, and the run begins anew.") from error

@@ -48,7 +48,8 @@ class Trainer:
             processes: those that share each step's mixtures; the first one writes.
 
         Raises:
-            TrainingError: the run in the folder follows another recipe.
+            TrainingError: the run in the folder follows another recipe, or the processes don't find the same run
+                and notes.
         """
         self.mixer, self.recipe, self.folder, self.processes = mixer, recipe, folder, processes
         self.device = mixer.device
@@ -64,6 +65,11 @@ class Trainer:
         self.average = {k: v.detach().clone() for k, v in self.encoder.named_parameters()} if recipe.ema else {}
         self.step = 0
         self._resume()
+        if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint}"):
+            raise TrainingError(
+                "The processes that train together don't find the same notes or the same run; "
+                "name folders with --data and --run that all of them share."
+            )
 
     def run(
         self,
@@ -102,6 +108,7 @@ class Trainer:
         self, last: int, until: float, planners: int, progress: Progress | None, journal: Journal | None
     ) -> None:
         saved = shown = logged = time.monotonic()
+        told = self.step
         with closing(plans(self.mixer.planner, self.step, last, planners)) as coming:
             begun = self.step
             while self.step < last and not self._stop(until, self.step - begun):
@@ -112,9 +119,9 @@ class Trainer:
                     progress(self.step, self.recipe.steps, losses)
                     shown = now
                 if journal and self.step % LOGGED == 0:
-                    speed = LOGGED * self.recipe.mixtures / max(now - logged, 1e-9)
+                    speed = (self.step - told) * self.recipe.mixtures / max(now - logged, 1e-9)
                     self._log(journal, losses, speed)
-                    logged = now
+                    told, logged = self.step, now
                 if now - saved > CHECKPOINT_SECONDS:
                     self.checkpoint()
                     saved = now
@@ -175,7 +182,7 @@ class Trainer:
             return
         if facts["recipe"] != _recipe_hash(self.recipe):
             raise TrainingError(f"{self.folder} holds a run of another recipe; name another folder or delete this one.")
-        state = statefile.read(self.folder / STATE, self.device)
+        state = statefile.read(self.folder / STATE)
         self.encoder.load_state_dict(state.part("encoder."))
         state.restore(self.optimizer)
         self.memory.restore(state.tensors)
@@ -187,6 +194,11 @@ class Trainer:
         row = {"lr": learning_rate(self.recipe, self.step - 1)}
         row |= {name: round(value, 4) for name, value in losses.numbers().items()}
         journal.write(self.step, row, {"mixtures a second": speed})
+
+
+def steps_taken(folder: Path) -> int:
+    """How many steps the run in a folder has taken by its last checkpoint; 0 if there's none."""
+    return int((statefile.facts_of(folder / STATE) or {}).get("step", 0))
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

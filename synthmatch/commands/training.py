@@ -200,7 +200,7 @@ def evaluate(
 ) -> None:
     """Measure how often the right preset is found."""
     from synthmatch.encoder import RELEASED
-    from synthmatch.files import write_text
+    from synthmatch.files import require_place, write_text
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
     from synthmatch.training.recording import gather, installed_presets
@@ -210,6 +210,10 @@ def evaluate(
     unknown = set(suites) - set(benchmark.SUITES)
     if unknown:
         raise click.BadParameter(f"no suite {', '.join(sorted(unknown))}; choose of {', '.join(benchmark.SUITES)}.")
+    if out is not None:
+        if out.suffix == ".json":
+            raise click.BadParameter("--out names the table, FILE.md; the JSON is written beside it.")
+        require_place(out)
     for path in filter(None, (model or RELEASED, rival)):
         benchmark.require_fair(path, suites, frozen())  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:

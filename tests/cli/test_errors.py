@@ -138,6 +138,10 @@ def test_places_that_cannot_be_written(place: Any, run: Callable[..., Any]) -> N
     refused(run("match", place.song, "--model", place.model, "--out", "file"), "is a file")
     refused(run("match", place.song, "--model", place.model, "--report", "file/page.html"), "file is a file")
     refused(run("match", place.song, "--model", place.model, "--report", "."), "is a folder; name a file")
+    refused(run("train", "--out", "."), "is a folder; name a file")
+    refused(run("train", "--from", place.model, "--run", "file"), "file is a file; name a folder")
+    refused(run("evaluate", "--model", place.model, "--out", "file/table.md"), "file is a file")
+    assert run("evaluate", "--model", place.model, "--out", "table.json").status == 2  # where the JSON would be
     assert Path("file").read_text() == "mine"
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from synthmatch.encoder import Encoder
@@ -37,3 +39,22 @@ def test_without_labels_nothing_is_learnt(notes, tiny):
     encoder = Encoder(tiny.encoder).eval()
     assert fit_families(encoder, corpus_of(notes, "test")) == 0.0
     assert not encoder.family_weight.any()
+
+
+def test_presets_of_families_that_an_encoder_lacks_are_passed_over(notes, tiny):
+    """On either side, of an encoder that knows two families alone."""
+    config = replace(tiny.encoder, families=("percussion", "bass"), family=8)
+    taught = corpus_of(notes, "train")
+    asked = {ids[0]: "valid" for ids in notes.presets.values()}
+    labels = {key: replace(label, side=asked.get(key, "train")) for key, label in taught.labels.items()}
+    agreement = fit_families(Encoder(config).eval(), Corpus(labels, notes.bank, notes.bank))
+    assert agreement in (0.0, 0.5, 1.0)  # of two
+
+
+def test_a_variant_of_a_preset_without_sound_is_nobodys_example(notes):
+    """Who its parent was, nobody knows here: its label went with its sound."""
+    corpus = corpus_of(notes, "train")
+    silent, child, *_ = notes.presets["bass"]
+    labels = {key: label for key, label in corpus.labels.items() if key != silent}
+    made = Corpus(labels, notes.bank, notes.bank, None, {child: (silent,)})
+    assert set(made.players("bass")) == set(notes.presets["bass"][2:])

@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from synthmatch.encoder import EncoderConfig
+from synthmatch.errors import TrainingError
 from synthmatch.training.batches import Mixer
 from synthmatch.training.config import Degradations, Recipe
 from synthmatch.training.distributed import Processes
@@ -52,6 +53,12 @@ with Processes.join() as processes:
     # The first process's clock counts: the other one would never stop.
     later.run(until=0.0 if processes.first else math.inf)
     assert later.step == 3, later.step
+    assert processes.same("one") and not processes.same(str(processes.rank))
+    try:  # a folder that the other one doesn't share
+        Trainer(mixer, recipe, Path(told["folder"]) / ("" if processes.first else "elsewhere"), processes)
+        raise AssertionError("processes that find different runs train together")
+    except TrainingError as error:
+        assert "--data and --run" in str(error)
 """
 
 

@@ -112,5 +112,13 @@ def test_presence_leaves_out_families_that_are_always_or_never_there():
     assert found == presence_of(logits, truth, ("a", "b", "c", "d"))
 
 
+def test_two_songs_are_enough_for_an_interval():
+    """Some draws hold one of them alone, which says nothing of a family that the other one has."""
+    truth = np.array([[True, False], [True, True]])
+    found = presence_of(np.array([[1.0, -1.0], [1.0, 2.0]]), truth, ("a", "b"))
+    assert found.families == {"b": 100}
+    assert (found.macro.low, found.macro.high) == (100, 100)
+
+
 def test_an_interval_shows_no_minus_before_nothing():
     assert str(Interval(-0.04, -0.06, 1.0)) == "0.0 [-0.1, 1.0]"

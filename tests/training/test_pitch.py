@@ -15,7 +15,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.notes import Performance
 from synthmatch.pianoroll import notes_of
 from synthmatch.pitchgram import HOP
-from synthmatch.training import transcripts
+from synthmatch.training import pitch, transcripts
 from synthmatch.training.batches import Mixer
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixtures import stem
@@ -109,3 +109,12 @@ def test_the_run_of_another_course_is_not_gone_on_with(mixer: Mixer, corpus: Cor
     assert (tmp_path / STATE).is_file()
     with pytest.raises(TrainingError, match="another course"):
         PitchTrainer(mixer, corpus, replace(COURSE, shift=1), tmp_path)
+
+
+def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path) -> None:
+    said: list[str] = []
+    words = ["--data", str(tmp_path), "--run", str(tmp_path)]
+    assert pitch.main([*words, "--mixtures", "1"], said.append) == 1
+    assert pitch.main(words, said.append) == 1
+    assert "2 mixtures a step" in said[0]
+    assert "holds no recorded notes" in said[1]

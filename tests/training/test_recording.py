@@ -13,11 +13,12 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.renderer import Failure, RenderResult
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import record
 from synthmatch.training.dataplan import NOTE, DataPlan, estimate
-from synthmatch.training.recording import Recording, Session, gather, open_corpus
-from synthmatch.training.split import frozen, hash_side
+from synthmatch.training.recording import PRESETS, Recording, Session, gather, open_corpus, read_presets
+from synthmatch.training.split import Label, frozen, hash_side, write_labels
 from synthmatch.training.stock import stock
 from synthmatch.training.variants import Counts
 
@@ -168,6 +169,54 @@ def test_no_variant_has_a_parent_whose_twin_is_on_the_test_side(tmp_path):
     assert {label.side for label in corpus.labels.values()} == {"test"}
     assert recording.variants == {}
     assert corpus.parents == {}
+
+
+def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, monkeypatch):
+    """As in another edition of a bank, where nearly all presets have other ids."""
+    states = [faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)]
+    judged = states[0]
+    twin = next(each for each in states[1:] if hash_side(each.id) == "train")
+    known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
+    for module in ("recording", "stock"):
+        monkeypatch.setattr(f"synthmatch.training.{module}.frozen", lambda: known)
+    bank = [Preset(f"Bass {each}", state) for each, state in enumerate((judged, twin))]
+    FaustPatch().write(tmp_path / "edition.faustpatch", bank)
+    plan = DataPlan(0, synths=("faust",), banks=(tmp_path,), own_only=True)
+    label = gather(tmp_path / "data", plan, 1, for_benchmark=False).labels[twin.id]
+    assert (label.cluster, label.side) == (judged.id, "test")
+
+
+class Crashing:
+    """A pool in which every synth crashes."""
+
+    def __init__(self, workers):
+        assert workers == 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def render(self, jobs):
+        return (RenderResult(job, failure=Failure.CRASH, reason="It crashed.") for job in jobs)
+
+
+def test_what_crashes_every_time_is_named_and_does_not_keep_the_command_going(wanted, tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "RenderPool", Crashing)
+    said = []
+    assert record.main(words(wanted, tmp_path), said.append) == 0
+    assert any(line.startswith("left: notes of presets: 5") for line in said)
+    assert said[-1].startswith("These crashed their synth")
+
+
+def test_damaged_labels_of_a_folder_are_named(tmp_path):
+    path = tmp_path / PRESETS
+    write_labels(path, [Label("a" * 20, "faust", "bass", "name", "a" * 20, "train")])
+    assert read_presets(tmp_path)
+    path.write_text(path.read_text()[:-4])
+    with pytest.raises(TrainingError, match=r"is on no side.*delete it, and record again"):
+        read_presets(tmp_path)
 
 
 def test_estimates_add_up():

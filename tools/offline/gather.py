@@ -96,7 +96,7 @@ def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int) 
         staged = Path(folder)
         wheels = download(staged / "wheels", python, glibc)
         build(staged / "wheels")
-        plugins = [find(f"{PLUGINS[synth]}", PLUGIN_FOLDERS, synth) for synth in sorted(synths)]
+        plugins = [find(PLUGINS[synth], PLUGIN_FOLDERS, synth) for synth in sorted(synths)]
         copy(plugins, staged / "vst")
         for synth in sorted(synths):
             banks = find("", [place.format(synth=synth) for place in BANK_FOLDERS], synth)

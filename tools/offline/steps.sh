@@ -19,7 +19,7 @@ notes=$folder/home/notes
 run=$folder/home/run-$(basename "$recipe" .toml)
 results=$folder/results
 mkdir -p "$results"
-encoder=$results/encoder.safetensors
+encoder=$run/encoder.safetensors  # in the run's own folder: another recipe's is no sign that this one is done
 largest=16000000  # bytes that a file may have on its way home
 
 case $step in
@@ -35,7 +35,7 @@ evaluate)
     synthmatch evaluate --model "$encoder" --data "$notes" --out "$results/table.md" ${SUITE:+--suite "$SUITE"}
     ;;
 results)
-    for file in "$run/run.json" "$run/log.jsonl"; do
+    for file in "$encoder" "$run/run.json" "$run/log.jsonl"; do
         [ ! -f "$file" ] || cp "$file" "$results"
     done
     for file in "$results"/*; do

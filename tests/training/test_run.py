@@ -1,0 +1,176 @@
+"""From recorded notes to an encoder's file: what is heard, what is told about it, and when it stops."""
+
+import shutil
+import weakref
+
+import pytest
+import torch
+
+from synthmatch import checkpoint
+from synthmatch.errors import CheckpointError, InputError
+from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.renderers.synths import is_installed
+from synthmatch.training import run, statefile
+from synthmatch.training.config import read_recipe
+from synthmatch.training.distributed import Processes
+from synthmatch.training.recording import PRESETS
+from synthmatch.training.split import Label, write_labels
+from synthmatch.training.trainer import STATE
+
+RECIPE = """
+steps = 2
+mixtures = 2
+seconds = 1.0
+extra_notes = 2
+core_share = 1.0
+presence_steps = 1
+everything = true
+synths = ["faust"]
+
+[encoder]
+channels = [4, 8, 8]
+width = 16
+layers = 1
+heads = 2
+dimension = 8
+presence = 8
+family = 8
+"""
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Few songs, and short ones; and a head that learns for a moment only."""
+    monkeypatch.setattr("synthmatch.training.presence.SECONDS", 1.0)
+    for module in ("presence", "calibration"):
+        monkeypatch.setattr(f"synthmatch.training.{module}.TOGETHER", 6)
+    monkeypatch.setattr("synthmatch.training.calibration.SONGS", 12)
+    monkeypatch.setattr("synthmatch.training.classifier.STEPS", 20)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(RECIPE)
+    return str(path)
+
+
+def labels_of(notes):
+    """Of each family two presets to train on, one of the valid side, and one to train on of another synth."""
+    places = (("faust", "train"), ("faust", "train"), ("faust", "valid"), ("kars", "train"))
+    return [
+        Label(key, synth, family, "field", key, side)
+        for family, ids in notes.presets.items()
+        for key, (synth, side) in zip(ids, places, strict=True)
+    ]
+
+
+def folder_of(notes, labels, folder):
+    """A folder of recordings in which so many presets have a label."""
+    shutil.copytree(notes.bank.folder, folder / "notes-2")
+    write_labels(folder / "notes-2" / PRESETS, labels)
+    return folder
+
+
+@pytest.fixture
+def data(notes, tmp_path):
+    return folder_of(notes, labels_of(notes), tmp_path / "data")
+
+
+def test_an_encoder_says_what_it_heard_and_is_the_same_when_it_is_made_again(notes, data, recipe, tmp_path):
+    out = tmp_path / "out.safetensors"
+    done = run.train(recipe, data, tmp_path / "run", out)
+    assert done == run.Trained(2, 2, written=True, first=True)
+    encoder, facts = checkpoint.load(out)
+    heard = sorted(each.id for each in labels_of(notes) if (each.synth, each.side) == ("faust", "train"))
+    assert facts["trained_on"] == heard
+    assert facts["steps"] == 2
+    assert facts["settings"]["synths"] == ["faust"]
+    assert encoder.family_weight.any()
+    assert encoder.presence_weight.any()
+    assert run.train(recipe, data, tmp_path / "run", tmp_path / "again.safetensors") == done
+    assert checkpoint.load(tmp_path / "again.safetensors")[0].fingerprint == encoder.fingerprint
+
+
+def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recipe, tmp_path):
+    """Neither by the steps nor by the heads that are fitted after them."""
+    own = [each for each in labels_of(notes) if each.synth == "faust"]
+    alone = folder_of(notes, own, tmp_path / "alone")
+    for name, folder in (("beside", data), ("alone", alone)):
+        run.train(recipe, folder, tmp_path / name, tmp_path / f"{name}.safetensors")
+    first, second = (checkpoint.load(tmp_path / f"{name}.safetensors")[0] for name in ("beside", "alone"))
+    assert first.fingerprint == second.fingerprint
+
+
+def test_songs_are_loaded_when_the_sound_of_the_steps_is_let_go(data, recipe, tmp_path, monkeypatch):
+    kept = []
+    mixer_of, song_mixer = run.mixer_of, run.song_mixer
+
+    def steps(*given):
+        mixer = mixer_of(*given)
+        kept.append(weakref.ref(mixer))
+        return mixer
+
+    def songs(*given):
+        assert [each() for each in kept] == [None]
+        return song_mixer(*given)
+
+    monkeypatch.setattr(run, "mixer_of", steps)
+    monkeypatch.setattr(run, "song_mixer", songs)
+    assert run.train(recipe, data, tmp_path / "run", tmp_path / "out.safetensors").written
+
+
+def test_a_place_that_cannot_be_written_is_refused_first(data, recipe, tmp_path):
+    with pytest.raises(InputError, match="name a file"):
+        run.train(recipe, data, tmp_path / "run", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="name a folder"):
+        run.train(recipe, data, tmp_path / "file", tmp_path / "out.safetensors")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_named(data, recipe, tmp_path):
+    run.train(recipe, data, tmp_path / "run", tmp_path / "out.safetensors")
+    state = tmp_path / "run" / STATE
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"state\.safetensors is damaged; delete it"):
+        run.train(recipe, data, tmp_path / "run", tmp_path / "out.safetensors")
+
+
+def test_an_optimiser_goes_on_with_its_counts_of_steps_on_the_cpu(tmp_path):
+    """On a GPU it would wait for each of them in every step."""
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU is here; run this where torch finds one")
+    weight = torch.nn.Parameter(torch.ones(3, device="cuda"))
+    optimizers = [torch.optim.AdamW([weight]) for _ in range(2)]
+    weight.sum().backward()
+    optimizers[0].step()
+    statefile.write(tmp_path / STATE, {}, optimizers[0], {})
+    statefile.read(tmp_path / STATE).restore(optimizers[1])
+    state = optimizers[1].state[weight]
+    assert state["step"].device.type == "cpu"
+    assert state["exp_avg"].device.type == "cuda"
+
+
+@pytest.fixture(scope="module")
+def needs_banks():
+    for name in ("amsynth", "zynaddsubfx"):
+        if not is_installed(SYNTHS[name]):
+            pytest.skip(f"{name} isn't here: {SYNTHS[name].package}")
+
+
+@pytest.mark.plugin
+@pytest.mark.usefixtures("needs_banks")
+def test_recording_stops_when_the_time_is_over(tmp_path):
+    done = run.train("released", tmp_path / "data", tmp_path / "run", tmp_path / "out.safetensors", 1, minutes=1e-9)
+    assert done == run.Trained(0, 5000, written=False, first=True)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.plugin
+@pytest.mark.usefixtures("needs_banks")
+def test_only_the_first_of_several_processes_records(tmp_path):
+    """The others read what it wrote: here nothing."""
+    corpus = run._corpus(read_recipe("unseen"), tmp_path / "data", 1, None, float("inf"), Processes(rank=1))
+    assert not corpus.labels
+    assert not list(tmp_path.iterdir())
