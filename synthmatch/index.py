@@ -166,7 +166,7 @@ class PresetIndex:
         if only is None and self.exact and len(self) * self.vectors.shape[1] <= EXACT:
             rows, scores = self.rows, self._few(vector)
         else:
-            rows = self._compared(vector, k, only)
+            rows = self._compared(vector, k, only, gone)
             scores = self._scores(vector, rows)
         if gone is not None:
             here = ~gone[rows]
@@ -203,11 +203,17 @@ class PresetIndex:
             found += [shard * per_shard + item // notes for item in items]
         return self.rows[np.unique(np.array(found, dtype=np.intp))]
 
-    def _compared(self, vector: Floats, k: int, only: Sequence[int] | Places | None) -> Places:
+    def _compared(
+        self, vector: Floats, k: int, only: Sequence[int] | Places | None, gone: npt.NDArray[np.bool_] | None
+    ) -> Places:
         """The rows whose exact scores count."""
         if only is not None:
             return np.intersect1d(self.rows, np.asarray(only, np.intp))
-        return self.rows if self.exact else self._candidates(vector, max(k, 5) * CANDIDATES)
+        if self.exact:
+            return self.rows
+        rows = self._candidates(vector, max(k, 5) * CANDIDATES)
+        # All around may be gone, as when a bank of a hundred versions of one sound was removed: then nobody is skipped.
+        return rows if gone is None or np.count_nonzero(~gone[rows]) >= k else self.rows
 
     def _few(self, vector: Floats) -> Floats:
         """Scores of all rows, which are few: their vectors stay in memory as float32."""

@@ -149,6 +149,19 @@ def test_what_is_gone_is_not_found_though_the_file_has_it(tmp_path: Path) -> Non
         assert [row for row, _ in index.search(query, 10, gone=gone)] == [row for row, _ in left]
 
 
+def test_though_all_around_is_gone_the_next_nearest_are_found(tmp_path: Path) -> None:
+    vectors = clustered(1500)
+    index = PresetIndex(vectors, np.arange(1500))
+    index.build(tmp_path, "bass", "key")
+    assert not index.exact
+    gone = np.zeros(1500, bool)
+    for query in queries(vectors, 5):
+        gone[:] = False
+        gone[[row for row, _ in brute_force(vectors, np.arange(1500), query, 400)]] = True
+        left = brute_force(vectors, np.flatnonzero(~gone), query, 10)
+        assert [row for row, _ in index.search(query, 10, gone=gone)] == [row for row, _ in left]
+
+
 @pytest.mark.parametrize("query", [np.zeros(31, np.float32), np.full(32, np.nan, np.float32)])
 def test_a_query_that_does_not_fit_is_refused(query: npt.NDArray[np.float32]) -> None:
     index = PresetIndex(clustered(10), np.arange(10))
