@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from synthmatch.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
@@ -189,10 +189,10 @@ def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:
     if unknown:
         raise TrainingError(f"{path} sets {', '.join(sorted(unknown))}, which isn't known; see docs/training.md.")
     frozen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    usual = kind()
+    hints = get_type_hints(kind)
     for name, value in frozen.items():
         if not is_dataclass(value):  # a table, which is built by now
-            _require(name, value, getattr(usual, name), path)
+            _require(name, value, hints[name], path)
     return kind(**frozen)
 
 
@@ -208,10 +208,10 @@ _RANGES: dict[str, tuple[float, float]] = {
 """What a number may be, where 0 is too little or anything is too much."""
 
 
-def _require(name: str, value: Any, usual: Any, path: Path) -> None:
-    """Refuse a value that isn't like the usual one, or no number that makes sense."""
-    several = isinstance(usual, tuple)
-    kind = type((usual or ("",))[0]) if several else type(usual)  # an empty list is one of words
+def _require(name: str, value: Any, hint: Any, path: Path) -> None:
+    """Refuse a value of another kind than a setting's, or no number that makes sense."""
+    several = get_origin(hint) is tuple
+    kind = get_args(hint)[0] if several else hint
     parts = value if isinstance(value, tuple) else (value,)
     fits = all(type(part) in ((int, float) if kind is float else (kind,)) for part in parts)
     if not fits or several != isinstance(value, tuple):
