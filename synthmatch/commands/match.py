@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,8 @@ def _score(midi: Path | None, chosen: tuple[str, ...], begins: float) -> Score |
         return None
     from synthmatch.parts import Score
 
+    if not math.isfinite(begins):
+        raise click.BadParameter(f"{begins} is no second of a song.", param_hint="--midi-start")
     pairs = dict(each.partition("=")[::2] for each in chosen)
     for family, part in pairs.items():
         if family not in (*FAMILY_KEYS, "any") or not part:

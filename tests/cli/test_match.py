@@ -155,6 +155,7 @@ def test_reranking_keeps_the_matches_and_numbers_them(place: Any, run: Callable[
         (("--part", "bass=1", "--report", "page.html"), "--midi"),
         (("--midi", "song.mid", "--part", "bass", "--report", "page.html"), "FAMILY=PART"),
         (("--midi", "song.mid", "--part", "kazoo=1", "--report", "page.html"), "FAMILY=PART"),
+        (("--midi", "song.mid", "--midi-start", "nan", "--report", "page.html"), "no second of a song"),
     ],
 )
 @pytest.mark.usefixtures("midi")
