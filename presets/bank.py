@@ -21,10 +21,17 @@ class Fault:
 
 @dataclass(frozen=True)
 class PresetBank:
-    """Presets in the order of their files and slots, and what could not be read."""
+    """Presets in the order of their files and slots.
+
+    Args:
+        presets: what was read.
+        faults: what could not be read.
+        whole: the files of which every preset is among those.
+    """
 
     presets: tuple[Preset, ...]
     faults: tuple[Fault, ...] = ()
+    whole: frozenset[Path] = frozenset()
 
     def __len__(self) -> int:
         return len(self.presets)
@@ -50,6 +57,7 @@ class PresetBank:
 
         presets: list[Preset] = []
         faults: list[Fault] = []
+        whole: set[Path] = set()
         for path in map(Path, paths):
             for file in _files(path):
                 try:
@@ -60,7 +68,9 @@ class PresetBank:
                     continue
                 presets += [label(preset) for preset in found]
                 faults += [Fault(file, reason) for reason in broken]
-        return cls(tuple(presets), tuple(faults))
+                if not broken:
+                    whole.add(file)
+        return cls(tuple(presets), tuple(faults), frozenset(whole))
 
 
 def _check_name(file: Path) -> None:

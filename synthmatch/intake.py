@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch import scrutiny
@@ -73,12 +74,14 @@ class AddReport:
         known: sounds that were there already, or were found unusable before.
         trust: what there is to say about the bank's sounds.
         seconds: of wall time.
+        vanished: the names of presets that the library held of these files, and that they hold no more.
     """
 
     rendered: int
     known: int
     trust: TrustReport
     seconds: float
+    vanished: tuple[str, ...] = ()
 
     def as_json(self, library: Library) -> dict[str, object]:
         """As ``library add --json`` prints it.
@@ -92,6 +95,7 @@ class AddReport:
             "rendered": self.rendered,
             "known": self.known,
             "seconds": round(self.seconds, 3),
+            "vanished": list(self.vanished),
             "trust": self.trust.as_json(),
         }
 
@@ -137,7 +141,8 @@ def add(
     for preset in bank:
         library.sounds.write_state(preset.state)  # before its row: a row without its state is of no use
     with library.rows.transaction():
-        dropped = library.rows.drop_unlisted(library.rows.put(bank))
+        replaced, vanished = library.rows.put(bank), _drop_vanished(library, bank)
+        dropped = library.rows.drop_unlisted(replaced | {state for state, _ in vanished})
     library.sounds.delete(dropped)
     new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
     complete(library, synth_of, new, encoder, pool, renderers, progress)
@@ -147,7 +152,16 @@ def add(
         known=len(synth_of) - len(new),
         trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
         seconds=time.monotonic() - begun,
+        vanished=tuple(name for _, name in vanished),
     )
+
+
+def _drop_vanished(library: Library, bank: PresetBank) -> list[tuple[str, str]]:
+    """Drop what the library lists of a bank's files and they hold no more; the state and the name of each."""
+    slots: defaultdict[Path, set[int]] = defaultdict(set)
+    for preset in bank:
+        slots[preset.file].add(preset.slot)
+    return [each for file in sorted(bank.whole) for each in library.rows.keep_slots(file, slots[file])]
 
 
 def complete(

@@ -238,7 +238,8 @@ class Library(Closing):
     def add(self, bank: PresetBank, encoder: Encoder, pool: Pool, progress: Progress | None = None) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 
-        Stopped at any point, even killed, it goes on where it was when called again.
+        Stopped at any point, even killed, it goes on where it was when called again. What the library holds of a file
+        that was read whole, and that isn't in it any more, is dropped; of a file that is gone, all is kept.
 
         Args:
             progress: called with (done, total) states, and a remark.

@@ -141,6 +141,19 @@ class Rows(SoundRows):
         self.unsettle(replaced)
         return replaced
 
+    def keep_slots(self, file: Path, slots: Collection[int]) -> list[tuple[str, str]]:
+        """Drop the listings of a file's other slots: it holds them no more.
+
+        Returns:
+            The state and the name of each that was dropped, in the order of their slots.
+        """
+        query = "SELECT number, slot, state, name FROM listings WHERE file = ? ORDER BY slot"
+        listed = self._connection.execute(query, (str(file.absolute()),)).fetchall()
+        gone = [row for row in listed if row[1] not in slots]
+        self.unsettle(str(state) for _, _, state, _ in gone)
+        self._connection.executemany("DELETE FROM listings WHERE number = ?", [(number,) for number, *_ in gone])
+        return [(str(state), str(name)) for _, _, state, name in gone]
+
     def rendered(self, state: str, renderer: str, sound: StoredSound) -> None:
         """Note that a state's sound is stored."""
         self.unsettle([state])

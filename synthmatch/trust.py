@@ -126,7 +126,7 @@ class TrustReport:
         for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
                 lines.append(f"{words} ({_count(len(groups), 'group')} of presets):")
-                lines += _indented(list(map(_listed, groups)))
+                lines += _indented(list(map(some_of, groups)))
         return lines
 
     def _repeated(self) -> list[str]:
@@ -152,7 +152,8 @@ WORDS_FOR_FAILURE = {
 """How a report heads what failed in each way."""
 
 
-def _listed(group: Sequence[Named]) -> str:
+def some_of(group: Sequence[object]) -> str:
+    """The first few of a group by name, and how many more there are."""
     names = ", ".join(map(str, group[:_SHOWN]))
     return f"{names} and {len(group) - _SHOWN} more" if len(group) > _SHOWN else names
 

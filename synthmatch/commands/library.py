@@ -200,11 +200,15 @@ def add_banks(
     library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, tell: Callable[[str], None] = click.echo
 ) -> AddReport:
     """Print the estimate, add a bank with progress, print the report."""
+    from synthmatch.trust import some_of
+
     tell(f"{len(bank)} presets, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
         report = library.add(bank, encoder, pool, progress)
     known = f"; {report.known} were known already" if report.known else ""
     tell(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}.")
+    if report.vanished:
+        tell(f"Dropped, since their files hold them no more ({len(report.vanished)}): {some_of(report.vanished)}.")
     for line in report.trust.lines():
         tell(line)
     tell(f"The library {library.path} now holds {len(library)} sounds that can be matched.")

@@ -122,7 +122,9 @@ def _joined(banks: Sequence[PresetBank], files: Sequence[Sent]) -> PresetBank:
     """
     every = [*banks, *map(_read, files)]
     joined = PresetBank(
-        tuple(preset for bank in every for preset in bank), tuple(fault for bank in every for fault in bank.faults)
+        tuple(preset for bank in every for preset in bank),
+        tuple(fault for bank in every for fault in bank.faults),
+        frozenset().union(*(bank.whole for bank in every)),
     )
     if not len(joined):
         reason = joined.faults[0].reason if joined.faults else "the files are empty"

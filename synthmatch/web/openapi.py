@@ -225,7 +225,13 @@ def _schemas() -> Schema:
             suffixes=_list(text),
         ),
         "Added": _object(
-            library=text, matchable=whole, rendered=whole, known=whole, seconds=number, trust={"type": "object"}
+            library=text,
+            matchable=whole,
+            rendered=whole,
+            known=whole,
+            seconds=number,
+            vanished=_list(text),
+            trust={"type": "object"},
         ),
         "Place": _object(x=number, y=number),
         "Map": _object(key=text, points=_list(point)),

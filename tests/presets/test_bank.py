@@ -37,6 +37,7 @@ def test_broken_files_cost_a_line_each_and_the_rest_goes_on(tmp_path: Path) -> N
     assert [each.name for each in bank] == ["Fat Bass"]
     assert [fault.file.name for fault in bank.faults] == ["a.bank", "c.xiz"]
     assert all(str(fault.file) in fault.reason for fault in bank.faults)
+    assert bank.whole == {tmp_path / "b.bank"}
 
 
 def test_a_broken_preset_is_a_fault_of_its_file(tmp_path: Path) -> None:
@@ -45,6 +46,7 @@ def test_a_broken_preset_is_a_fault_of_its_file(tmp_path: Path) -> None:
     bank = PresetBank.read(path)
     assert [each.name for each in bank] == ["Other"]
     assert [fault.file for fault in bank.faults] == [path]
+    assert bank.whole == frozenset()
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
