@@ -6,7 +6,6 @@ or hangs is ended and started again for the next job; see ``slot``, and ``worker
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Protocol, Self
 
 from synthmatch.closing import Closing
 from synthmatch.errors import RenderError
+from synthmatch.machine import processors
 from synthmatch.presets.catalogue import Synth, synths
 from synthmatch.renderers.host import sweep_homes
 from synthmatch.renderers.renderer import RenderJob, RenderResult
@@ -53,7 +53,7 @@ class RenderPool(Closing):
     gives the same sound twice.
 
     Args:
-        workers: how many jobs run at once; the number of processors if None.
+        workers: how many jobs run at once; the number of processors that this process may use if None.
         timeout: seconds that one job may take.
         log: a file to which everything that plugins print is appended; thrown away if None.
         known: the synths by id; those of the catalogue if None.
@@ -68,7 +68,7 @@ class RenderPool(Closing):
     ) -> None:
         sweep_homes()
         self._shared = Shared(timeout, log, synths() if known is None else known)
-        self._slots = [Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
+        self._slots = [Slot(self._shared) for _ in range(max(1, workers or processors()))]
         self._runs: set[Run] = set()
         self._closed = False
         self._lock = threading.Lock()  # nothing is put behind the end of the tasks, where nobody would take it

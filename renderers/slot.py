@@ -59,7 +59,6 @@ class Shared:
     tasks: queue.Queue[tuple[Run, RenderJob] | None] = field(default_factory=queue.Queue)
     refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
     untouched: dict[str, tuple[Clip, ...]] = field(default_factory=dict)  # by job: what a synth plays by itself
-    failed_starts: Counter[str] = field(default_factory=Counter)
 
 
 class Slot(threading.Thread):
@@ -71,6 +70,7 @@ class Slot(threading.Thread):
         self._lock = threading.Lock()
         self._hosts: dict[_HostKey, Host] = {}
         self._before: dict[_HostKey, tuple[str, tuple[Clip, ...]]] = {}  # what a reused instance played last
+        self._failed_starts: Counter[str] = Counter()  # by synth, in a row; other threads' say nothing about a row
         self._run: Run | None = None
 
     def run(self) -> None:
@@ -191,9 +191,9 @@ class Slot(threading.Thread):
         return host
 
     def _start(self, host: Host, job: RenderJob, run: Run) -> None:
-        failed, synth = self._shared.failed_starts, job.state.synth
+        failed, synth = self._failed_starts, job.state.synth
         try:
-            host.start(job.settings)
+            host.start(job.settings, self._shared.timeout)
         except (HostDied, HostSlow) as error:
             if run.cancelled:  # ended by us, which says nothing about the plugin
                 raise
@@ -202,7 +202,8 @@ class Slot(threading.Thread):
             how = f"died {describe_exit(error.status)}" if isinstance(error, HostDied) else "hung"
             failed[synth] += 1
             if failed[synth] >= _STARTS:
-                reason = f"{synth} {how} {_STARTS} times in a row before it was ready; install it again."
+                remedy = "install it again" if died else "give it longer with --timeout, or install it again"
+                reason = f"{synth} {how} {_STARTS} times in a row before it was ready; {remedy}."
                 self._shared.refusals[synth] = Answer(failure=failure, reason=reason)
             raise _NotReady(failure, f"{synth} {how} before it was ready for state {job.state.id}.") from error
         failed[synth] = 0
