@@ -83,6 +83,14 @@ def _check_name(file: Path) -> None:
         raise PresetError(f"{shown} has letters in its path that aren't Unicode; rename it.") from error
 
 
+def _is_wanted(file: Path) -> bool:
+    """Whether a file of a folder is read. What macOS leaves beside a file on other systems' disks, and in archives,
+    is called like it and holds none of it."""
+    from synthmatch.presets.formats import suffixes
+
+    return file.suffix.lower() in suffixes() and not file.name.startswith("._") and file.is_file()
+
+
 def _files(path: Path) -> Iterable[Path]:
     from synthmatch.presets.formats import suffixes
 
@@ -90,7 +98,7 @@ def _files(path: Path) -> Iterable[Path]:
         return [path]
     if not path.is_dir():
         raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    found = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in suffixes())
+    found = sorted(file for file in path.rglob("*") if _is_wanted(file))
     # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
     linked = {file.resolve() for file in found if not file.is_symlink()}
     files = [file for file in found if not (file.is_symlink() and file.resolve() in linked)]

@@ -15,11 +15,12 @@ from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import Isolation, Parameter, Synth
 from synthmatch.presets.preset import State
-from synthmatch.renderers.hostings import loader
+from synthmatch.renderers.hostings import loader, says_everything
 from synthmatch.renderers.renderer import RenderSettings
 from synthmatch.renderers.synths import require_plugin
 
 _SEED = 0x1234  # what ZynAddSubFX itself starts with
+_MAIN = 2  # channels of a main output, at most
 
 ALL_SOUND_OFF = Path(__file__).with_name("all-sound-off.mid")
 """One message, all sound off (controller 120) on channel 1: notes with a long release would ring on through any
@@ -78,8 +79,7 @@ class PluginRenderer(Closing):
         """Put ``state`` into an instance that holds nothing else; see ``Renderer.load``."""
         if state.synth != self.synth:
             raise PresetError(f"A state of {state.synth} can't be loaded into {self._row.title}.")
-        reusable = self._untouched or (self.isolation is Isolation.NOTHING and self._engine is not None and state.data)
-        if not (reusable and _same_engine(settings, self._settings)):
+        if not (_same_engine(settings, self._settings) and (self._untouched or self._is_overwritten_by(state))):
             self.prepare(settings)
         self._settings, self._untouched = settings, False
         self._seed()
@@ -118,19 +118,26 @@ class PluginRenderer(Closing):
         self._engine = self._processor = None
         self._untouched = False
 
+    def _is_overwritten_by(self, state: State) -> bool:
+        """Whether there is an instance in which nothing is left of what it holds once ``state`` is put into it."""
+        if self._processor is None or self.isolation is not Isolation.NOTHING or not state.data:
+            return False
+        return says_everything(self._processor, self._row, state)
+
     def _fall_silent(self, seconds: float) -> None:
         """End what the performance before left sounding."""
         self._processor.load_midi(str(ALL_SOUND_OFF))
         self._engine.render(seconds)
 
     def _run(self, seconds: float) -> Samples:
-        """Render exactly round(seconds * rate) samples; shape (channels, n)."""
+        """Render exactly round(seconds * rate) samples; shape (channels, n), of the plugin's main output alone: the
+        further ones of a plugin that has several are for sounds that somebody routes there."""
         rate, block = self._settings.sample_rate, self._settings.block_size
         count = round(seconds * rate)
         # One block more: a key that is let go at the very end would otherwise stay down for ever.
         self._engine.render((count + block) / rate)
         # The engine's buffer is used again by its next render: a copy is a must.
-        return np.array(self._engine.get_audio()[:, :count], dtype=np.float32, order="C")
+        return np.array(self._engine.get_audio()[:_MAIN, :count], dtype=np.float32, order="C")
 
     def _seed(self) -> None:
         """Start the plugin's random numbers over."""

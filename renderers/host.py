@@ -108,15 +108,18 @@ class Host:
         """The process's id."""
         return self._process.pid
 
-    def start(self, settings: RenderSettings) -> None:
+    def start(self, settings: RenderSettings, timeout: float = 0.0) -> None:
         """Wait until the synth is ready for jobs with these settings.
+
+        Args:
+            timeout: seconds that it may take, where that is more than any plugin has: samplers read long.
 
         Raises:
             HostRefused: the synth isn't there.
             HostDied, HostSlow: it did not start.
         """
         self._send(Start(self._synth, settings))
-        greeting = self._receive(_START_TIMEOUT)
+        greeting = self._receive(max(_START_TIMEOUT, timeout))
         if not isinstance(greeting, Ready):
             raise HostRefused(greeting.reason)
         self._keeps_time = greeting.keeps_time

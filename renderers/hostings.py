@@ -95,6 +95,15 @@ def switches_effects_off(row: Synth) -> bool:
     return row.id in _OWN or bool(row.effects_off)
 
 
+def says_everything(processor: Any, row: Synth, state: State) -> bool:
+    """Whether a state sets all of the plugin's parameters: one that an older version saved may lack the newer ones,
+    which keep the values of the preset before."""
+    if row.id in _OWN or row.is_vst3:
+        return True
+    file = plugin_file(state)
+    return file.chunk is not None or len(file.programs[0].values) >= processor.get_plugin_parameter_size()
+
+
 def may_be_ignored(row: Synth, state: State) -> bool:
     """Whether the plugin may take a state without an error and go on playing what it played before: true of
     chunks, not of parameters that are set one by one."""

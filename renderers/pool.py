@@ -1,39 +1,24 @@
 """Jobs in, sounds out: host processes that may crash or hang while the rest goes on.
 
 Each of the pool's threads owns a few host processes, one per synth that its jobs asked for. A host that dies
-or hangs is ended and started again for the next job; see ``worker`` for what runs in it.
+or hangs is ended and started again for the next job; see ``slot``, and ``worker`` for what runs in it.
 """
 
 from __future__ import annotations
 
-import os
-import queue
 import threading
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import RenderError
-from synthmatch.presets.catalogue import Isolation, Synth, synths, unknown
-from synthmatch.presets.preset import State
-from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
-from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow, sweep_homes
-from synthmatch.renderers.hostings import may_be_ignored
-from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
-from synthmatch.renderers.soundcheck import same_sound
-
-_HOSTS = 3  # host processes that one thread keeps
-_ATTEMPTS = 2  # a job whose host dies is tried once more
-_STARTS = 4  # a synth whose host dies or hangs this often in a row before it is ready isn't started again
-
-_LEFT = "The pool was closed, or its results were left, before the job was done; make another pool."
-
-_HostKey = tuple[str, int, int]  # synth, sample rate, block size
+from synthmatch.machine import processors
+from synthmatch.presets.catalogue import Synth, synths
+from synthmatch.renderers.host import sweep_homes
+from synthmatch.renderers.renderer import RenderJob, RenderResult
+from synthmatch.renderers.slot import LEFT, Run, Shared, Slot
 
 
 class Pool(Protocol):
@@ -61,184 +46,6 @@ class Pool(Protocol):
     ) -> None: ...
 
 
-def _key(job: RenderJob) -> _HostKey:
-    return job.state.synth, job.settings.sample_rate, job.settings.block_size
-
-
-class _NotReady(Exception):
-    """A host died or hung before it could take a job."""
-
-    def __init__(self, failure: Failure, reason: str) -> None:
-        super().__init__(reason)
-        self.failure = failure
-
-
-@dataclass(eq=False)
-class _Run:
-    """One call of ``RenderPool.render``: its results, and whether anybody still wants them."""
-
-    results: queue.Queue[RenderResult | BaseException] = field(default_factory=queue.Queue)
-    cancelled: bool = False
-
-
-@dataclass(eq=False)
-class _Shared:
-    """What all threads of a pool use."""
-
-    timeout: float
-    log: Path | None
-    known: Mapping[str, Synth]
-    tasks: queue.Queue[tuple[_Run, RenderJob] | None] = field(default_factory=queue.Queue)
-    refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
-    untouched: dict[str, tuple[Clip, ...]] = field(default_factory=dict)  # by job: what a synth plays by itself
-    failed_starts: Counter[str] = field(default_factory=Counter)
-
-
-class _Slot(threading.Thread):
-    """One thread of the pool, and its hosts."""
-
-    def __init__(self, shared: _Shared) -> None:
-        super().__init__(name="synthmatch-render", daemon=True)
-        self._shared = shared
-        self._lock = threading.Lock()
-        self._hosts: dict[_HostKey, Host] = {}
-        self._before: dict[_HostKey, tuple[str, tuple[Clip, ...]]] = {}  # what a reused instance played last
-        self._run: _Run | None = None
-
-    def run(self) -> None:
-        """Do tasks until there are no more."""
-        while (task := self._shared.tasks.get()) is not None:
-            run, job = task
-            self._work_for(run)
-            try:
-                result: RenderResult | BaseException = self._result(job, run)
-            except BaseException as error:  # whoever waits for the result must hear of it
-                result = error
-            self._work_for(None)
-            run.results.put(result)
-        for key in list(self._hosts):
-            self._drop(key)
-
-    def cancel(self, run: _Run) -> None:
-        """End this thread's hosts if they work for a run that nobody wants any more."""
-        with self._lock:
-            if self._run is run:
-                for host in self._hosts.values():
-                    host.kill()
-
-    def pids(self) -> tuple[int, ...]:
-        """The process ids of its hosts."""
-        with self._lock:
-            return tuple(host.pid for host in self._hosts.values())
-
-    def _work_for(self, run: _Run | None) -> None:
-        with self._lock:
-            self._run = run
-
-    def _result(self, job: RenderJob, run: _Run) -> RenderResult:
-        row = self._shared.known.get(job.state.synth)
-        if row is None:
-            return RenderResult(job, (), Failure.REFUSED, unknown(job.state.synth, self._shared.known))
-        answer = self._tried(row, job, run)
-        if answer.failure is None and may_be_ignored(row, job.state):
-            answer = self._taken(row, job, run, answer)
-        return RenderResult(job, answer.clips, answer.failure, answer.reason)
-
-    def _tried(self, row: Synth, job: RenderJob, run: _Run) -> Answer:
-        answer = Answer()
-        for _ in range(_ATTEMPTS):
-            answer = self._attempt(row, job, run)
-            if answer.failure is not Failure.CRASH:
-                break
-        return answer
-
-    def _taken(self, row: Synth, job: RenderJob, run: _Run, answer: Answer) -> Answer:
-        """The answer, after a look whether the plugin took the state at all: it may play on what it played before,
-        or what it plays without any preset, and call that success."""
-        key = _key(job)
-        before = self._before.get(key)
-        if row.isolation is Isolation.NOTHING:
-            if before is not None and before[0] != job.state.id and same_sound(before[1], answer.clips):
-                self._drop(key)
-                answer = self._tried(row, job, run)
-            self._before[key] = (job.state.id, answer.clips)
-        if answer.failure is None and same_sound(self._untouched(row, job, run), answer.clips):
-            title, state = row.title, job.state.id
-            reason = f"{title} plays state {state} as it plays without any preset: it is that, or it wasn't taken."
-            return Answer(failure=Failure.NOT_LOADED, reason=reason)
-        return answer
-
-    def _untouched(self, row: Synth, job: RenderJob, run: _Run) -> tuple[Clip, ...]:
-        """What the synth plays before any preset is loaded; nothing if it can't without one."""
-        plain = replace(job, state=State(row.id, b""))
-        known = self._shared.untouched
-        if plain.key not in known:
-            known[plain.key] = self._tried(row, plain, run).clips
-        return known[plain.key]
-
-    def _attempt(self, row: Synth, job: RenderJob, run: _Run) -> Answer:
-        if row.id in self._shared.refusals:
-            return self._shared.refusals[row.id]
-        key = _key(job)
-        order = Order(job, self._shared.timeout)
-        try:
-            answer = self._host(key, row, job, run).render(order)
-            if row.isolation is Isolation.NEW_PROCESS:
-                self._drop(key)
-            return answer
-        except HostRefused as error:
-            answer = Answer(failure=Failure.REFUSED, reason=str(error))
-            self._shared.refusals[row.id] = answer
-        except _NotReady as error:
-            answer = Answer(failure=error.failure, reason=str(error))
-        except HostDied as error:
-            answer = crashed(job, error.status)
-        except HostSlow:
-            answer = timed_out(order)
-        self._drop(key)
-        return answer
-
-    def _host(self, key: _HostKey, row: Synth, job: RenderJob, run: _Run) -> Host:
-        """A host that is ready for the job, whose start is given up after several failures in a row."""
-        host = self._hosts.get(key)
-        if host is None:
-            if len(self._hosts) >= _HOSTS:
-                self._drop(next(iter(self._hosts)))
-            host = Host(row, self._shared.log)
-            with self._lock:
-                self._hosts[key] = host  # from here on, cancel finds it
-            if not run.cancelled:
-                self._start(host, job, run)
-        if run.cancelled:
-            self._drop(key)  # it may never have been started
-            raise RenderError(_LEFT)
-        return host
-
-    def _start(self, host: Host, job: RenderJob, run: _Run) -> None:
-        failed, synth = self._shared.failed_starts, job.state.synth
-        try:
-            host.start(job.settings)
-        except (HostDied, HostSlow) as error:
-            if run.cancelled:  # ended by us, which says nothing about the plugin
-                raise
-            died = isinstance(error, HostDied)
-            failure = Failure.CRASH if died else Failure.TIMEOUT
-            how = f"died {describe_exit(error.status)}" if isinstance(error, HostDied) else "hung"
-            failed[synth] += 1
-            if failed[synth] >= _STARTS:
-                reason = f"{synth} {how} {_STARTS} times in a row before it was ready; install it again."
-                self._shared.refusals[synth] = Answer(failure=failure, reason=reason)
-            raise _NotReady(failure, f"{synth} {how} before it was ready for state {job.state.id}.") from error
-        failed[synth] = 0
-
-    def _drop(self, key: _HostKey) -> None:
-        self._before.pop(key, None)
-        with self._lock:
-            host = self._hosts.pop(key, None)
-        if host is not None:
-            host.close()
-
-
 class RenderPool(Closing):
     """Renders jobs in host processes; a context manager.
 
@@ -246,7 +53,7 @@ class RenderPool(Closing):
     gives the same sound twice.
 
     Args:
-        workers: how many jobs run at once; the number of processors if None.
+        workers: how many jobs run at once; the number of processors that this process may use if None.
         timeout: seconds that one job may take.
         log: a file to which everything that plugins print is appended; thrown away if None.
         known: the synths by id; those of the catalogue if None.
@@ -260,9 +67,9 @@ class RenderPool(Closing):
         known: Mapping[str, Synth] | None = None,
     ) -> None:
         sweep_homes()
-        self._shared = _Shared(timeout, log, synths() if known is None else known)
-        self._slots = [_Slot(self._shared) for _ in range(max(1, workers or os.cpu_count() or 1))]
-        self._runs: set[_Run] = set()
+        self._shared = Shared(timeout, log, synths() if known is None else known)
+        self._slots = [Slot(self._shared) for _ in range(max(1, workers or processors()))]
+        self._runs: set[Run] = set()
         self._closed = False
         self._lock = threading.Lock()  # nothing is put behind the end of the tasks, where nobody would take it
         for slot in self._slots:
@@ -282,7 +89,7 @@ class RenderPool(Closing):
         """
         if self._closed:
             raise RenderError("This pool is closed; make another one.")
-        run = _Run()
+        run = Run()
         self._runs.add(run)
         under_way = 0
         source = iter(jobs)
@@ -319,13 +126,13 @@ class RenderPool(Closing):
         for slot in self._slots:
             slot.join()
 
-    def _put(self, run: _Run, job: RenderJob) -> None:
+    def _put(self, run: Run, job: RenderJob) -> None:
         with self._lock:
             if run.cancelled:
-                raise RenderError(_LEFT)
+                raise RenderError(LEFT)
             self._shared.tasks.put((run, job))
 
-    def _cancel(self, run: _Run) -> None:
+    def _cancel(self, run: Run) -> None:
         with self._lock:
             run.cancelled = True
         for slot in self._slots:

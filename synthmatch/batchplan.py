@@ -156,23 +156,33 @@ def _entry(preset: Preset, file: str, source_hash: str, renderer: str, job: Rend
 def _names(bank: PresetBank) -> Iterator[str]:
     """A path without suffix per preset. It doesn't depend on the plan, so another plan's files stand in for it."""
     banks = dict.fromkeys((preset.synth, preset.bank) for preset in bank)
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     folders = {key: f"{_free('', key[1], taken)}/" for key in banks} if len(banks) > 1 else dict.fromkeys(banks, "")
-    taken = set()
+    taken = {}
     for preset in bank:
         yield _free(folders[preset.synth, preset.bank], preset.name, taken)
 
 
-def _free(folder: str, name: str, taken: set[str]) -> str:
-    """A name that neither a file taken so far nor its twin without effects has; both are taken from now on."""
+def _free(folder: str, name: str, taken: dict[str, int]) -> str:
+    """A name that neither a file taken so far nor its twin without effects has; both are taken from now on.
+
+    Args:
+        taken: names, and the last number that each was tried with: thousands of presets may be called Init.
+    """
     stem = safe_name(name)
     while len(stem.encode()) > _LONGEST:
         stem = stem[:-1]
-    number = 1
+    plain = _folded(folder + stem)
+    number = taken.get(plain, 0) + 1
     while True:
         path = f"{folder}{stem}" + (f" ({number})" if number > 1 else "")
-        wanted = {unicodedata.normalize("NFC", each.casefold()) for each in (path, path + _DRY)}
-        if not wanted & taken:
-            taken |= wanted
+        wanted = (_folded(path), _folded(path + _DRY))
+        if not any(each in taken for each in wanted):
+            taken |= dict.fromkeys(wanted, 1) | {plain: number}
             return path
         number += 1
+
+
+def _folded(path: str) -> str:
+    """What file systems that tell neither case nor the composition of letters apart make of a path."""
+    return unicodedata.normalize("NFC", path.casefold())

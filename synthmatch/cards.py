@@ -15,11 +15,11 @@ WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
 )
 """Cosine from which a match is called so, best first; ``bench/closeness.md`` says what each is worth."""
 
-CLOSE: Mapping[str, float] = {"percussion": 0.69, "bass": 0.75, "lead": 0.73}
+CLOSE: Mapping[str, float] = {"percussion": 0.69, "bass": 0.73, "lead": 0.69}
 """By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
 wrong of a tenth of the parts that something is close to (``bench/closeness.md``)."""
 
-CLOSE_ELSEWHERE = 0.73
+CLOSE_ELSEWHERE = 0.70
 """The same for other families, and where none is named; not measured."""
 
 WORDS_FOR_PRESENCE: tuple[tuple[float, str], ...] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
@@ -16,6 +15,7 @@ from synthmatch.census import Heard
 from synthmatch.descriptors import measure
 from synthmatch.embedding import Embedder
 from synthmatch.errors import LibraryError
+from synthmatch.machine import processors
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import RenderJob
@@ -119,7 +119,7 @@ def estimate(library: Library, bank: PresetBank) -> Estimate:
     seconds, size = 0.0, 0.0
     for synth, count in Counter(synth_of[state] for state in new).items():
         measured, taken = rates.get(synth, (0, 0.0))
-        guess = _CPU_SECONDS.get(synth, _OTHER_CPU_SECONDS) / (os.cpu_count() or 1)
+        guess = _CPU_SECONDS.get(synth, _OTHER_CPU_SECONDS) / processors()
         seconds += count * (taken / measured if measured >= _MEASURED_FROM else guess)
         sizes = library.rows.sizes(synth, _SAMPLED)
         per_state = sum(sizes) / len(sizes) if len(sizes) >= _MEASURED_FROM else _BYTES.get(synth, _OTHER_BYTES)

@@ -23,7 +23,7 @@ FOLDERS = {
 
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "closing", "_version"),
+    ("errors", "closing", "machine", "_version"),
     ("files", "notes", "audio", "phrases", "loudness", "samebytes", "pitch", "partnotes"),
     (
         *("presets", "features", "spectrogram", "stft", "soundprint", "spectra", "evolution"),

@@ -157,6 +157,10 @@ class Recipe:
             raise TrainingError(f"A recipe's references are numbers up to {len(REFERENCE_NOTES) - 1}, at least one.")
         if self.presence_steps and not self.encoder.presence:
             raise TrainingError("A recipe has presence_steps, but its encoder's presence is 0; set it, to 256 say.")
+        if self.memory and self.encoder.shared:
+            raise TrainingError("A recipe's memory is kept by family, and a shared encoder has none; set one of them.")
+        if self.note_note_weight and len(set(self.references)) < 2:
+            raise TrainingError("A recipe's note_note_weight compares two notes; give references two or more numbers.")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"A recipe's ema is {self.ema}; it must be at least 0 and below 1.")
 

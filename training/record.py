@@ -6,7 +6,6 @@ was tried.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.machine import processors
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.dataplan import FROZEN, SYNTHS, DataPlan
 from synthmatch.training.recording import Corpus, Recording, Session
@@ -64,7 +64,7 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     given = arguments().parse_args(words)
     say = say or (lambda text: sys.stdout.write(text + "\n") and sys.stdout.flush())
     end = time.monotonic() + 60 * given.minutes if given.minutes is not None else None
-    workers = given.workers or os.cpu_count() or 1
+    workers = given.workers or processors()
     try:
         recording = Recording(given.data, plan_of(given))
         for piece in recording.estimate(workers):

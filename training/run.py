@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import torch
 from synthmatch import checkpoint
 from synthmatch.encoder import Encoder
 from synthmatch.files import require_place
+from synthmatch.machine import processors
 from synthmatch.training.batches import Mixer
 from synthmatch.training.calibration import calibrate_presence
 from synthmatch.training.classifier import fit_families
@@ -158,7 +158,7 @@ def planners(processes: Processes) -> int:
     """How many processes write plans: a GPU takes a step in the time of a few plans, a CPU in that of many."""
     if processes.device.type == "cpu":
         return 0
-    return max(1, min(PLANNERS, (os.cpu_count() or 1) // processes.world - 1))
+    return max(1, min(PLANNERS, processors() // processes.world - 1))
 
 
 def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Path) -> None:

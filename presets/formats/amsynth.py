@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,6 +29,7 @@ _PRESET = "<preset> <name>"
 _PARAMETER = "<parameter>"
 _PROPERTY = "<property>"  # settings of the program, such as its tuning files: no part of a preset
 _END = "EOF"
+_LINE_END = re.compile("\r\n|\r|\n")  # no others: byte 0x85 is an ellipsis in names that Windows wrote
 _SIZE_LIMIT = 64 * 2**20
 _EFFECTS_OFF = {"reverb_wet": 0.0, "distortion_crunch": 0.0}
 
@@ -176,8 +178,8 @@ def _text(data: bytes) -> str:
 
 
 def _presets(data: bytes, path: Path, bank: str) -> tuple[list[Preset], list[str]]:
-    lines = _text(data).splitlines()
-    if not lines or not lines[0].startswith(_HEADER):
+    lines = _LINE_END.split(_text(data))
+    if not lines[0].startswith(_HEADER):
         raise PresetError(f"{path} isn't an amsynth bank: its first line doesn't say {_HEADER}.")
     presets: list[Preset] = []
     faults: list[str] = []
@@ -230,7 +232,7 @@ def _parse(name: str, body: Sequence[str]) -> State:
 def _check_name(name: str) -> None:
     if _PARAMETER in name or _PRESET in name:
         raise PresetError(f"The name {name!r} holds a word that makes amsynth crash; rename the preset.")
-    if name != name.strip() or len(name.splitlines()) > 1 or "\0" in name:
+    if name != name.strip() or _LINE_END.search(name) or "\0" in name:
         raise PresetError(f"The name {name!r} has line breaks, zeros or blanks around it; rename the preset.")
 
 

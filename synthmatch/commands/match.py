@@ -140,6 +140,8 @@ def match(
         _print_tables(result)
     for reason in (*auditions.silences, *auditions.failures) if auditions else ():
         say(reason)
+    for reason in _unplayed(score, result):
+        say(reason)
     for path in (out, report):
         if path is not None:
             say(f"written: {path}")
@@ -160,6 +162,18 @@ def _score(midi: Path | None, chosen: tuple[str, ...], begins: float) -> Score |
         if family not in (*FAMILY_KEYS, "any") or not part:
             raise click.BadParameter(f"{family}={part} isn't FAMILY=PART, such as bass=2.", param_hint="--part")
     return Score.read(midi, pairs, begins)
+
+
+def _unplayed(score: Score | None, result: MatchResult) -> list[str]:
+    """Which parts were chosen for families that aren't shown, a sentence each."""
+    shown = {found.family for found in result}
+    missing = {family: part for family, part in (score.chosen if score else {}).items() if family not in shown}
+    return [
+        f"Nothing plays part {part}, chosen for {family}, since no {family} is shown; ask with --family {family}."
+        if family in FAMILY_KEYS
+        else f"Nothing plays part {part}, chosen for a sound of any family; match it with --single."
+        for family, part in missing.items()
+    ]
 
 
 def _print_tables(result: MatchResult) -> None:

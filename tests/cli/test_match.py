@@ -173,3 +173,12 @@ def test_a_midi_file_without_the_part_is_refused(place: Any, run: Callable[..., 
     assert done.status == 1
     assert "song.mid has no part called '7'" in done.err
     assert not Path("page.html").exists()
+
+
+def test_a_part_that_nothing_plays_is_said(place: Any, run: Callable[..., Any], midi: Path) -> None:
+    asked = ("match", place.song, "--end", 3, "--family", "lead", "--model", place.model, "--midi", midi, "-k", 1)
+    done = run(*asked, "--part", "bass=1", "--part", "any=1", "--rerank", 2)
+    assert done.status == 0, done.err
+    assert "chosen for bass, since no bass is shown; ask with --family bass." in done.err
+    assert "chosen for a sound of any family; match it with --single." in done.err
+    assert "Nothing plays" not in run(*asked, "--part", "lead=1", "--rerank", 2).err

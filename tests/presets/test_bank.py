@@ -114,3 +114,19 @@ def test_a_file_whose_name_is_no_text_costs_one_line(tmp_path: Path) -> None:
     assert [preset.name for preset in bank] == ["Near"]
     (fault,) = bank.faults
     assert fault.reason == f"{tmp_path}/gr??e.bank has letters in its path that aren't Unicode; rename it."
+
+
+def test_what_macos_leaves_beside_a_file_is_no_preset(tmp_path: Path) -> None:
+    write(tmp_path / "Fat.bank", "Fat Bass")
+    (tmp_path / "._Fat.bank").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
+    bank = PresetBank.read(tmp_path)
+    assert [preset.name for preset in bank] == ["Fat Bass"]
+    assert bank.faults == ()
+
+
+def test_an_ellipsis_in_a_name_ends_no_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.bank", "Wait for it", "Other")
+    path.write_bytes(path.read_bytes().replace(b"Wait for it", b"Wait\x85for it"))
+    bank = PresetBank.read(path)
+    assert [preset.name for preset in bank] == ["Wait\x85for it", "Other"]
+    assert bank.faults == ()

@@ -4,6 +4,8 @@
  * -DRINGS=s       a note that was let go rings for s seconds more, down to -100 dB
  * -DDRAWS         adds noise from the C library's random numbers
  * -DNEVER_AGAIN   adds noise that nothing can start over
+ * -DOUTPUTS=n     has n channels of sound, of which the third and further ones play something else
+ * -DPOISONED      plays nothing but NaN once its Shape was above 0.9
  * -DBREAKS        dies when a preset is loaded after something was played
  * -DSTOPS         never comes back from that
  * -DENTRY_CRASH, -DENTRY_HANG   does so when it is loaded
@@ -20,6 +22,9 @@
 
 #define RATE 44100.0
 #define PARAMETERS 5
+#ifndef OUTPUTS
+#define OUTPUTS 1
+#endif
 
 enum { PARAMETER_NAME = 8, PROCESS_EVENTS = 25, CATEGORY = 35, NAME = 45, CAN_DO = 51, VST_VERSION = 58 };
 enum { CAN_REPLACE = 1 << 4, IS_SYNTH = 1 << 8 };
@@ -53,6 +58,10 @@ typedef struct {
 
 static const char *names[PARAMETERS] = {"Shape", "Colour", "Master Tune", "Reverb Wet", "Reverb Wet"};
 
+#ifdef POISONED
+static int poisoned;
+#endif
+
 static void play(Effect *self, float **in, float **out, int32_t count) {
     Voice *voice = self->object;
     (void)in;
@@ -74,7 +83,11 @@ static void play(Effect *self, float **in, float **out, int32_t count) {
             voice->level = 0;
 #endif
         }
+#ifdef POISONED
+        if (poisoned) value = NAN;
+#endif
         out[0][i] = (float)(0.25 * voice->level * value);
+        for (int channel = 1; channel < OUTPUTS; channel++) out[channel][i] = channel < 2 ? -out[0][i] : 0.5f;
         voice->phase += step;
         voice->phase -= floor(voice->phase);
     }
@@ -87,6 +100,9 @@ static void set_parameter(Effect *self, int32_t index, float value) {
 #endif
 #ifdef STOPS
     while (*(volatile int *)&voice->played) {}
+#endif
+#ifdef POISONED
+    if (!index && value > 0.9f) poisoned = 1;
 #endif
     voice->values[index] = value;
 }
@@ -148,7 +164,7 @@ __attribute__((visibility("default"))) Effect *VSTPluginMain(void *host) {
     self->get_parameter = get_parameter;
     self->programs = 1;
     self->parameters = PARAMETERS;
-    self->outputs = 1;
+    self->outputs = OUTPUTS;
 #ifdef EFFECT
     self->inputs = 1;
     self->flags = CAN_REPLACE;

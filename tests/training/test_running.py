@@ -218,6 +218,8 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("[encoder]\nchannels = [8, 8]", "three numbers each"),
         ("[encoder]\nwidth = 30", "heads divide width"),
         ("[encoder]\nwidth = 0", "width to 0; it must be at least 1"),
+        ("memory = 64\n[encoder]\nshared = true", "memory is kept by family"),
+        ("note_note_weight = 0.5\nreferences = [2, 2]", "compares two notes"),
         ("[degradations]\nshare = 2", "share to 2; it must be from 0 to 1"),
     ],
 )
