@@ -173,7 +173,7 @@ def complete(
     renderers: dict[str, str],
     progress: Progress | None,
 ) -> None:
-    """Render ``new``, embed whatever of ``states`` isn't embedded, and index."""
+    """Render ``new`` and what turns out to be damaged, embed whatever of ``states`` isn't embedded, and index."""
     with library.rows.transaction():
         library.rows.forget_sound(new)
     library.reload()
@@ -185,10 +185,12 @@ def complete(
     waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(new) + len(waiting))
     with Embedder(encoder, library.vectors, counter.advance) as embedder:
-        for state in _readable(library, waiting, embedder):
-            counter.advance(1)
-            library.rows.forget_sound([state])
-        _render(library, sorted(new), rows, embedder, pool, renderers, counter)
+        damaged = list(_readable(library, waiting, embedder))
+        with library.rows.transaction():
+            library.rows.forget_sound(damaged)
+        again = {state for state in damaged if rows[state].synth in renderers}
+        counter.advance(len(damaged) - len(again))
+        _render(library, sorted({*new, *again}), rows, embedder, pool, renderers, counter)
     library.finish()
 
 

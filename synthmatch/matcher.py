@@ -251,23 +251,22 @@ class Matcher:
                 " give a file with one of them alone."
             )
         places = window_places(sound)
-        cut = _cut(sound, places)
-        vectors, logits = [], []
+        vectors, logits, levels = [], [], []
         with torch.inference_mode():
-            for first in range(0, len(cut), _BATCH):
-                batch = torch.from_numpy(cut[first : first + _BATCH])
-                batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(batch))
+            for first in range(0, len(places), _BATCH):
+                cut = _cut(sound, places[first : first + _BATCH])
+                batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(torch.from_numpy(cut)))
                 vectors.append(batch_vectors)
                 logits.append(batch_logits)
+                levels.append(np.sqrt((cut**2).mean(axis=1)))  # timbre has no presence: louder windows count more
                 if progress is not None:
-                    progress(first + len(batch), len(cut))
+                    progress(first + len(cut), len(places))
             every = torch.cat(vectors).numpy()  # (W, F + 1, D)
             presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
-        level = np.sqrt((cut**2).mean(axis=1))  # timbre has no presence: louder windows count more
-        weights = np.concatenate([presence, level[:, None]], axis=1)
+        weights = np.concatenate([presence, np.concatenate(levels)[:, None]], axis=1)
         pooled = pool_windows(every, weights)
         begins = np.array(places)[weights.argmax(axis=0)]
-        surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE
+        surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE  # all windows are of one length
         return Heard(self.encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
 
 

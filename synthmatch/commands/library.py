@@ -154,12 +154,18 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
 @model_option
 def update(library_path: Path | None, model: Path | None) -> None:
     """Embed the stored sound again for another encoder, without rendering, and describe what isn't described yet."""
+    from synthmatch.intake import rendered_ids
     from synthmatch.library import Library
 
     encoder = load_encoder(model)
     with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
         count = opened.update(encoder, progress)
+        damaged = len(rendered_ids(opened)) - len(opened)
     click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
+    if damaged:
+        click.echo(
+            f"Damaged, so that they can't be matched: {damaged}; `synthmatch library repair` renders them again."
+        )
 
 
 @library_group.command()

@@ -161,6 +161,11 @@ def test_update_and_verify(place: Any, run: Callable[..., Any]) -> None:
     assert done.status == 0
     assert done.out.startswith("8 sounds embedded")
     assert done.err.splitlines()[-1] == "updating: 8 of 8 presets"
+    with Library.open(place.library) as library:
+        library.sounds.audio_path(library.presets()[0].id).write_bytes(b"fLaC and nonsense")
+    said = run("library", "update", "--model", place.model).out.splitlines()
+    assert said[0].startswith("7 sounds embedded")
+    assert said[1:] == ["Damaged, so that they can't be matched: 1; `synthmatch library repair` renders them again."]
 
 
 def test_doctor_names_what_is_there(place: Any, run: Callable[..., Any]) -> None:

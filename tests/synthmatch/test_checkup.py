@@ -42,6 +42,19 @@ def test_damaged_sounds_are_rendered_again(library: Library, encoder: Encoder, p
         np.testing.assert_array_equal(ours.samples, theirs.samples)
 
 
+def test_adding_again_renders_what_is_damaged(
+    library: Library, bank: PresetBank, other_encoder: Encoder, pool: RenderPool
+) -> None:
+    victim = library.presets()[0].id
+    library.sounds.audio_path(victim).write_bytes(b"fLaC and nonsense")
+    assert library.update(other_encoder) == 8
+    told: list[tuple[int, int]] = []
+    library.add(bank, other_encoder, pool, lambda done, total, *_: told.append((done, total)))
+    assert told[-1] == (1, 1)
+    assert len(library) == 9
+    assert library.verify() == []
+
+
 def test_damaged_vectors_are_embedded_again(library: Library, encoder: Encoder) -> None:
     fingerprint = library.fingerprint
     (table,) = (library.path / "vectors" / encoder.fingerprint).glob("segment-*")
