@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from synthmatch.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_SCORE
-from synthmatch.encoder import Encoder
-from synthmatch.features import sound_print
 from synthmatch.files import write_text
+from synthmatch.networks.encoder import Encoder
+from synthmatch.networks.features import sound_print
+from synthmatch.pages.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_SCORE
+from synthmatch.training.benchmark.queries import CORE, mixture_queries
+from synthmatch.training.benchmark.suites import CANDIDATES, candidates
 from synthmatch.training.config import read_recipe
-from synthmatch.training.queries import CORE, mixture_queries
-from synthmatch.training.recording import Corpus, gather
-from synthmatch.training.suites import CANDIDATES, candidates
+from synthmatch.training.recorded.recording import Corpus, gather
 
 HERE = Path(__file__).parent
 MIXTURES = 600
@@ -120,7 +120,7 @@ def far(corpus: Corpus, ids: list[str], truths: set[str]) -> dict[str, Floats]:
 
 
 def _apart(own: Tensor, others: Tensor) -> Tensor:
-    """:func:`synthmatch.features.sounding_distance` of one print (C,) and many (K, C)."""
+    """:func:`synthmatch.networks.features.sounding_distance` of one print (C,) and many (K, C)."""
     sounding = (torch.maximum(own, others) > -60).sum(dim=1).clamp(min=1)
     return (own - others).abs().sum(dim=1) / sounding
 

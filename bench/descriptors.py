@@ -1,7 +1,7 @@
 """Where the words for sounds begin: ``python bench/descriptors.py [--library PATH] [--every N]``.
 
 Measures the reference notes of a library's presets, or takes what it has measured, and prints the quantiles of each
-measure, and of how many presets each word is said. The thresholds in ``synthmatch/descriptors.py`` are those of
+measure, and of how many presets each word is said. The thresholds in ``synthmatch/sound/descriptors.py`` are those of
 Debian's banks of amsynth and ZynAddSubFX. Writes ``descriptors.md``.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from synthmatch.descriptors import DESCRIPTORS, NAMES, Measures, describe, measure
 from synthmatch.files import write_text
-from synthmatch.library import Library
-from synthmatch.store import RENDERED
+from synthmatch.library.library import Library
+from synthmatch.library.store import RENDERED
+from synthmatch.sound.descriptors import DESCRIPTORS, NAMES, Measures, describe, measure
 
 HERE = Path(__file__).parent
 QUANTILES = (5, 10, 15, 20, 25, 50, 75, 80, 85, 90, 95)

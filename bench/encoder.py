@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from synthmatch.audio import ENCODER_RATE
-from synthmatch.encoder import RELEASED, Encoder
 from synthmatch.files import write_text
+from synthmatch.networks.encoder import RELEASED, Encoder
 
 HERE = Path(__file__).parent
 SECONDS = 10.0

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.files import write_text
-from synthmatch.library import Library
+from synthmatch.library.library import Library
 from synthmatch.presets.labels import ZYN_CATEGORIES, family_of_name
-from synthmatch.training.recording import installed_presets
+from synthmatch.training.recorded.recording import installed_presets
 from synthmatch.training.split import side_of
 
 HERE = Path(__file__).parent

@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch import scrutiny
-from synthmatch.census import Heard
-from synthmatch.facts import Facts
 from synthmatch.files import content_hash, write_text
-from synthmatch.library import Library
+from synthmatch.library import scrutiny
+from synthmatch.library.census import Heard
+from synthmatch.library.facts import Facts
+from synthmatch.library.library import Library
+from synthmatch.library.store import StoredSound
+from synthmatch.library.vectors import Embedded
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset, State
-from synthmatch.soundprint import STEP_DB
-from synthmatch.store import StoredSound
-from synthmatch.vectors import Embedded
+from synthmatch.sound.soundprint import STEP_DB
 
 HERE = Path(__file__).parent
 BANK = 500

@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from manypresets import Drawing, Floats, matched, read_real
 
-from synthmatch import index
 from synthmatch.files import write_text
-from synthmatch.index import PresetIndex
+from synthmatch.library import index
+from synthmatch.library.index import PresetIndex
 
 HERE = Path(__file__).parent
 NOTES = 3
@@ -53,7 +53,7 @@ CANDIDATES = (20, 50)
 
 @contextmanager
 def settings(**values: float) -> Iterator[None]:
-    """Other constants in ``synthmatch.index`` for a while."""
+    """Other constants in ``synthmatch.library.index`` for a while."""
     before = {name: getattr(index, name) for name in values}
     for name, value in values.items():
         setattr(index, name, value)

@@ -92,7 +92,7 @@ def distances(vectors: Floats, random: np.random.Generator) -> Floats:
 
 def read_real(library: Path, space: str, notes: int) -> Floats:
     """The vectors of a library in one space, (n, notes, D), of the notes in the middle of the keyboard first."""
-    from synthmatch.facts import Facts
+    from synthmatch.library.facts import Facts
 
     facts = Facts.read(library / "library.json")
     vectors = facts.vectors(library).space(space)[:, [2, 1, 3, 4, 0][:notes]].astype(np.float32)

@@ -18,15 +18,15 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from synthmatch.audio import Clip
-from synthmatch.encoder import Encoder
 from synthmatch.files import write_text
-from synthmatch.library import Library
-from synthmatch.listing import READY
-from synthmatch.matcher import Matcher, Query
-from synthmatch.partnotes import passage
+from synthmatch.library.library import Library
+from synthmatch.library.listing import READY
+from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.networks.encoder import Encoder
 from synthmatch.phrases import phrase
 from synthmatch.presets.preset import Preset
-from synthmatch.refinement import Effort, Refinement, can_be_refined, refine
+from synthmatch.refining.partnotes import passage
+from synthmatch.refining.refinement import Effort, Refinement, can_be_refined, refine
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.training.split import frozen

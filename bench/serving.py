@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from synthmatch import audio
 from synthmatch.files import write_text
-from synthmatch.library import Library
+from synthmatch.library.library import Library
 
 HERE = Path(__file__).parent
 _FIRST = b"event: family\n"

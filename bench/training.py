@@ -22,15 +22,15 @@ import torch
 
 from synthmatch.files import write_text
 from synthmatch.presets.families import FAMILIES
-from synthmatch.training.ahead import AHEAD, plans
-from synthmatch.training.batches import Mixer
 from synthmatch.training.config import Recipe, read_recipe
-from synthmatch.training.distributed import Processes
-from synthmatch.training.notebank import LENGTH, REFERENCES, plan
-from synthmatch.training.plans import Plan
-from synthmatch.training.recording import open_corpus
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.trainer import Trainer
+from synthmatch.training.mixing.ahead import AHEAD, plans
+from synthmatch.training.mixing.batches import Mixer
+from synthmatch.training.mixing.plans import Plan
+from synthmatch.training.recorded.notebank import LENGTH, REFERENCES, plan
+from synthmatch.training.recorded.recording import open_corpus
 from synthmatch.training.run import mixer_of, planners
-from synthmatch.training.trainer import Trainer
 
 TURN = 10  # steps of one kind before the other kind's turn
 GOAL = 1.18

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class PresetBank:
 
     @classmethod
     def read(cls, *paths: Path | str, known: Mapping[str, Synth] | None = None) -> PresetBank:
-        """Read preset files and folders (searched for every known suffix, sorted by path).
+        """Read preset files and folders (searched for every known suffix, sorted by path), each file once.
 
         Every preset comes back labelled as far as its bank's field, name and folder tell
         (``labels.label``).
@@ -58,8 +59,12 @@ class PresetBank:
         presets: list[Preset] = []
         faults: list[Fault] = []
         whole: set[Path] = set()
+        done: set[Path] = set()
         for path in map(Path, paths):
             for file in _files(path):
+                if (place := file.resolve()) in done:
+                    continue  # a folder, and a file of it
+                done.add(place)
                 try:
                     _check_name(file)
                     found, broken = format_of(file, known).read(file)
@@ -98,10 +103,29 @@ def _files(path: Path) -> Iterable[Path]:
         return [path]
     if not path.is_dir():
         raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    found = sorted(file for file in path.rglob("*") if _is_wanted(file))
+    found = sorted(file for file in _walked(path) if _is_wanted(file))
     # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
     linked = {file.resolve() for file in found if not file.is_symlink()}
     files = [file for file in found if not (file.is_symlink() and file.resolve() in linked)]
     if not files:
         raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
     return files
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    """Every file of a folder, and of those that are linked into it: people keep their presets on other disks. Each
+    folder once, as itself rather than as a link; and no link to a folder around ``folder``, such as Wine's to /."""
+    seen: set[str] = set()
+    whole = Path(os.path.realpath(folder))
+    waiting = [folder]
+    while waiting:
+        links: list[Path] = []
+        for start in waiting:
+            for place, inside, files in os.walk(start):
+                if (real := os.path.realpath(place)) in seen:
+                    inside.clear()
+                    continue
+                seen.add(real)
+                yield from (Path(place, name) for name in files)
+                links += (link for name in inside if (link := Path(place, name)).is_symlink())
+        waiting = sorted(link for link in links if not whole.is_relative_to(os.path.realpath(link)))

@@ -22,7 +22,12 @@ from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
 _GRACE = 5.0  # seconds on top for a host that ends slow jobs itself
-_LARGE_LOG = 16 * 2**20  # bytes
+LARGE_LOG = 16 * 2**20
+"""Bytes that plugins may print before their log is begun anew."""
+
+GROWTH = 2**30
+"""Bytes by which a process may grow before another takes its place: some presets need a lot, and keep it."""
+
 _EXIT = 2.0  # seconds between closing its output and being gone
 
 # A host runs one thread; the idle ones of a numeric library would only be in the way of fork.
@@ -30,15 +35,24 @@ _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_TH
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # no plugin has a reason to open a window
 
 
-_HOMES = "synthmatch-host-"  # then the process that started the host
+_log_lock = threading.Lock()
+
+
+def _homes() -> str:
+    """How the folders of hosts are called, up to the process that started them. Containers may share a folder for
+    temporary files, and each numbers its processes from one."""
+    try:
+        return f"synthmatch-host-{Path('/proc/self/ns/pid').stat().st_ino:x}-"
+    except OSError:
+        return "synthmatch-host-"
 
 
 def sweep_homes() -> None:
     """Remove the folders of hosts whose parent was killed before it could."""
     if sys.platform == "win32":
         return  # no way to ask whether a process is there
-    for folder in Path(tempfile.gettempdir()).glob(f"{_HOMES}*-*"):
-        parent = folder.name.removeprefix(_HOMES).split("-", 1)[0]
+    for folder in Path(tempfile.gettempdir()).glob(f"{_homes()}*-*"):
+        parent = folder.name.removeprefix(_homes()).split("-", 1)[0]
         try:
             os.kill(int(parent), 0)
         except ProcessLookupError:
@@ -48,12 +62,19 @@ def sweep_homes() -> None:
 
 
 def plugin_log() -> Path:
-    """Where what plugins print goes: ``plugins.log`` in synthmatch's home, begun anew when it has grown large."""
+    """Where what plugins print goes: ``plugins.log`` in synthmatch's home."""
     path = home() / "plugins.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > _LARGE_LOG:
-        path.replace(path.with_suffix(".log.1"))
     return path
+
+
+def _keep_small(log: Path) -> None:
+    """Begin a log anew that has grown large; what it said until then is kept beside it. Hosts add to its end, wherever
+    that is, so it may be emptied under their hands."""
+    with _log_lock, contextlib.suppress(OSError):
+        if log.stat().st_size > LARGE_LOG:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)
 
 
 class HostDied(Exception):
@@ -82,7 +103,8 @@ class Host:
 
     def __init__(self, synth: Synth, log: Path | None) -> None:
         self._synth = synth
-        self._home = tempfile.mkdtemp(prefix=f"{_HOMES}{os.getpid()}-")
+        self._log = log
+        self._home = tempfile.mkdtemp(prefix=f"{_homes()}{os.getpid()}-")
         environment = {key: value for key, value in os.environ.items() if key not in _DISPLAYS} | _ENVIRONMENT
         try:
             with (log or Path(os.devnull)).open("ab") as noise:
@@ -98,7 +120,7 @@ class Host:
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
-        self._keeps_time = False
+        self._keeps_time, self._at_first = False, 0
         self._frames: queue.Queue[Frame | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, name="synthmatch-reader", daemon=True)
         self._reader.start()
@@ -107,6 +129,13 @@ class Host:
     def pid(self) -> int:
         """The process's id."""
         return self._process.pid
+
+    def memory(self) -> int:
+        """Bytes of memory that the process holds; 0 where the system doesn't say."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (OSError, ValueError, AttributeError):
+            return 0
 
     def start(self, settings: RenderSettings, timeout: float = 0.0) -> None:
         """Wait until the synth is ready for jobs with these settings.
@@ -123,6 +152,11 @@ class Host:
         if not isinstance(greeting, Ready):
             raise HostRefused(greeting.reason)
         self._keeps_time = greeting.keeps_time
+        self._at_first = self.memory()
+
+    def has_grown(self) -> bool:
+        """Whether the process holds far more memory than when it was ready: plugins leak."""
+        return self.memory() > self._at_first + GROWTH
 
     def ask(self, timeout: float) -> Any:
         """What the plugin says about itself, a ``Probe``; asked instead of ``start``.
@@ -145,6 +179,8 @@ class Host:
         """
         self._send(order)
         answer: Answer = self._receive(order.timeout + (_GRACE if self._keeps_time else 0.0))
+        if self._log is not None:
+            _keep_small(self._log)
         return answer
 
     def kill(self) -> None:

@@ -158,8 +158,9 @@ class Slot(threading.Thread):
         key = _key(job)
         order = Order(job, self._shared.timeout)
         try:
-            answer = self._host(key, row, job, run).render(order)
-            if row.isolation is Isolation.NEW_PROCESS:
+            host = self._host(key, row, job, run)
+            answer = host.render(order)
+            if row.isolation is Isolation.NEW_PROCESS or host.has_grown():
                 self._drop(key)
             return answer
         except HostRefused as error:

@@ -26,7 +26,7 @@ from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
 from synthmatch.renderers.soundcheck import TOLERANCE, difference
 from synthmatch.renderers.synths import require
-from synthmatch.soundprint import sound_distance
+from synthmatch.sound.soundprint import sound_distance
 
 PRESETS = 8
 """How many presets a trial plays."""

@@ -18,31 +18,31 @@ from synthmatch._version import __version__
 
 if TYPE_CHECKING:
     from synthmatch.audio import Clip
-    from synthmatch.encoder import Encoder
     from synthmatch.errors import SynthmatchError
-    from synthmatch.library import Library
-    from synthmatch.matcher import Match, Matcher, Query
+    from synthmatch.library.library import Library
+    from synthmatch.matching.matcher import Match, Matcher, Query
+    from synthmatch.networks.encoder import Encoder
     from synthmatch.notes import Note, Performance
     from synthmatch.presets.bank import PresetBank
     from synthmatch.presets.preset import Preset, State
-    from synthmatch.refinement import Effort, Refinement, refine
+    from synthmatch.refining.refinement import Effort, Refinement, refine
 
 _HOMES = {
     "Clip": "synthmatch.audio",
-    "Effort": "synthmatch.refinement",
-    "Encoder": "synthmatch.encoder",
-    "Library": "synthmatch.library",
-    "Match": "synthmatch.matcher",
-    "Matcher": "synthmatch.matcher",
+    "Effort": "synthmatch.refining.refinement",
+    "Encoder": "synthmatch.networks.encoder",
+    "Library": "synthmatch.library.library",
+    "Match": "synthmatch.matching.matcher",
+    "Matcher": "synthmatch.matching.matcher",
     "Note": "synthmatch.notes",
     "Performance": "synthmatch.notes",
     "Preset": "synthmatch.presets.preset",
     "PresetBank": "synthmatch.presets.bank",
-    "Query": "synthmatch.matcher",
-    "Refinement": "synthmatch.refinement",
+    "Query": "synthmatch.matching.matcher",
+    "Refinement": "synthmatch.refining.refinement",
     "State": "synthmatch.presets.preset",
     "SynthmatchError": "synthmatch.errors",
-    "refine": "synthmatch.refinement",
+    "refine": "synthmatch.refining.refinement",
 }
 
 __all__ = [

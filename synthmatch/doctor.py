@@ -141,7 +141,7 @@ def _confinement() -> Finding:
 
 
 def _model(model: Path | None) -> Finding:
-    from synthmatch.encoder import RELEASED, Encoder
+    from synthmatch.networks.encoder import RELEASED, Encoder
 
     path = model or RELEASED
     try:
@@ -152,9 +152,9 @@ def _model(model: Path | None) -> Finding:
 
 
 def _library(path: Path | None, model: Path | None) -> Finding:
-    from synthmatch.encoder import Encoder
     from synthmatch.files import home
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
+    from synthmatch.networks.encoder import Encoder
 
     path = path or home() / "library"
     if not (path / "library.json").exists():

@@ -83,6 +83,8 @@ REFERENCE_NOTES: tuple[Performance, ...] = tuple(
 """What every preset of a library is rendered on, whatever its family: 1.5 s held, 0.5 s of tail each."""
 
 
+_SUSTAIN = 64  # the controller of the sustain pedal, which is down from the value 64 on
+
 DRUMS = 10
 """The MIDI channel, from 1, whose keys are drums instead of pitches."""
 
@@ -126,7 +128,8 @@ def read_midi(path: Path, tail: float = 1.0) -> Performance:
 def read_parts(path: Path) -> tuple[MidiPart, ...]:
     """Read a MIDI file part by part, in the order of its tracks; those without a note are left out.
 
-    A note that isn't let go isn't one.
+    Keys that are let go while the sustain pedal is down sound until it comes up, until they are struck again, or to the
+    end of the track. A note that isn't let go isn't one.
 
     Raises:
         NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2), or it has no
@@ -179,22 +182,54 @@ def _track_parts(track: Iterable[Any], clock: _Clock) -> Iterator[MidiPart]:
     """The parts of one track, by channel; their numbers are still to come."""
     tick, name = 0, ""
     programs: dict[int, int] = {}
-    sounding: dict[tuple[int, int], list[tuple[float, int]]] = {}
-    notes: dict[int, list[Note]] = {}
+    channels: dict[int, _Channel] = {}
     for message in track:
         tick += message.time
         if message.type in ("track_name", "instrument_name"):
             name = name or message.name.strip()
         elif message.type == "program_change":
             programs.setdefault(message.channel, message.program + 1)
+        elif message.type in ("note_on", "note_off", "control_change"):
+            channels.setdefault(message.channel, _Channel()).hear(message, clock(tick))
+    for number, channel in sorted(channels.items()):
+        channel.lift(clock(tick))
+        if channel.notes:
+            yield MidiPart(0, name, number + 1, programs.get(number), tuple(sorted(channel.notes)))
+
+
+class _Channel:
+    """What one channel of a track plays: keys go down and come up, and so does the sustain pedal."""
+
+    def __init__(self) -> None:
+        self.notes: list[Note] = []
+        self._down: dict[int, list[tuple[float, int]]] = {}  # by pitch: when it was struck, and the velocity
+        self._held: dict[int, list[tuple[float, int]]] = {}  # let go, but the pedal holds them
+        self._pedal = False
+
+    def hear(self, message: Any, now: float) -> None:
+        """Follow a message at a time in seconds."""
+        if message.type == "control_change":
+            if message.control == _SUSTAIN:
+                self._pedal = message.value >= 64
+                if not self._pedal:
+                    self.lift(now)
         elif message.type == "note_on" and message.velocity > 0:
-            sounding.setdefault((message.channel, message.note), []).append((clock(tick), message.velocity))
-        elif message.type in ("note_on", "note_off") and sounding.get((message.channel, message.note)):
-            start, velocity = sounding[message.channel, message.note].pop(0)
-            if (end := clock(tick)) > start:
-                notes.setdefault(message.channel, []).append(Note(start, message.note, velocity, end - start))
-    for channel, played in sorted(notes.items()):
-        yield MidiPart(0, name, channel + 1, programs.get(channel), tuple(sorted(played)))
+            self._end(message.note, self._held.pop(message.note, []), now)
+            self._down.setdefault(message.note, []).append((now, message.velocity))
+        elif self._down.get(message.note):
+            struck = self._down[message.note].pop(0)
+            if self._pedal:
+                self._held.setdefault(message.note, []).append(struck)
+            else:
+                self._end(message.note, [struck], now)
+
+    def lift(self, now: float) -> None:
+        """End what only the pedal holds."""
+        while self._held:
+            self._end(*self._held.popitem(), now)
+
+    def _end(self, pitch: int, struck: Iterable[tuple[float, int]], now: float) -> None:
+        self.notes += [Note(start, pitch, velocity, now - start) for start, velocity in struck if now > start]
 
 
 def write_midi(path: Path, performance: Performance, ticks_per_second: int = 960) -> None:

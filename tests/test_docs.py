@@ -20,15 +20,16 @@ import click
 import pytest
 
 import synthmatch
-from synthmatch import index, listing, matcher
 from synthmatch.cli import cli
-from synthmatch.descriptors import DESCRIPTORS
-from synthmatch.encoder import EncoderConfig
+from synthmatch.library import index, listing
+from synthmatch.matching import matcher
+from synthmatch.networks.encoder import EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.sound.descriptors import DESCRIPTORS
+from synthmatch.training.benchmark.suites import CANDIDATES, CORE
 from synthmatch.training.config import Degradations, Recipe
 from synthmatch.training.evaluate import SUITES
 from synthmatch.training.split import LABELS, frozen
-from synthmatch.training.suites import CANDIDATES, CORE
 
 ROOT = Path(__file__).parent.parent
 CARD = ROOT / "synthmatch" / "models" / "README.md"

@@ -24,20 +24,13 @@ FOLDERS = {
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "machine", "_version"),
-    ("files", "notes", "audio", "phrases", "loudness", "samebytes", "pitch", "partnotes"),
-    (
-        *("presets", "features", "spectrogram", "stft", "soundprint", "spectra", "evolution"),
-        *("descriptors", "pitchgram", "pianoroll"),
-    ),
-    ("index", "encoder", "checkpoint", "renderers", "models", "transcriber", "likeness"),
-    (
-        *("library", "intake", "listing", "listings", "store", "schema", "vectors", "segments", "neighbours", "sounds"),
-        *("soundrows", "embedding", "facts", "checkup", "adoption", "editions"),
-        *("matcher", "results", "export", "report", "cards", "matchpage", "sources", "doctor", "demo", "training"),
-        *("refinement", "turning", "tryout", "starts", "choice"),
-        *("parts", "auditions", "rerank"),
-        *("convert", "trust", "census", "scrutiny", "batch", "batchplan", "manifest", "mastering"),
-    ),
+    ("files", "notes", "audio", "phrases"),
+    ("sound", "presets"),
+    ("networks", "models", "renderers"),
+    ("library", "batch", "adoption", "sources", "convert"),
+    ("matching", "doctor"),
+    ("refining", "training"),
+    ("pages",),
     ("cli", "commands", "web", "__main__"),
 )
 
@@ -48,16 +41,16 @@ ONLY: dict[str, set[str]] = {
     "mido": {"synthmatch.notes"},
     "soundfile": {"synthmatch.audio"},
     "soxr": {"synthmatch.audio"},
-    "annoy": {"synthmatch.index"},
+    "annoy": {"synthmatch.library.index"},
     "platformdirs": {"synthmatch.files"},
-    "mir_eval": {"synthmatch.training.transcripts"},
-    "onnxruntime": {"synthmatch.training.basicpitch"},
-    "safetensors": {"synthmatch.checkpoint", "synthmatch.training.statefile"},
-    "sqlite3": {"synthmatch.schema", "synthmatch.soundrows", "synthmatch.store"},
+    "mir_eval": {"synthmatch.training.benchmark.transcripts"},
+    "onnxruntime": {"synthmatch.training.benchmark.basicpitch"},
+    "safetensors": {"synthmatch.networks.checkpoint", "synthmatch.training.learning.statefile"},
+    "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows", "synthmatch.library.store"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
-    "pyloudnorm": {"synthmatch.loudness"},
-    "cma": {"synthmatch.evolution"},
+    "pyloudnorm": {"synthmatch.sound.loudness"},
+    "cma": {"synthmatch.refining.evolution"},
     "distributed": {"synthmatch.renderers.cluster"},
     "sklearn": {"synthmatch.web.layout"},
     "starlette": {"synthmatch.web.app", "synthmatch.web.guard"},
@@ -67,11 +60,8 @@ ONLY: dict[str, set[str]] = {
 }
 
 NEVER: tuple[tuple[str, str], ...] = (
-    ("synthmatch.encoder", "synthmatch.training"),
-    ("synthmatch.checkpoint", "synthmatch.training"),
-    ("synthmatch.library", "synthmatch.training"),
-    ("synthmatch.matcher", "synthmatch.training"),
     ("synthmatch.presets", "torch"),
+    ("synthmatch.sound", "torch"),
     ("synthmatch.renderers", "torch"),  # a process that forks must have started no threads
 )
 

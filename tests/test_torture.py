@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from synthmatch import audio
-from synthmatch.encoder import Encoder, EncoderConfig
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Engine, Isolation, Synth
 from synthmatch.presets.faustsynth import factory_bank_path

@@ -11,14 +11,14 @@ import pytest
 
 from synthmatch import audio
 from synthmatch.audio import Clip
-from synthmatch.encoder import RELEASED
-from synthmatch.library import Library
-from synthmatch.matcher import Matcher
+from synthmatch.library.library import Library
+from synthmatch.matching.matcher import Matcher
+from synthmatch.networks.encoder import RELEASED
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.formats.zyn import uses_padsynth
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
-from synthmatch.training.mixtures import compose, mix_stems
+from synthmatch.training.mixing.mixtures import compose, mix_stems
 from synthmatch.training.split import frozen
 
 BANKS = (Path("/usr/share/amsynth/banks"), Path("/usr/share/zynaddsubfx/banks"))
@@ -66,7 +66,7 @@ def home(tmp_path_factory, chosen):
     """A home with a library of the chosen presets."""
     path = tmp_path_factory.mktemp("home")
     presets = tuple(preset for family in FAMILIES for preset in chosen[family])
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
 
     with Library.create(path / "library") as library, RenderPool(2) as pool:
         report = library.add(PresetBank(presets), Encoder.load(RELEASED), pool)

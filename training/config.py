@@ -9,8 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from synthmatch.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
+from synthmatch.networks.encoder import EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 
@@ -80,8 +80,10 @@ class Recipe:
         memory: reference vectors of earlier steps kept per family as further negatives; 0 for none.
         memory_from: the step from which they count.
         presence_weight, timbre_weight: of these losses beside the mixture's.
+        context_from: the step from which the encoder's ``context`` learns; until then it lets everything through as it
+            is, so that a run can be given more to learn with where it goes on.
         presence_steps: steps after these, of as many songs each, that teach the presence head alone
-            (:mod:`synthmatch.training.presence`); for encoders whose ``presence`` is above 0.
+            (:mod:`synthmatch.training.learning.presence`); for encoders whose ``presence`` is above 0.
         synths: the synths whose presets are trained on; all of them if empty.
         phrases: passages of each preset that are recorded as the synth plays them.
         variants: perturbed and crossed ones that are made and recorded of each preset, each, and a dry one.
@@ -90,7 +92,7 @@ class Recipe:
         live: the share of the stems that are passages played live, where some were recorded of the preset.
         references: which of the reference notes a part is compared with; one of them is drawn.
         distractors: probability that a mixture holds a sound that is nobody's part: a preset without a family, or
-            a stranger (:mod:`synthmatch.training.strangers`).
+            a stranger (:mod:`synthmatch.training.mixing.strangers`).
         loss: of ``LOSSES``, for everything that is compared.
         margin: of the triplet loss.
         stem_share: the share of the parts whose stem is heard alone, too.
@@ -126,6 +128,7 @@ class Recipe:
     memory_from: int = 2000
     presence_weight: float = 0.3
     timbre_weight: float = 0.5
+    context_from: int = 0
     presence_steps: int = 0
     synths: tuple[str, ...] = ()
     phrases: int = 0
@@ -157,6 +160,10 @@ class Recipe:
             raise TrainingError(f"A recipe's references are numbers up to {len(REFERENCE_NOTES) - 1}, at least one.")
         if self.presence_steps and not self.encoder.presence:
             raise TrainingError("A recipe has presence_steps, but its encoder's presence is 0; set it, to 256 say.")
+        if self.context_from and not 0 < self.context_from < self.steps:
+            raise TrainingError("A recipe's context_from is a step before its last one.")
+        if self.context_from and not self.encoder.context:
+            raise TrainingError("A recipe has context_from, but its encoder's context is 0; set it, to 2 say.")
         if self.memory and self.encoder.shared:
             raise TrainingError("A recipe's memory is kept by family, and a shared encoder has none; set one of them.")
         if self.note_note_weight and len(set(self.references)) < 2:

@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from synthmatch import checkpoint
-from synthmatch.encoder import Encoder
 from synthmatch.errors import SynthmatchError, TrainingError
 from synthmatch.files import content_hash
+from synthmatch.networks import checkpoint
+from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.preset import Preset
-from synthmatch.training import resynthesis
-from synthmatch.training.drums import Kit, installed_kits
-from synthmatch.training.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
-from synthmatch.training.queries import Queries
-from synthmatch.training.recording import Corpus
+from synthmatch.training.benchmark import resynthesis
+from synthmatch.training.benchmark.drums import Kit, installed_kits
+from synthmatch.training.benchmark.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
+from synthmatch.training.benchmark.queries import Queries
+from synthmatch.training.benchmark.suites import SUITE, Ask, Found, Listener, Suite, hear_references
+from synthmatch.training.benchmark.summary import presence_row, row_of
+from synthmatch.training.benchmark.tables import Report, Row, SuiteResult
+from synthmatch.training.recorded.recording import Corpus
 from synthmatch.training.split import Label
-from synthmatch.training.suites import SUITE, Ask, Found, Listener, Suite, hear_references
-from synthmatch.training.summary import presence_row, row_of
-from synthmatch.training.tables import Report, Row, SuiteResult
 
 SUITES = tuple(SUITE)
 USUAL = tuple(name for name, suite in SUITE.items() if not suite.unheard and not suite.resynthesis)

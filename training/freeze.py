@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmatch.features import sound_print
+from synthmatch.networks.features import sound_print
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.training.nearness import near_clusters
-from synthmatch.training.notebank import NoteBank
-from synthmatch.training.recording import installed_presets
+from synthmatch.training.recorded.nearness import near_clusters
+from synthmatch.training.recorded.notebank import NoteBank
+from synthmatch.training.recorded.recording import installed_presets
 from synthmatch.training.split import LABELS, Label, hash_side, write_labels
 
 SURE = 0.3

@@ -21,20 +21,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import SynthmatchError, TrainingError
-from synthmatch.pianoroll import Roll
-from synthmatch.training import statefile
-from synthmatch.training.ahead import plans
-from synthmatch.training.augment import treat
-from synthmatch.training.batches import Mixer, len_of, mix
+from synthmatch.networks.pianoroll import Roll
+from synthmatch.networks.transcriber import GRID, Transcriber, TranscriberConfig
 from synthmatch.training.config import Degradations, Recipe
-from synthmatch.training.journal import Journal
-from synthmatch.training.plans import Plan
-from synthmatch.training.recording import Corpus, open_corpus
-from synthmatch.training.rolls import Scribe
+from synthmatch.training.learning import statefile
+from synthmatch.training.learning.journal import Journal
+from synthmatch.training.learning.thresholds import fitted
+from synthmatch.training.learning.trainer import fast_bfloat16
+from synthmatch.training.mixing.ahead import plans
+from synthmatch.training.mixing.augment import treat
+from synthmatch.training.mixing.batches import Mixer, len_of, mix
+from synthmatch.training.mixing.plans import Plan
+from synthmatch.training.mixing.rolls import Scribe
+from synthmatch.training.recorded.recording import Corpus, open_corpus
 from synthmatch.training.run import mixer_of
-from synthmatch.training.thresholds import fitted
-from synthmatch.training.trainer import fast_bfloat16
-from synthmatch.transcriber import GRID, Transcriber, TranscriberConfig
 
 STATE = "pitch.safetensors"
 OUT = "notes.safetensors"

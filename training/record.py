@@ -15,9 +15,9 @@ from pathlib import Path
 from synthmatch.errors import SynthmatchError
 from synthmatch.machine import processors
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.training.dataplan import FROZEN, SYNTHS, DataPlan
-from synthmatch.training.recording import Corpus, Recording, Session
-from synthmatch.training.variants import Counts
+from synthmatch.training.recorded.dataplan import FROZEN, SYNTHS, DataPlan
+from synthmatch.training.recorded.recording import Corpus, Recording, Session
+from synthmatch.training.recorded.variants import Counts
 
 UNFINISHED = 3
 _SAY_EVERY = 15.0  # seconds

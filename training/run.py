@@ -10,23 +10,23 @@ from pathlib import Path
 
 import torch
 
-from synthmatch import checkpoint
-from synthmatch.encoder import Encoder
 from synthmatch.files import require_place
 from synthmatch.machine import processors
-from synthmatch.training.batches import Mixer
-from synthmatch.training.calibration import calibrate_presence
-from synthmatch.training.classifier import fit_families
+from synthmatch.networks import checkpoint
+from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import Recipe, read_recipe
-from synthmatch.training.dataplan import DataPlan
-from synthmatch.training.distributed import Processes
-from synthmatch.training.plans import NOBODY
-from synthmatch.training.presence import PresenceTrainer, song_mixer
-from synthmatch.training.presence import Progress as PresenceProgress
-from synthmatch.training.recording import Corpus, Progress, Recording, gather, open_corpus
-from synthmatch.training.trainer import Progress as StepProgress
-from synthmatch.training.trainer import Trainer, steps_taken
-from synthmatch.training.variants import Counts
+from synthmatch.training.learning.calibration import calibrate_presence
+from synthmatch.training.learning.classifier import fit_families
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.presence import PresenceTrainer, song_mixer
+from synthmatch.training.learning.presence import Progress as PresenceProgress
+from synthmatch.training.learning.trainer import Progress as StepProgress
+from synthmatch.training.learning.trainer import Trainer, steps_taken
+from synthmatch.training.mixing.batches import Mixer
+from synthmatch.training.mixing.plans import NOBODY
+from synthmatch.training.recorded.dataplan import DataPlan
+from synthmatch.training.recorded.recording import Corpus, Progress, Recording, gather, open_corpus
+from synthmatch.training.recorded.variants import Counts
 
 MEMORY_GB = 14.0
 PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures takes about 10 ms

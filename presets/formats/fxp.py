@@ -5,6 +5,7 @@ Every number is big-endian. What a chunk means is the plugin's own affair: see `
 
 from __future__ import annotations
 
+import codecs
 import math
 import struct
 from dataclasses import dataclass, field
@@ -132,11 +133,18 @@ def _wrap(kind: bytes, plugin: bytes, version: int, count: int, content: bytes) 
 
 
 def _padded(name: str) -> bytes:
-    return name.encode("latin-1", "replace")[: _NAME - 1].ljust(_NAME, b"\0")
+    whole = name.encode("utf-8", "replace")[: _NAME - 1].decode("utf-8", "ignore")  # no half of a character
+    return whole.encode("utf-8").ljust(_NAME, b"\0")
 
 
 def _text(field_: bytes) -> str:
-    return field_.split(b"\0", 1)[0].decode("latin-1").strip()
+    """In no stated encoding: newer hosts write UTF-8, which may end within a letter, and older ones Latin-1."""
+    letters = field_.split(b"\0", 1)[0]
+    full = len(letters) >= _NAME - 1
+    try:
+        return codecs.getincrementaldecoder("utf-8")().decode(letters, final=not full).strip()
+    except UnicodeDecodeError:
+        return letters.decode("latin-1").strip()
 
 
 def _chunk(data: bytes, place: int, source: str) -> bytes:

@@ -10,8 +10,8 @@ import click
 from synthmatch.commands.framework import Command, Progress, library_option, model_option, say, workers_option
 
 if TYPE_CHECKING:
-    from synthmatch.demo import Mixture
-    from synthmatch.results import MatchResult
+    from synthmatch.matching.results import MatchResult
+    from synthmatch.pages.demo import Mixture
 
 
 @click.command(cls=Command)
@@ -37,9 +37,9 @@ def demo(
     is filled first, as `synthmatch library add` does.
     """
     from synthmatch.commands.library import add_banks, load_encoder
-    from synthmatch.demo import MIXTURES, SEED, run_demo
-    from synthmatch.library import Library
-    from synthmatch.matcher import Matcher
+    from synthmatch.library.library import Library
+    from synthmatch.matching.matcher import Matcher
+    from synthmatch.pages.demo import MIXTURES, SEED, run_demo
     from synthmatch.renderers.pool import RenderPool
     from synthmatch.sources import read_sources
 

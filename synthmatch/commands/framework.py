@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from synthmatch.closing import Closing
+from synthmatch.presets.families import FAMILY_KEYS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -94,18 +95,33 @@ def timeout_option(command: _Function) -> _Function:
     )(command)
 
 
-def choice_options(command: _Function) -> _Function:
-    """``--synth``, ``--bank``, ``--tag`` and ``--word``, handed over as ``synths``, ``banks``, ``tags`` and ``words``:
-    the fields of :class:`synthmatch.choice.Choice`."""
-    rows = (
-        ("--word", "words", "WORD", "Only presets with WORD in their name; given again, with both."),
-        ("--tag", "tags", "TAG", "Only presets that sound so (bright, slow-attack, ...) or have that tag; repeatable."),
-        ("--bank", "banks", "BANK", "Only presets of that bank; given again, of either."),
-        ("--synth", "synths", "SYNTH", "Only presets of that synth; given again, of either."),
-    )
-    for flag, name, metavar, text in rows:
-        command = click.option(flag, name, multiple=True, metavar=metavar, help=text)(command)
-    return command
+_CHOICES = {
+    "synths": ("--synth", "SYNTH", "Only presets of that synth; given again, of either."),
+    "banks": ("--bank", "BANK", "Only presets of that bank; given again, of either."),
+    "tags": ("--tag", "TAG", "Only presets that sound so (bright, slow-attack, ...) or have that tag; repeatable."),
+    "words": ("--word", "WORD", "Only presets with WORD in their name; given again, with both."),
+}
+
+
+def choice_options(*fields: str) -> Callable[[_Function], _Function]:
+    """Options by which presets are chosen, handed over under the names of these fields of
+    :class:`synthmatch.library.choice.Choice`: ``synths``, ``banks``, ``tags``, ``words``; all of them if none is named.
+    """
+
+    def decorate(command: _Function) -> _Function:
+        for name in reversed(fields or tuple(_CHOICES)):
+            flag, metavar, text = _CHOICES[name]
+            command = click.option(flag, name, multiple=True, metavar=metavar, help=text)(command)
+        return command
+
+    return decorate
+
+
+def labelled_option(command: _Function) -> _Function:
+    """``--family``, repeatable, handed over as ``families``: the presets' labels."""
+    return click.option(
+        "--family", "families", type=click.Choice(FAMILY_KEYS), multiple=True, help="Only presets labelled so."
+    )(command)
 
 
 def json_option(command: _Function) -> _Function:

@@ -14,6 +14,7 @@ from synthmatch.commands.framework import (
     Progress,
     choice_options,
     json_option,
+    labelled_option,
     library_option,
     model_option,
     open_pool,
@@ -23,13 +24,12 @@ from synthmatch.commands.framework import (
     timeout_option,
     workers_option,
 )
-from synthmatch.presets.families import FAMILY_KEYS
 
 if TYPE_CHECKING:
-    from synthmatch.encoder import Encoder
-    from synthmatch.intake import AddReport
-    from synthmatch.library import Library
-    from synthmatch.listing import Listing
+    from synthmatch.library.intake import AddReport
+    from synthmatch.library.library import Library
+    from synthmatch.library.listing import Listing
+    from synthmatch.networks.encoder import Encoder
     from synthmatch.presets.bank import PresetBank
     from synthmatch.renderers.pool import Pool
 
@@ -62,7 +62,7 @@ def add(
     of them. Without either, the banks of all installed plugins are added; on a machine without any plugin, the
     built-in synth's. Presets that are known already cost nothing, and what was stopped goes on where it was.
     """
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
     from synthmatch.sources import read_sources
 
     bank = read_sources(sources)
@@ -79,7 +79,7 @@ def add(
 @library_option
 def list_(library_path: Path | None) -> None:
     """List the banks, with counts."""
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened:
         rows = [(each.synth, each.bank, each.presets, each.ready, each.pending, each.failed) for each in opened.banks()]
@@ -90,8 +90,8 @@ def list_(library_path: Path | None) -> None:
 
 @library_group.command()
 @click.argument("name", required=False)
-@choice_options
-@click.option("--family", "families", type=click.Choice(FAMILY_KEYS), multiple=True, help="Only presets labelled so.")
+@choice_options()
+@labelled_option
 @json_option
 @library_option
 def show(
@@ -110,8 +110,8 @@ def show(
     under which it is found, and what it sounds like; those that can't be used, with the reason; those that never sound
     the same twice, with how far apart.
     """
-    from synthmatch.choice import Choice
-    from synthmatch.library import Library
+    from synthmatch.library.choice import Choice
+    from synthmatch.library.library import Library
 
     choice = Choice(synths, banks, families, tags, words)
     if name is None and not choice:
@@ -140,7 +140,7 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
 
     Your own preset files stay where they are.
     """
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened:
         for name in names:
@@ -154,8 +154,8 @@ def remove(names: tuple[str, ...], library_path: Path | None) -> None:
 @model_option
 def update(library_path: Path | None, model: Path | None) -> None:
     """Embed the stored sound again for another encoder, without rendering, and describe what isn't described yet."""
-    from synthmatch.intake import rendered_ids
-    from synthmatch.library import Library
+    from synthmatch.library.intake import rendered_ids
+    from synthmatch.library.library import Library
 
     encoder = load_encoder(model)
     with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
@@ -173,7 +173,7 @@ def update(library_path: Path | None, model: Path | None) -> None:
 def verify(library_path: Path | None) -> None:
     """Look for what is missing or damaged."""
     from synthmatch.errors import LibraryError
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened:
         problems = opened.verify()
@@ -191,7 +191,7 @@ def verify(library_path: Path | None) -> None:
 def repair(library_path: Path | None, model: Path | None, workers: int | None) -> None:
     """Mend what `verify` names: render, embed and index again what is missing or damaged."""
     from synthmatch.errors import LibraryError
-    from synthmatch.library import Library
+    from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened, open_pool(workers, None) as pool:
         left = opened.repair(load_encoder(model), pool)
@@ -206,7 +206,7 @@ def add_banks(
     library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, tell: Callable[[str], None] = click.echo
 ) -> AddReport:
     """Print the estimate, add a bank with progress, print the report."""
-    from synthmatch.trust import some_of
+    from synthmatch.library.trust import some_of
 
     tell(f"{len(bank)} presets, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
@@ -223,7 +223,7 @@ def add_banks(
 
 def load_encoder(model: Path | None) -> Encoder:
     """The encoder in a file, or the released one."""
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
 
     return Encoder.released() if model is None else Encoder.load(model)
 

@@ -22,8 +22,8 @@ from synthmatch.commands.framework import (
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
-    from synthmatch.parts import Score
-    from synthmatch.results import FamilyMatches, MatchResult
+    from synthmatch.matching.parts import Score
+    from synthmatch.matching.results import FamilyMatches, MatchResult
 
 _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
 
@@ -40,7 +40,7 @@ _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
     multiple=True,
     help="A part to look for, whether it's heard or not; repeatable. By default those that are heard.",
 )
-@choice_options
+@choice_options()
 @click.option("--single", is_flag=True, help="SONG is one instrument alone.")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write each preset's files into a folder of its own."
@@ -101,11 +101,11 @@ def match(
     SONG is a WAV, FLAC, MP3 or OGG file of any length.
     """
     from synthmatch import audio
-    from synthmatch.choice import Choice
     from synthmatch.commands.library import load_encoder
     from synthmatch.files import require_place
-    from synthmatch.library import Library
-    from synthmatch.matcher import Matcher, Query
+    from synthmatch.library.choice import Choice
+    from synthmatch.library.library import Library
+    from synthmatch.matching.matcher import Matcher, Query
 
     if previews and out is None:
         raise click.UsageError("--previews are written beside the presets' files; name their folder with --out.")
@@ -122,7 +122,7 @@ def match(
         matcher = Matcher(library, load_encoder(model))
         auditions = None
         if playing:
-            from synthmatch.auditions import match_and_play
+            from synthmatch.matching.auditions import match_and_play
 
             with Progress("rendering phrases", "preset") as progress:
                 result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
@@ -131,7 +131,7 @@ def match(
         if out is not None:
             result = matcher.export(result, out, auditions.writer(previews) if auditions and previews else None)
         if report is not None:
-            from synthmatch.matchpage import write_page
+            from synthmatch.pages.matchpage import write_page
 
             write_page(report, library, query, result, auditions)
     if as_json:
@@ -153,7 +153,7 @@ def _score(midi: Path | None, chosen: tuple[str, ...], begins: float) -> Score |
         if chosen:
             raise click.UsageError("--part chooses a part of a MIDI file; name the file with --midi.")
         return None
-    from synthmatch.parts import Score
+    from synthmatch.matching.parts import Score
 
     if not math.isfinite(begins):
         raise click.BadParameter(f"{begins} is no second of a song.", param_hint="--midi-start")
@@ -184,7 +184,7 @@ def _print_tables(result: MatchResult) -> None:
 
 
 def _heading(found: FamilyMatches) -> str:
-    from synthmatch.cards import WORDS_FOR_PRESENCE, describe
+    from synthmatch.pages.cards import WORDS_FOR_PRESENCE, describe
 
     if found.family not in FAMILIES:
         return "Closest of all presets"
@@ -194,7 +194,7 @@ def _heading(found: FamilyMatches) -> str:
 def matches_table(found: FamilyMatches) -> str:
     """One family's matches, in columns that a terminal has room for; JSON and the page tell more. The last one is the
     folder that was exported, or else the bank's file."""
-    from synthmatch.cards import describe
+    from synthmatch.pages.cards import describe
 
     rows = [
         (

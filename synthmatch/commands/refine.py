@@ -25,10 +25,10 @@ from synthmatch.presets.families import FAMILY_KEYS
 
 if TYPE_CHECKING:
     from synthmatch.audio import Clip
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
     from synthmatch.notes import Performance
     from synthmatch.presets.preset import Preset
-    from synthmatch.refinement import Refinement
+    from synthmatch.refining.refinement import Refinement
 
 
 @click.command(cls=Command)
@@ -105,8 +105,8 @@ def refine(
     """
     from synthmatch.commands.library import load_encoder
     from synthmatch.files import require_place
-    from synthmatch.refinement import Effort, refine
-    from synthmatch.starts import save
+    from synthmatch.refining.refinement import Effort, refine
+    from synthmatch.refining.starts import save
 
     require_place(out, folder=True)  # first of all: refining takes its time
     effort = Effort(seconds, renders, seed)
@@ -149,8 +149,8 @@ def _passage(
         raise click.UsageError("What the part plays must be known: name its notes with --midi FILE or --note C3.")
     from synthmatch import audio
     from synthmatch.notes import read_midi
-    from synthmatch.partnotes import passage, struck_together
     from synthmatch.phrases import pitches_of
+    from synthmatch.refining.partnotes import passage, struck_together
 
     clip = audio.read(song)
     if midi is not None:
@@ -162,12 +162,12 @@ def _passage(
 def _start(
     name: str | None, library_path: Path | None, encoder: Encoder, clip: Clip, family: str, single: bool
 ) -> Preset:
-    from synthmatch.library import Library
-    from synthmatch.starts import named_start, nearest_start
+    from synthmatch.library.library import Library
+    from synthmatch.refining.starts import named_start, nearest_start
 
     if name is not None and Path(name).is_file():
         return named_start(None, name)
-    from synthmatch.matcher import Matcher
+    from synthmatch.matching.matcher import Matcher
 
     with Library.open(library_path) as library:
         if name is not None:
@@ -195,7 +195,7 @@ def _print(result: Refinement) -> None:
 
 
 def _rest(result: Refinement) -> str:
-    from synthmatch.likeness import regions_in_words
+    from synthmatch.refining.likeness import regions_in_words
 
     words = regions_in_words(result.remaining)
     return ", ".join([f"{result.after.total:.1f} dB are left", *words])

@@ -11,7 +11,9 @@ import click
 from synthmatch.commands.framework import (
     Command,
     Progress,
+    choice_options,
     json_option,
+    labelled_option,
     open_pool,
     say,
     scheduler_option,
@@ -81,6 +83,9 @@ _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phras
 @workers_option
 @scheduler_option
 @timeout_option
+@choice_options("banks", "words")
+@labelled_option
+@click.option("--dry-run", is_flag=True, help="Name the files that would be made, and render nothing.")
 @click.option("--retry", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option(
     "--log",
@@ -106,6 +111,10 @@ def render(
     workers: int | None,
     scheduler: str | None,
     timeout: float,
+    banks: tuple[str, ...],
+    words: tuple[str, ...],
+    families: tuple[str, ...],
+    dry_run: bool,
     retry: bool,
     log: Path | None,
     as_json: bool,
@@ -117,16 +126,22 @@ def render(
     DIR/manifest.jsonl says of each file where it comes from and how it was made. Run again with the same arguments,
     only what is missing is rendered. Ends with what can be trusted of the sounds, and what can't.
     """
-    from synthmatch.batch import render_bank
-    from synthmatch.batchplan import Effects, RenderPlan
-    from synthmatch.mastering import Format
+    from synthmatch.batch.batch import render_bank
+    from synthmatch.batch.batchplan import Effects, RenderPlan, survey
+    from synthmatch.batch.mastering import Format
+    from synthmatch.library.choice import Choice
     from synthmatch.sources import read_sources
 
     performance = _performance(notes, chord, phrase, midi, velocity, held, tail)
-    plan = RenderPlan(performance, Format(form), normalise, Effects(effects), sample_rate, retry)
+    choice = Choice(banks=banks, families=families, words=words)
+    plan = RenderPlan(performance, Format(form), normalise, Effects(effects), sample_rate, retry, choice)
     plan.check()
     bank = read_sources(sources)
-    say(f"{len(bank)} presets, {performance.seconds:g} s each.")
+    say(f"{len(plan.chosen(bank))} presets, {performance.seconds:g} s each.")
+    if dry_run:
+        found = survey(bank, plan, out)
+        click.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(found.lines()))
+        return 0
     with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
     click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))

@@ -19,8 +19,8 @@ from synthmatch.commands.framework import (
 )
 
 if TYPE_CHECKING:
-    from synthmatch.training import finetune
-    from synthmatch.training.objective import Losses
+    from synthmatch.training.finetuning import finetune
+    from synthmatch.training.learning.objective import Losses
 
 _data_option = click.option(
     "--data",
@@ -140,9 +140,9 @@ def _finetune(
     minutes: float | None,
     workers: int | None,
 ) -> None:
-    from synthmatch.encoder import RELEASED
     from synthmatch.files import home
-    from synthmatch.training import finetune
+    from synthmatch.networks.encoder import RELEASED
+    from synthmatch.training.finetuning import finetune
 
     with Progress("recording", "preset") as recorded, Progress("fine-tuning", "step") as trained:
 
@@ -199,11 +199,11 @@ def evaluate(
     workers: int | None,
 ) -> None:
     """Measure how often the right preset is found."""
-    from synthmatch.encoder import RELEASED
     from synthmatch.files import require_place, write_text
+    from synthmatch.networks.encoder import RELEASED
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
-    from synthmatch.training.recording import gather, installed_presets
+    from synthmatch.training.recorded.recording import gather, installed_presets
     from synthmatch.training.split import frozen
 
     suites = suites or benchmark.USUAL

@@ -23,7 +23,7 @@ from synthmatch.web.shelf import Shelf
 from synthmatch.web.uploads import shown_name
 
 if TYPE_CHECKING:
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
 
 _FOLDER = "sent"  # within the library: listings name the file that they came from
 

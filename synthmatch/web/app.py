@@ -18,8 +18,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.matching.results import ANY
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.results import ANY
 from synthmatch.web import page
 from synthmatch.web.atlas import NOT_DRAWN
 from synthmatch.web.choosing import FIELDS, choice_of

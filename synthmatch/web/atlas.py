@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from synthmatch.census import group
 from synthmatch.closing import Closing
-from synthmatch.embedding import TIMBRE
 from synthmatch.files import atomic_path, content_hash
-from synthmatch.library import Library
-from synthmatch.listing import READY, Listing
+from synthmatch.library.census import group
+from synthmatch.library.embedding import TIMBRE
+from synthmatch.library.library import Library
+from synthmatch.library.listing import READY, Listing
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.layout import Floats, laid_out, placed
 from synthmatch.web.limits import Limits, Refusal
@@ -128,7 +128,11 @@ class Atlas(Closing):
         library = self._shelf.library()
         key = _key(library)
         if _read(library, key) is None:
-            _write(library.path, _drawn(library, key))
+            plan = _drawn(library, key)
+            try:
+                _write(library.path, plan)
+            except OSError:  # a library that can only be read: drawn anew by the next server
+                self._plan = plan
         return {"key": key}
 
 

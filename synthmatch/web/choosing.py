@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from synthmatch.choice import Choice, plain
-from synthmatch.descriptors import WORDS
-from synthmatch.listing import READY, Listing
+from synthmatch.library.choice import Choice, plain
+from synthmatch.library.listing import READY, Listing
 from synthmatch.presets.catalogue import synths
+from synthmatch.sound.descriptors import WORDS
 from synthmatch.web.jobs import Told
 from synthmatch.web.limits import Limits, Refusal
 

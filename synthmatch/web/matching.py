@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Clip
-from synthmatch.choice import EVERYTHING, Choice
 from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch
-from synthmatch.matcher import WINDOW, Floats, Heard, Matcher, Query
+from synthmatch.library.choice import EVERYTHING, Choice
+from synthmatch.matching.matcher import WINDOW, Floats, Heard, Matcher, Query
+from synthmatch.matching.results import FamilyMatches, MatchResult
 from synthmatch.presets.families import FAMILIES
-from synthmatch.report import sounding_level
-from synthmatch.results import FamilyMatches, MatchResult
+from synthmatch.sound.levels import sounding_level
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
 from synthmatch.web.uploads import Song
 
 if TYPE_CHECKING:
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
     from synthmatch.web.atlas import Atlas
 
 

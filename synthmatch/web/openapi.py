@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from synthmatch._version import __version__
-from synthmatch.descriptors import WORDS
+from synthmatch.matching.results import ANY
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.results import ANY
+from synthmatch.sound.descriptors import WORDS
 from synthmatch.web.choosing import FIELDS
 from synthmatch.web.limits import Limits
 

@@ -12,10 +12,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from synthmatch._version import __version__
-from synthmatch.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
-from synthmatch.matcher import PRESENT
+from synthmatch.library.trust import WORDS_FOR_FAILURE
+from synthmatch.matching.matcher import PRESENT
+from synthmatch.pages.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
 from synthmatch.presets.families import FAMILIES
-from synthmatch.trust import WORDS_FOR_FAILURE
 from synthmatch.web.limits import Limits
 
 _TYPES = {

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from synthmatch.audio import Clip
-from synthmatch.auditions import auditioned
 from synthmatch.closing import Closing
 from synthmatch.errors import CheckpointError, NotesError
+from synthmatch.matching.auditions import auditioned
+from synthmatch.matching.parts import LONGEST, Part, Score, parts_of, released
+from synthmatch.matching.results import FamilyMatches, MatchResult
 from synthmatch.notes import Note
-from synthmatch.parts import LONGEST, Part, Score, parts_of, released
-from synthmatch.results import FamilyMatches, MatchResult
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.matching import Answer
@@ -32,7 +32,7 @@ class Sheet:
     Args:
         data: its bytes.
         name: what the client calls it.
-        chosen, begins: as for :class:`synthmatch.parts.Score`.
+        chosen, begins: as for :class:`synthmatch.matching.parts.Score`.
     """
 
     data: bytes
@@ -191,7 +191,7 @@ def estimated(clip: Clip) -> Mapping[str, Sequence[Note]]:
     Raises:
         CheckpointError: this copy of synthmatch has none.
     """
-    from synthmatch import transcriber
+    from synthmatch.networks import transcriber
 
     if not transcriber.RELEASED.is_file():
         raise CheckpointError(

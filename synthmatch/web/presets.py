@@ -17,9 +17,9 @@ from typing import TypeVar
 from synthmatch import audio
 from synthmatch.closing import Closing
 from synthmatch.files import safe_name
-from synthmatch.library import Library
-from synthmatch.report import levelled, sounding_level
-from synthmatch.results import MatchResult, More, export
+from synthmatch.library.library import Library
+from synthmatch.matching.results import MatchResult, More, export
+from synthmatch.sound.levels import levelled, sounding_level
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
 
@@ -75,7 +75,7 @@ class Presets(Closing):
         """A zip of what ``match --out`` writes: of some matches, or of all if none is named.
 
         Args:
-            more: writes further files of a match; see :func:`synthmatch.results.export`.
+            more: writes further files of a match; see :func:`synthmatch.matching.results.export`.
 
         Raises:
             Refusal: there's no such match, or there are too many.

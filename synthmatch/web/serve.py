@@ -21,7 +21,7 @@ from synthmatch.errors import InputError
 if TYPE_CHECKING:
     import uvicorn
 
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
     from synthmatch.web.studio import Studio
 
 PORT = 8765

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from synthmatch.editions import edition
-from synthmatch.library import Library
+from synthmatch.library.editions import edition
+from synthmatch.library.library import Library
 
 
 class Shelf:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.closing import Closing
-from synthmatch.library import Library
+from synthmatch.library.library import Library
 from synthmatch.presets.formats import suffixes
 from synthmatch.sources import addable
 from synthmatch.web.adding import Adding
@@ -22,7 +22,7 @@ from synthmatch.web.takes import Takes
 from synthmatch.web.uploads import Songs
 
 if TYPE_CHECKING:
-    from synthmatch.encoder import Encoder
+    from synthmatch.networks.encoder import Encoder
 
 
 class Studio(Closing):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from synthmatch import audio
 from synthmatch.audio import Clip
-from synthmatch.auditions import Audition, Auditions
 from synthmatch.closing import Closing
+from synthmatch.matching.auditions import Audition, Auditions
+from synthmatch.matching.parts import Part
+from synthmatch.matching.results import Match, More
 from synthmatch.notes import Performance
-from synthmatch.parts import Part
-from synthmatch.report import sounding_level
-from synthmatch.results import Match, More
+from synthmatch.sound.levels import sounding_level
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.presets import Heard
 

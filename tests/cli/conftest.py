@@ -16,8 +16,8 @@ import torch
 
 from synthmatch import audio, cli
 from synthmatch.audio import Clip
-from synthmatch.encoder import Encoder, EncoderConfig
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format

@@ -21,8 +21,8 @@ import pytest
 import synthmatch
 from synthmatch import cli
 from synthmatch.commands.framework import Progress, table
-from synthmatch.demo import CORE
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.pages.demo import CORE
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format
@@ -31,24 +31,24 @@ from synthmatch.training.split import side_of
 # The function of the package that each command stands for.
 API = {
     "doctor": "synthmatch.doctor.examine",
-    "library add": "synthmatch.library.Library.add",
-    "library list": "synthmatch.library.Library.banks",
-    "library show": "synthmatch.library.Library.presets",
-    "library remove": "synthmatch.library.Library.remove",
-    "library update": "synthmatch.library.Library.update",
-    "library verify": "synthmatch.library.Library.verify",
-    "library repair": "synthmatch.library.Library.repair",
+    "library add": "synthmatch.library.library.Library.add",
+    "library list": "synthmatch.library.library.Library.banks",
+    "library show": "synthmatch.library.library.Library.presets",
+    "library remove": "synthmatch.library.library.Library.remove",
+    "library update": "synthmatch.library.library.Library.update",
+    "library verify": "synthmatch.library.library.Library.verify",
+    "library repair": "synthmatch.library.library.Library.repair",
     "synth add": "synthmatch.adoption.adopt",
     "synth list": "synthmatch.adoption.list_synths",
     "synth check": "synthmatch.adoption.check_synth",
     "synth remove": "synthmatch.adoption.dismiss",
-    "render": "synthmatch.batch.render_bank",
-    "match": "synthmatch.matcher.Matcher.match",
-    "refine": "synthmatch.refinement.refine",
+    "render": "synthmatch.batch.batch.render_bank",
+    "match": "synthmatch.matching.matcher.Matcher.match",
+    "refine": "synthmatch.refining.refinement.refine",
     "serve": "synthmatch.web.serve.serve",
     "train": "synthmatch.training.run.train",
     "evaluate": "synthmatch.training.evaluate.evaluate",
-    "demo": "synthmatch.demo.run_demo",
+    "demo": "synthmatch.pages.demo.run_demo",
     "convert": "synthmatch.convert.convert",
 }
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from synthmatch.files import home
-from synthmatch.library import Library
-from synthmatch.matcher import Matcher
+from synthmatch.library.library import Library
+from synthmatch.matching.matcher import Matcher
 
 RATE = 44_100
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from synthmatch.encoder import Encoder, EncoderConfig
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.split import frozen
 
 SMALL = EncoderConfig(channels=(4, 8, 8), width=16, layers=1, heads=2, dimension=8)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from synthmatch.library import Library
+from synthmatch.library.library import Library
 
 
 def test_what_is_shown_can_be_chosen(place: Any, run: Callable[..., Any]) -> None:

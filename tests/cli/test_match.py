@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from synthmatch import audio, transcriber
+from synthmatch import audio
+from synthmatch.networks import transcriber
 from synthmatch.notes import Note, Performance, read_midi, write_midi
 from synthmatch.presets.bank import PresetBank
 

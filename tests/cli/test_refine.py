@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from synthmatch import audio
-from synthmatch.library import Library
+from synthmatch.library.library import Library
 from synthmatch.notes import REFERENCE_NOTES, write_midi
 from synthmatch.presets.bank import PresetBank
 

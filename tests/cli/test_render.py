@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from synthmatch import audio
+from synthmatch.batch.manifest import Entry
 from synthmatch.commands import render as command
-from synthmatch.manifest import Entry
 from synthmatch.notes import Note, Performance, write_midi
 from synthmatch.phrases import PHRASES
 from synthmatch.presets import faustsynth
+from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.preset import Preset
 
@@ -49,6 +50,21 @@ def test_a_bank_becomes_a_folder_and_a_second_time_nothing(bank: Path, run: Run)
     assert again.status == 0
     assert again.out.startswith("0 files written to out in ")
     assert "; 3 files there already." in again.out
+
+
+def test_what_would_be_made_is_named_and_nothing_is_written(bank: Path, run: Run) -> None:
+    first, second, third = PresetBank.read(bank)
+    dry = run("render", bank, "--out", "out", "--dry-run", *SHORT)
+    assert (dry.status, dry.out.splitlines()[-1]) == (0, "3 to make in out.")
+    assert not Path("out").exists()
+    run("render", bank, "--out", "out", "--word", first.name, *SHORT)
+    assert [each.name for each in entries("out")] == [first.name]
+    rest = json.loads(run("render", bank, "--out", "out", "--dry-run", "--json", *SHORT).out)
+    assert (len(rest["kept"]), [each["name"] for each in rest["missing"]]) == (1, [second.name, third.name])
+    run("render", bank, "--out", "out", *SHORT)
+    assert {*rest["kept"], *(each["file"] for each in rest["missing"])} == {each.file for each in entries("out")}
+    none = run("render", bank, "--out", "out", "--bank", "other", *SHORT)
+    assert (none.status, "None of the 3 presets is of bank other." in none.err) == (1, True)
 
 
 def test_the_report_as_json(bank: Path, run: Run) -> None:

@@ -103,6 +103,25 @@ def test_a_link_to_a_file_of_the_same_folder_is_no_second_bank(tmp_path: Path) -
     assert [preset.name for preset in PresetBank.read(folder / "again.bank")] == ["Near"]
 
 
+def test_folders_that_are_linked_are_read_once(tmp_path: Path) -> None:
+    write(tmp_path / "disk" / "far.bank", "Far")
+    write(tmp_path / "mine" / "deep" / "near.bank", "Near")
+    (tmp_path / "mine" / "a link").symlink_to(tmp_path / "disk")
+    (tmp_path / "mine" / "another").symlink_to(tmp_path / "disk")
+    (tmp_path / "mine" / "itself").symlink_to(tmp_path / "mine" / "deep")  # sorts before what it leads to
+    (tmp_path / "disk" / "back").symlink_to(tmp_path / "mine")
+    (tmp_path / "mine" / "z:").symlink_to("/")
+    found = {each.file.relative_to(tmp_path): each.name for each in PresetBank.read(tmp_path / "mine")}
+    assert found == {Path("mine/a link/far.bank"): "Far", Path("mine/deep/near.bank"): "Near"}
+
+
+def test_a_file_that_is_named_beside_its_folder_is_read_once(tmp_path: Path) -> None:
+    inside = write(tmp_path / "a" / "one.bank", "Soft Pad")
+    write(tmp_path / "a" / "two.bank", "Fat Bass")
+    read = PresetBank.read(inside, tmp_path / "a", tmp_path / "a" / ".." / "a" / "one.bank")
+    assert [each.name for each in read] == ["Soft Pad", "Fat Bass"]
+
+
 def test_a_file_whose_name_is_no_text_costs_one_line(tmp_path: Path) -> None:
     """Names in the letters of an old system: neither a database nor a manifest takes them."""
     fine, old = write(tmp_path / "fine.bank", "Near"), os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfc\xdfe.bank")

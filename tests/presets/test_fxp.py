@@ -47,8 +47,10 @@ def test_bank_with_values() -> None:
 
 
 _IDS = st.text(st.characters(codec="latin-1"), min_size=4, max_size=4)
-_NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=27).map(
-    str.strip
+_NAMES = (
+    st.text(st.characters(min_codepoint=32, exclude_characters="\x7f", exclude_categories=["Cs"]), max_size=27)
+    .filter(lambda name: len(name.encode()) <= 27)
+    .map(str.strip)
 )
 _VERSIONS = st.integers(-(2**31), 2**31 - 1)
 _PROGRAMS = st.builds(
@@ -63,6 +65,25 @@ FILES = st.one_of(
     ),
 )
 """All four kinds."""
+
+
+@pytest.mark.parametrize(
+    ("letters", "name"),
+    [
+        ("Café".encode(), "Café"),
+        ("Café".encode("latin-1"), "Café"),
+        ("Flächenklang, sehr breit, ä".encode()[:27], "Flächenklang, sehr breit,"),  # cut within its last letter
+    ],
+)
+def test_names_are_utf8_or_latin1(letters: bytes, name: str) -> None:
+    head = b"CcnK" + struct.pack(">i4si4sii", 60, b"FPCh", 1, b"DKrs", 3, 0)
+    file = FxFile.decode(head + letters.ljust(28, b"\0") + struct.pack(">i", 2) + b"ab", "it")
+    assert file.name == name
+
+
+def test_a_name_that_is_too_long_loses_whole_letters() -> None:
+    file = FxFile("DKrs", b"ab", name="ü" * 20)
+    assert FxFile.decode(file.encode(), "it").name == "ü" * 13
 
 
 @given(FILES)
@@ -128,9 +149,9 @@ def test_files_that_contradict_themselves_are_refused(data: bytes, reason: str) 
         FxFile.decode(data, "it")
 
 
-def test_long_and_foreign_names_are_cut() -> None:
+def test_long_names_are_cut() -> None:
     file = FxFile("amsy", b"", name="Ω" + "x" * 60)
-    assert FxFile.decode(file.encode(), "it").name == "?" + "x" * 26
+    assert FxFile.decode(file.encode(), "it").name == "Ω" + "x" * 25
 
 
 @pytest.mark.parametrize("plugin", ["abc", "abcde", "Ωbcd", "Ωabcd", ""])

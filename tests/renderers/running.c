@@ -5,6 +5,7 @@
  * -DDRAWS         adds noise from the C library's random numbers
  * -DNEVER_AGAIN   adds noise that nothing can start over
  * -DOUTPUTS=n     has n channels of sound, of which the third and further ones play something else
+ * -DLEAKS=n       loses n MiB of memory with each preset
  * -DPOISONED      plays nothing but NaN once its Shape was above 0.9
  * -DBREAKS        dies when a preset is loaded after something was played
  * -DSTOPS         never comes back from that
@@ -61,6 +62,9 @@ static const char *names[PARAMETERS] = {"Shape", "Colour", "Master Tune", "Rever
 #ifdef POISONED
 static int poisoned;
 #endif
+#ifdef LEAKS
+static void *volatile lost; /* kept somewhere, or the compiler wouldn't ask for it */
+#endif
 
 static void play(Effect *self, float **in, float **out, int32_t count) {
     Voice *voice = self->object;
@@ -100,6 +104,9 @@ static void set_parameter(Effect *self, int32_t index, float value) {
 #endif
 #ifdef STOPS
     while (*(volatile int *)&voice->played) {}
+#endif
+#ifdef LEAKS
+    if (!index) lost = memset(malloc(LEAKS << 20), 1, LEAKS << 20);
 #endif
 #ifdef POISONED
     if (!index && value > 0.9f) poisoned = 1;

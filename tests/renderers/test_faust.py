@@ -13,7 +13,7 @@ import torch
 
 from synthmatch.audio import Clip, decibels
 from synthmatch.errors import PresetError, RenderError
-from synthmatch.features import mel_distance, sound_print
+from synthmatch.networks.features import mel_distance, sound_print
 from synthmatch.notes import REFERENCE_NOTES, Note, Performance
 from synthmatch.presets import faustsynth
 from synthmatch.presets.catalogue import SYNTHS, Isolation

@@ -169,18 +169,6 @@ def test_an_unknown_synth_is_refused() -> None:
     assert "No synth called theremin" in result.reason
 
 
-def test_a_plugins_noise_goes_to_the_log(
-    wrong_plugin: Callable[..., None], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    wrong_plugin("noise")
-    log = tmp_path / "log"
-    with RenderPool(1, log=log) as pool:
-        assert next(pool.render([job(BAD)])).ok
-    assert capfd.readouterr() == ("", "")
-    assert "a plugin's noise" in log.read_text()
-    assert "and more of it" in log.read_text()
-
-
 @pytest.mark.parametrize("synth", STATES)
 @pytest.mark.parametrize("way", ["generator", "pool"])
 def test_leaving_early_leaves_nothing_behind(
@@ -309,12 +297,3 @@ def test_a_loop_that_outlives_its_pool_ends(wrong_plugin: Callable[..., None]) -
     ended.start()
     ended.join(60)
     assert not ended.is_alive()
-
-
-def test_a_host_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(folder))
-    with RenderPool(1, log=tmp_path) as pool, pytest.raises(IsADirectoryError):  # a log that is a folder
-        list(pool.render([RenderJob(State("faust", b""))]))
-    assert list(folder.iterdir()) == []

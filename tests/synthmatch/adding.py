@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch  # before the fork, with everything below
 
-from synthmatch.encoder import Encoder
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult

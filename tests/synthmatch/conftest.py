@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from synthmatch.encoder import Encoder, EncoderConfig
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.formats import native_format

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthmatch.errors import NotesError
-from synthmatch.notes import REFERENCE_NOTES, Note, Performance, read_midi, write_midi
+from synthmatch.notes import REFERENCE_NOTES, Note, Performance, read_midi, read_parts, write_midi
 
 TICK = 1 / 960
 notes = st.builds(
@@ -70,6 +70,33 @@ def test_drums_are_left_out(tmp_path):
     file.save(path)
     with pytest.raises(NotesError, match="no notes outside the drum channel"):
         read_midi(path)
+
+
+def test_the_sustain_pedal_holds_notes_until_it_comes_up_or_they_are_struck_again(tmp_path):
+    """Beats of 0.5 s; two keys let go under the pedal, one of them struck again; another channel has no pedal."""
+    events = [
+        (0, "control_change", {"control": 64, "value": 100}),
+        (0, "note_on", {"note": 60, "velocity": 80}),
+        (0, "note_on", {"note": 40, "velocity": 70, "channel": 1}),
+        (1, "note_off", {"note": 60}),
+        (0, "note_off", {"note": 40, "channel": 1}),
+        (0, "note_on", {"note": 67, "velocity": 90}),
+        (1, "note_off", {"note": 67}),
+        (1, "note_on", {"note": 60, "velocity": 81}),  # beat 3
+        (1, "control_change", {"control": 64, "value": 63}),  # beat 4: 60 is down, 67 was held
+        (1, "note_off", {"note": 60}),
+        (0, "control_change", {"control": 64, "value": 127}),
+        (0, "note_on", {"note": 72, "velocity": 60}),
+        (1, "note_off", {"note": 72}),
+        (2, "control_change", {"control": 1, "value": 1}),  # beat 8: the track ends with the pedal down
+    ]
+    file = mido.MidiFile(ticks_per_beat=480)
+    file.tracks.append(mido.MidiTrack(mido.Message(kind, time=480 * beats, **said) for beats, kind, said in events))
+    file.save(tmp_path / "pedal.mid")
+    piano, other = read_parts(tmp_path / "pedal.mid")
+    expected = [Note(0.0, 60, 80, 1.5), Note(0.5, 67, 90, 1.5), Note(1.5, 60, 81, 1.0), Note(2.5, 72, 60, 1.5)]
+    assert list(piano.notes) == expected
+    assert other.notes == (Note(0.0, 40, 70, 0.5),)
 
 
 def test_files_that_are_not_midi_are_named(tmp_path):

@@ -12,17 +12,18 @@ import torch
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.errors import TrainingError
+from synthmatch.networks.pianoroll import notes_of
+from synthmatch.networks.pitchgram import HOP
+from synthmatch.networks.transcriber import GRID, TranscriberConfig
 from synthmatch.notes import Performance
-from synthmatch.pianoroll import notes_of
-from synthmatch.pitchgram import HOP
-from synthmatch.training import pitch, transcripts
-from synthmatch.training.batches import Mixer
+from synthmatch.training import pitch
+from synthmatch.training.benchmark import transcripts
 from synthmatch.training.config import Recipe
-from synthmatch.training.mixtures import stem
+from synthmatch.training.learning.thresholds import fitted
+from synthmatch.training.mixing.batches import Mixer
+from synthmatch.training.mixing.mixtures import stem
 from synthmatch.training.pitch import STATE, Course, PitchTrainer
-from synthmatch.training.recording import Corpus
-from synthmatch.training.thresholds import fitted
-from synthmatch.transcriber import GRID, TranscriberConfig
+from synthmatch.training.recorded.recording import Corpus
 
 SMALL = TranscriberConfig(width=24, dilations=(1, 2, 4))
 STEPS = 250

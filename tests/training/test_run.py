@@ -6,16 +6,17 @@ import weakref
 import pytest
 import torch
 
-from synthmatch import checkpoint
 from synthmatch.errors import CheckpointError, InputError
+from synthmatch.networks import checkpoint
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.renderers.synths import is_installed
-from synthmatch.training import run, statefile
+from synthmatch.training import run
 from synthmatch.training.config import read_recipe
-from synthmatch.training.distributed import Processes
-from synthmatch.training.recording import PRESETS
+from synthmatch.training.learning import statefile
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.trainer import STATE
+from synthmatch.training.recorded.recording import PRESETS
 from synthmatch.training.split import Label, write_labels
-from synthmatch.training.trainer import STATE
 
 RECIPE = """
 steps = 2
@@ -41,11 +42,11 @@ family = 8
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Few songs, and short ones; and a head that learns for a moment only."""
-    monkeypatch.setattr("synthmatch.training.presence.SECONDS", 1.0)
+    monkeypatch.setattr("synthmatch.training.learning.presence.SECONDS", 1.0)
     for module in ("presence", "calibration"):
-        monkeypatch.setattr(f"synthmatch.training.{module}.TOGETHER", 6)
-    monkeypatch.setattr("synthmatch.training.calibration.SONGS", 12)
-    monkeypatch.setattr("synthmatch.training.classifier.STEPS", 20)
+        monkeypatch.setattr(f"synthmatch.training.learning.{module}.TOGETHER", 6)
+    monkeypatch.setattr("synthmatch.training.learning.calibration.SONGS", 12)
+    monkeypatch.setattr("synthmatch.training.learning.classifier.STEPS", 20)
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from synthmatch import checkpoint
-from synthmatch.encoder import Encoder
 from synthmatch.errors import TrainingError
-from synthmatch.training.ahead import plans
-from synthmatch.training.batches import Mixer
+from synthmatch.networks import checkpoint
+from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import RECIPES, read_recipe
-from synthmatch.training.journal import WITHOUT, Journal
-from synthmatch.training.recording import Corpus
+from synthmatch.training.learning.journal import WITHOUT, Journal
+from synthmatch.training.learning.trainer import CHECKPOINT_SECONDS, Trainer
+from synthmatch.training.mixing.ahead import plans
+from synthmatch.training.mixing.batches import Mixer
+from synthmatch.training.recorded.recording import Corpus
 from synthmatch.training.run import mixer_of
 from synthmatch.training.split import Label, frozen
-from synthmatch.training.trainer import CHECKPOINT_SECONDS, Trainer
 
 
 def trainer(notes, recipe, folder):
@@ -52,8 +52,8 @@ def test_a_run_that_is_out_of_time_leaves_a_checkpoint_and_goes_on_exactly(notes
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(notes, tiny, tmp_path, monkeypatch):
     """Checkpoints are written while it runs, and a step that came after one is taken again."""
-    monkeypatch.setattr("synthmatch.training.trainer.CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr("synthmatch.training.trainer.PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("synthmatch.training.learning.trainer.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("synthmatch.training.learning.trainer.PROGRESS_SECONDS", 0.0)
     killed = trainer(notes, tiny, tmp_path / "killed")
 
     def die(step, _, __):
@@ -115,10 +115,10 @@ SPAWNED = """
 import json, sys
 import numpy as np
 from pathlib import Path
-from synthmatch.training.ahead import plans
-from synthmatch.training.batches import Mixer
+from synthmatch.training.mixing.ahead import plans
+from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.config import read_recipe
-from synthmatch.training.notebank import NoteBank
+from synthmatch.training.recorded.notebank import NoteBank
 if __name__ == "__main__":
     told = json.loads(Path(sys.argv[1]).read_text())
     recipe = read_recipe(told["recipe"])

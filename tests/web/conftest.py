@@ -21,8 +21,8 @@ from starlette.testclient import TestClient
 
 from synthmatch import audio
 from synthmatch.audio import Clip
-from synthmatch.encoder import Encoder, EncoderConfig
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS

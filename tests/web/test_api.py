@@ -15,10 +15,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from synthmatch import audio
-from synthmatch.encoder import Encoder
-from synthmatch.library import Library
-from synthmatch.matcher import Matcher
-from synthmatch.report import LEVEL_DB
+from synthmatch.library.library import Library
+from synthmatch.matching.matcher import Matcher
+from synthmatch.networks.encoder import Encoder
+from synthmatch.sound.levels import LEVEL_DB
 from synthmatch.web.app import Doors, create_app
 from synthmatch.web.studio import Studio
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from synthmatch.encoder import Encoder
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from synthmatch import audio
-from synthmatch.encoder import Encoder
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS

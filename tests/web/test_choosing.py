@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from synthmatch.choice import Choice
-from synthmatch.encoder import Encoder
-from synthmatch.library import Library
-from synthmatch.listing import Listing
-from synthmatch.matcher import Matcher
+from synthmatch.library.choice import Choice
+from synthmatch.library.library import Library
+from synthmatch.library.listing import Listing
+from synthmatch.matching.matcher import Matcher
+from synthmatch.networks.encoder import Encoder
 from synthmatch.web.choosing import FIELDS, choosable
 from synthmatch.web.studio import Studio
 

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from synthmatch import audio, transcriber
+from synthmatch import audio
 from synthmatch.audio import Clip
-from synthmatch.auditions import audition
-from synthmatch.library import Library
+from synthmatch.library.library import Library
+from synthmatch.matching.auditions import audition
+from synthmatch.matching.parts import Score, parts_of
+from synthmatch.networks import transcriber
 from synthmatch.notes import Note, Performance, read_midi, write_midi
-from synthmatch.parts import Score, parts_of
-from synthmatch.report import sounding_level
+from synthmatch.sound.levels import sounding_level
 from synthmatch.web.jobs import as_stream
 from synthmatch.web.limits import Refusal
 from synthmatch.web.phrasing import Sheet

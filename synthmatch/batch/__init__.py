@@ -1,0 +1,1 @@
+"""Banks into folders of sound files."""

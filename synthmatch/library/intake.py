@@ -1,0 +1,320 @@
+"""Adding presets to a library: render, store, embed, index, and go on where the last run stopped."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthmatch.errors import LibraryError
+from synthmatch.library import scrutiny
+from synthmatch.library.census import Heard
+from synthmatch.library.embedding import Embedder
+from synthmatch.library.scrutiny import Progress
+from synthmatch.library.store import PENDING, RENDERED, StateRow
+from synthmatch.library.trust import TrustReport
+from synthmatch.machine import processors
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import known_synth
+from synthmatch.renderers.renderer import RenderJob
+from synthmatch.sound.descriptors import measure
+
+if TYPE_CHECKING:
+    from synthmatch.library.library import Library
+    from synthmatch.library.vectors import VectorStore
+    from synthmatch.networks.encoder import Encoder
+    from synthmatch.renderers.pool import Pool
+
+
+_CPU_SECONDS = {"amsynth": 0.24, "zynaddsubfx": 0.34, "faust": 0.3}
+"""Processor seconds per preset, all of it: rendering the reference notes, FLAC, embedding."""
+_OTHER_CPU_SECONDS = 0.5
+_BYTES = {"amsynth": 560_000, "zynaddsubfx": 590_000, "faust": 300_000}
+"""Bytes on disk per preset: sound, vectors, index and parameters."""
+_OTHER_BYTES = 600_000
+_MEASURED_FROM = 20
+"""States after which a library's own measurements replace the table."""
+_SAMPLED = 1_000
+"""Sounds of a synth whose sizes tell how large the next ones will be."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What adding a bank will take.
+
+    Args:
+        new_states: sounds to render.
+        known_states: sounds that need nothing.
+        seconds: of wall time.
+        bytes: of disk.
+    """
+
+    new_states: int
+    known_states: int
+    seconds: float
+    bytes: int
+
+    def __str__(self) -> str:
+        if not self.new_states:
+            return f"all {self.known_states} sounds are in the library already"
+        known = f" ({self.known_states} are there already)" if self.known_states else ""
+        return f"{self.new_states} sounds to render{known}: about {_duration(self.seconds)} and {_size(self.bytes)}"
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What :meth:`Library.add` did.
+
+    Args:
+        rendered: sounds rendered now.
+        known: sounds that were there already, or were found unusable before.
+        trust: what there is to say about the bank's sounds.
+        seconds: of wall time.
+        vanished: the names of presets that the library held of these files, and that they hold no more.
+    """
+
+    rendered: int
+    known: int
+    trust: TrustReport
+    seconds: float
+    vanished: tuple[str, ...] = ()
+
+    def as_json(self, library: Library) -> dict[str, object]:
+        """As ``library add --json`` prints it.
+
+        Args:
+            library: what was added to.
+        """
+        return {
+            "library": str(library.path),
+            "matchable": len(library),
+            "rendered": self.rendered,
+            "known": self.known,
+            "seconds": round(self.seconds, 3),
+            "vanished": list(self.vanished),
+            "trust": self.trust.as_json(),
+        }
+
+
+def fingerprints(bank: PresetBank) -> dict[str, str]:
+    """What would render each synth of a bank.
+
+    Raises:
+        PluginMissing: a synth isn't on this machine.
+    """
+    from synthmatch.renderers.synths import fingerprint
+
+    return {synth: fingerprint(known_synth(synth)) for synth in sorted({preset.synth for preset in bank})}
+
+
+def estimate(library: Library, bank: PresetBank) -> Estimate:
+    """See :meth:`Library.estimate`."""
+    synth_of = {preset.id: preset.synth for preset in bank}
+    new = _outstanding(library.rows.states_of(synth_of), synth_of, fingerprints(bank))
+    rates = library.rows.rates()
+    seconds, size = 0.0, 0.0
+    for synth, count in Counter(synth_of[state] for state in new).items():
+        measured, taken = rates.get(synth, (0, 0.0))
+        guess = _CPU_SECONDS.get(synth, _OTHER_CPU_SECONDS) / processors()
+        seconds += count * (taken / measured if measured >= _MEASURED_FROM else guess)
+        sizes = library.rows.sizes(synth, _SAMPLED)
+        per_state = sum(sizes) / len(sizes) if len(sizes) >= _MEASURED_FROM else _BYTES.get(synth, _OTHER_BYTES)
+        size += count * per_state
+    return Estimate(len(new), len(synth_of) - len(new), seconds, round(size))
+
+
+def add(
+    library: Library,
+    bank: PresetBank,
+    encoder: Encoder,
+    pool: Pool,
+    renderers: dict[str, str],
+    progress: Progress | None,
+) -> AddReport:
+    """See :meth:`Library.add`; the caller holds the lock."""
+    begun = time.monotonic()
+    synth_of = {preset.id: preset.synth for preset in bank}
+    for preset in bank:
+        library.sounds.write_state(preset.state)  # before its row: a row without its state is of no use
+    with library.rows.transaction():
+        replaced, vanished = library.rows.put(bank), _drop_vanished(library, bank)
+        dropped = library.rows.drop_unlisted(replaced | {state for state, _ in vanished})
+    library.sounds.delete(dropped)
+    new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
+    complete(library, synth_of, new, encoder, pool, renderers, progress)
+    scrutiny.repeat(library, bank, pool, progress)
+    return AddReport(
+        rendered=sum(row.status == RENDERED for row in library.rows.states_of(new).values()),
+        known=len(synth_of) - len(new),
+        trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
+        seconds=time.monotonic() - begun,
+        vanished=tuple(name for _, name in vanished),
+    )
+
+
+def _drop_vanished(library: Library, bank: PresetBank) -> list[tuple[str, str]]:
+    """Drop what the library lists of a bank's files and they hold no more; the state and the name of each."""
+    slots: defaultdict[Path, set[int]] = defaultdict(set)
+    for preset in bank:
+        slots[preset.file].add(preset.slot)
+    return [each for file in sorted(bank.whole) for each in library.rows.keep_slots(file, slots[file])]
+
+
+def complete(
+    library: Library,
+    states: Collection[str],
+    new: Collection[str],
+    encoder: Encoder,
+    pool: Pool,
+    renderers: dict[str, str],
+    progress: Progress | None,
+) -> None:
+    """Render ``new`` and what turns out to be damaged, embed whatever of ``states`` isn't embedded, and index."""
+    with library.rows.transaction():
+        library.rows.forget_sound(new)
+    library.reload()
+    if library.vectors.holds(new):  # rendered by another build of the plugin: their vectors go with their sound
+        settle(library)
+    rows = library.rows.states_of(states)
+    waiting = [state for state in sorted(states) if state in rows and rows[state].status == RENDERED]
+    embedded = library.vectors.holds(waiting)
+    waiting = [state for state in waiting if state not in embedded]
+    counter = _Counter(progress, len(new) + len(waiting))
+    with Embedder(encoder, library.vectors, counter.advance) as embedder:
+        damaged = list(_readable(library, waiting, embedder))
+        with library.rows.transaction():
+            library.rows.forget_sound(damaged)
+        again = {state for state in damaged if rows[state].synth in renderers}
+        counter.advance(len(damaged) - len(again))
+        _render(library, sorted({*new, *again}), rows, embedder, pool, renderers, counter)
+    library.finish()
+
+
+def _render(
+    library: Library,
+    new: list[str],
+    rows: dict[str, StateRow],
+    embedder: Embedder,
+    pool: Pool,
+    renderers: dict[str, str],
+    counter: _Counter,
+) -> None:
+    # Sorted by synth, a worker keeps its plugin; by id, neighbours in a bank don't wait for each other.
+    order = sorted(new, key=lambda state: (rows[state].synth, state))
+    jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in order)
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+    last = time.monotonic()
+    for result in pool.render(jobs):
+        state, synth = result.job.state.id, result.job.state.synth
+        if result.failure is not None:
+            library.rows.failed(state, renderers[synth], result.failure.value, result.reason)
+            counter.advance(1)
+        else:
+            sound = library.sounds.write(state, result.clips)
+            with library.rows.transaction():
+                library.rows.rendered(state, renderers[synth], sound)
+                library.rows.heard(state, Heard.of(result.clips))
+                library.rows.measured(state, measure(result.clips))
+            embedder.put(state, result.clips)
+        now = time.monotonic()
+        taken[synth].append(now - last)
+        last = now
+    for synth, seconds in taken.items():
+        library.rows.add_time(synth, len(seconds), sum(seconds))
+
+
+def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progress: Progress | None) -> int:
+    """Embed every stored sound that isn't in ``store``; returns how many were embedded."""
+    waiting = sorted(rendered_ids(library))
+    embedded = store.holds(waiting)
+    waiting = [state for state in waiting if state not in embedded]
+    counter = _Counter(progress, len(waiting))
+    with Embedder(encoder, store, counter.advance) as embedder:
+        damaged = list(_readable(library, waiting, embedder))
+    counter.advance(len(damaged))
+    return len(waiting) - len(damaged)
+
+
+def measure_stored(library: Library, progress: Progress | None) -> int:
+    """Measure every stored sound that wasn't measured yet, or by an older version; returns how many were. Damaged ones
+    are passed over."""
+    waiting = library.rows.unmeasured()
+    measured = 0
+    for done, state in enumerate(waiting, 1):
+        with suppress(LibraryError):
+            library.rows.measured(state, measure(library.sound(state)))
+            measured += 1
+        if progress is not None:
+            progress(done, len(waiting), "measuring")
+    return measured
+
+
+def rendered_ids(library: Library) -> set[str]:
+    """The states whose sound is stored."""
+    return library.rows.ids_with(status=RENDERED)
+
+
+def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> None:
+    """Bring vectors in line with the states whose rows or vectors have changed since they were last.
+
+    Args:
+        lost: states whose vectors are to go, whatever the rows say.
+        mend: forget damaged segments too.
+    """
+    marked = library.rows.unsettled()
+    changed = sorted({*marked, *library.vectors.unsettled, *lost})
+    presence = library.vectors.presence_of(changed)
+    embedded = list(presence)
+    families = dict(zip(embedded, library.listings.found(embedded, list(presence.values())), strict=True))
+    gone = dict.fromkeys({*changed} - families.keys()) | dict.fromkeys(lost)
+    library.vectors.settle(families | gone, mend)
+    library.rows.settled(marked)
+
+
+def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:
+    """The states to render: never tried, or tried with another build of their plugin."""
+    return {
+        state
+        for state, synth in synth_of.items()
+        if (row := rows.get(state)) is None or row.status == PENDING or row.renderer != renderers[synth]
+    }
+
+
+def _readable(library: Library, states: Iterable[str], embedder: Embedder) -> Iterable[str]:
+    """Hand stored sounds to the embedder; yields the states whose sound is damaged."""
+    for state in states:
+        try:
+            embedder.put(state, library.sound(state))
+        except LibraryError:
+            yield state
+
+
+class _Counter:
+    """Turns steps into (done, total)."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._done, self._total = progress, 0, total
+
+    def advance(self, steps: int) -> None:
+        self._done += steps
+        if self._progress is not None and steps:
+            self._progress(self._done, self._total)
+
+
+def _duration(seconds: float) -> str:
+    """Rounded as far as an estimate is worth: minutes from two of them on, tens of seconds below."""
+    if seconds < 20:
+        return "20 seconds"
+    if seconds < 120:
+        return f"{round(seconds / 10) * 10} seconds"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 950e6 else f"{max(10, round(size / 1e7) * 10)} MB"

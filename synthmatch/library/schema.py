@@ -1,0 +1,152 @@
+"""A library's SQLite file: how it is opened, its tables, and how an older file gets those that it lacks."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from synthmatch.errors import LibraryError
+from synthmatch.sound.soundprint import Print, cell
+
+VERSION = 2
+"""Of the tables, in SQLite's ``user_version``; files from before they were numbered have 0."""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS states (
+    id TEXT PRIMARY KEY,
+    synth TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'pending',
+    failure TEXT NOT NULL DEFAULT '',      -- a value of renderers.renderer.Failure
+    reason TEXT NOT NULL DEFAULT '',
+    renderer TEXT NOT NULL DEFAULT '',     -- fingerprint of what rendered it, or failed to
+    gains TEXT NOT NULL DEFAULT '[]',      -- what each note's stored samples are multiplied by, as JSON
+    bounds TEXT NOT NULL DEFAULT '[]',     -- frame at which each note ends, as JSON
+    bytes INTEGER NOT NULL DEFAULT 0       -- of the sound file
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS listings (
+    number INTEGER PRIMARY KEY,
+    state TEXT NOT NULL REFERENCES states(id),
+    name TEXT NOT NULL,
+    bank TEXT NOT NULL,
+    file TEXT NOT NULL,
+    slot INTEGER NOT NULL,
+    family TEXT NOT NULL,
+    label_source TEXT NOT NULL,
+    category TEXT NOT NULL,
+    author TEXT NOT NULL,
+    comment TEXT NOT NULL,
+    tags TEXT NOT NULL,                    -- JSON
+    UNIQUE (file, slot)
+);
+CREATE INDEX IF NOT EXISTS listings_by_state ON listings(state);
+CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared by (soundprint.py, trust.py)
+    state TEXT PRIMARY KEY,
+    print BLOB NOT NULL,
+    digest TEXT NOT NULL,
+    spread REAL                            -- dB between two renders; NULL if it was rendered once
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS measures (      -- how a state sounds, in numbers (descriptors.py)
+    state TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    numbers TEXT NOT NULL                  -- JSON
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rates (
+    synth TEXT PRIMARY KEY,
+    states INTEGER NOT NULL,
+    seconds REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cells (         -- where prints lie, so that near ones are found without reading all
+    cell TEXT NOT NULL,                    -- soundprint.cell
+    state TEXT NOT NULL,
+    PRIMARY KEY (cell, state)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unsettled (     -- states whose vectors may be out of line with their rows
+    state TEXT PRIMARY KEY
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS listings_by_bank ON listings(bank);
+CREATE INDEX IF NOT EXISTS states_by_synth ON states(synth, status);
+CREATE INDEX IF NOT EXISTS states_by_status ON states(status);
+CREATE INDEX IF NOT EXISTS heard_by_digest ON heard(digest);
+CREATE INDEX IF NOT EXISTS heard_twice ON heard(spread) WHERE spread IS NOT NULL;
+"""
+
+
+def connected(path: Path) -> sqlite3.Connection:
+    """A library's SQLite file, with all of its tables.
+
+    Raises:
+        LibraryError: the file isn't a database, is damaged, or can neither be written nor be read as it is.
+    """
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    try:
+        # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
+        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        _prepare(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        if path.is_file() and says_unwritable(error):
+            return _connected_for_reading(path)
+        raise LibraryError(
+            f"{path} can't be read ({error}); move its folder away and run `synthmatch library add` again."
+        ) from error
+    return connection
+
+
+def _connected_for_reading(path: Path) -> sqlite3.Connection:
+    """A file that can't be written, such as that of a library which a studio shares: it's read as it lies there."""
+    if (unmerged := path.with_name(f"{path.name}-wal")).exists() and unmerged.stat().st_size:
+        raise LibraryError(
+            f"The library {path.parent} can't be written here, and is being changed or was left in the middle of a"
+            " change; run `synthmatch library verify` where it can be written."
+        )
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", isolation_level=None, uri=True)
+    try:
+        current = _is_current(connection)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise LibraryError(f"{path} can't be read ({error}); see to it that you may read it.") from error
+    if not current:
+        connection.close()
+        raise LibraryError(
+            f"The library {path.parent} is an older synthmatch's and can't be written here; run"
+            " `synthmatch library update` where it can."
+        )
+    return connection
+
+
+def says_unwritable(error: sqlite3.Error) -> bool:
+    """Whether a file, or its folder, may not be written: the lower eight bits of SQLite's codes are their kind."""
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def _is_current(connection: sqlite3.Connection) -> bool:
+    """Whether a file has these very tables."""
+    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == VERSION)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables that aren't there; once for a file from before they were numbered, fill those that follow from
+    others.
+
+    Raises:
+        sqlite3.DatabaseError: the file isn't a database, or is damaged.
+    """
+    before = connection.execute("PRAGMA user_version").fetchone()[0]
+    if before == VERSION:
+        return
+    connection.executescript(TABLES)
+    connection.execute("BEGIN IMMEDIATE")
+    if before == 0:
+        prints = connection.execute("SELECT state, print FROM heard")
+        rows = [(cell(as_print(cells)), state) for state, cells in prints]
+        connection.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", rows)
+        connection.execute("INSERT OR IGNORE INTO unsettled SELECT id FROM states")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def as_print(stored: bytes) -> Print:
+    """A print as it lies in the file."""
+    return np.frombuffer(stored, np.uint8)

@@ -1,0 +1,213 @@
+"""What a match comes out as: values, JSON and folders of files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from synthmatch.errors import InputError
+from synthmatch.files import require_place, safe_name
+from synthmatch.library.export import MARK
+from synthmatch.library.listing import Listing
+
+if TYPE_CHECKING:
+    from synthmatch.library.library import Library
+
+_ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
+
+ANY = "any"
+"""The key under which a sound that was compared with all presets has its matches."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """One preset that comes close.
+
+    Args:
+        rank: from 1.
+        score: cosine, -1 to 1.
+        preset: its listing in the library.
+        files: what was exported, if anything was.
+    """
+
+    rank: int
+    score: float
+    preset: Listing
+    files: tuple[Path, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``match --json`` prints it."""
+        return {
+            "rank": self.rank,
+            "score": round(self.score, 4),
+            "id": self.preset.id,
+            "name": self.preset.name,
+            "synth": self.preset.synth,
+            "bank": self.preset.bank,
+            "family": self.preset.family,
+            "label_source": self.preset.label_source,
+            "tags": list(self.preset.tags),
+            "descriptors": list(self.preset.descriptors),
+            "files": [str(file) for file in self.files],
+        }
+
+
+@dataclass(frozen=True)
+class FamilyMatches:
+    """The matches for one family, best first.
+
+    Args:
+        family: its key, or "any".
+        presence: probability that the family plays in the sound, 0 to 1.
+        surest: from when to when it was heard most surely, in seconds of the song: one of the encoder's windows.
+    """
+
+    family: str
+    presence: float
+    matches: tuple[Match, ...]
+    surest: tuple[float, float] = (0.0, 0.0)
+
+    def __iter__(self) -> Iterator[Match]:
+        return iter(self.matches)
+
+    def __len__(self) -> int:
+        return len(self.matches)
+
+    def __getitem__(self, place: int) -> Match:
+        return self.matches[place]
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``match --json`` prints it, under the family's key."""
+        return {
+            "presence": round(self.presence, 4),
+            "surest": {"start": round(self.surest[0], 3), "end": round(self.surest[1], 3)},
+            "matches": [match.to_json() for match in self],
+        }
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """The matches of a sound; iterates over its families, the most present one first.
+
+    Args:
+        path: of the sound, as it was given.
+        start, end: the passage listened to, in seconds.
+        model, library: fingerprints of the encoder and of the library's contents.
+    """
+
+    path: str
+    start: float
+    end: float
+    model: str
+    library: str
+    families: tuple[FamilyMatches, ...]
+
+    def __iter__(self) -> Iterator[FamilyMatches]:
+        return iter(self.families)
+
+    def __len__(self) -> int:
+        return len(self.families)
+
+    def family(self, key: str) -> FamilyMatches:
+        """The matches of one family.
+
+        Raises:
+            InputError: it isn't in the result, since it wasn't heard or asked for.
+        """
+        for each in self.families:
+            if each.family == key:
+                return each
+        shown = ", ".join(each.family for each in self.families)
+        raise InputError(f"{key!r} isn't among the families of this match ({shown}); ask for it by name.")
+
+    def stretch(self, seconds: float) -> tuple[float, float]:
+        """From when to when so many seconds of the passage tell most of what was found, in seconds of the song.
+
+        The whole passage if it is no longer. Else the stretch that holds what was heard most surely of the most
+        families, each counted by its presence; it begins with one of these, unless the passage ends before.
+        """
+        if self.end - self.start <= seconds:
+            return self.start, self.end
+        begins = sorted({max(self.start, min(each.surest[0], self.end - seconds)) for each in self} | {self.start})
+
+        def told(begin: float) -> float:
+            last = begin + seconds + _ROUNDING
+            inside = (each for each in self if begin <= each.surest[0] and each.surest[1] <= last)
+            return sum(each.presence for each in inside)
+
+        begin = max(begins, key=told)
+        return begin, begin + seconds
+
+    def first(self, count: int) -> MatchResult:
+        """The first ``count`` matches of each family."""
+        families = (replace(each, matches=each.matches[:count]) for each in self.families)
+        return replace(self, families=tuple(families))
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``match --json`` prints it."""
+        return {
+            "query": {"path": self.path, "start": round(self.start, 3), "end": round(self.end, 3)},
+            "model": self.model,
+            "library": self.library,
+            "families": {each.family: each.to_json() for each in self.families},
+        }
+
+
+More = Callable[[str, Match, Path], list[Path]]
+"""Writes further files of a match of a family into its folder, and says which."""
+
+
+def export(library: Library, result: MatchResult, out: Path, more: More | None = None) -> MatchResult:
+    """Write every match as ``out/<family>/<rank>-<name>/``.
+
+    Everything is written beside ``out`` first and moved when it is complete: after an error nothing has
+    changed. Presets that an earlier export left in the same families' folders are replaced.
+
+    Returns:
+        The result with ``files`` filled in.
+
+    Raises:
+        InputError: ``out`` can't be a folder, or something else stands where a preset's folder has to go.
+    """
+    require_place(out, folder=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
+    try:
+        families = tuple(_export_family(library, each, building / each.family, out, more) for each in result)
+        old = [folder for each in result for folder in _exported(out / each.family)]
+        new = [folder for each in result for folder in sorted((building / each.family).glob("*"))]
+        for folder in new:
+            place = out / folder.relative_to(building)
+            if place.exists() and place not in old:
+                raise InputError(f"{place} is there already and isn't an exported preset; name another folder.")
+        for folder in old:
+            shutil.rmtree(folder)
+        for folder in new:
+            place = out / folder.relative_to(building)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder.replace(place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return replace(result, families=families)
+
+
+def _export_family(
+    library: Library, found: FamilyMatches, building: Path, out: Path, more: More | None
+) -> FamilyMatches:
+    matches = []
+    for match in found:
+        folder = building / f"{match.rank}-{safe_name(match.preset.name, 60)}"
+        files = library.export(match.preset, folder)
+        files += more(found.family, match, folder) if more else []
+        final = out / found.family / folder.name
+        matches.append(replace(match, files=tuple(final / file.relative_to(folder) for file in files)))
+    return replace(found, matches=tuple(matches))
+
+
+def _exported(folder: Path) -> list[Path]:
+    """The folders of presets that an earlier export left."""
+    return [each for each in sorted(folder.glob("[0-9]*-*")) if (each / MARK).is_file()]

@@ -1,0 +1,279 @@
+"""The encoder: one trunk hears sound; small heads make a unit vector per family of it, and one of timbre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmatch.networks.blocks import Block, ChannelNorm, ContextBlock, TimeBlock
+from synthmatch.networks.features import FLOOR_DB, log_mel
+from synthmatch.presets.families import FAMILY_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RELEASED = Path(__file__).parent.parent / "models" / "released.safetensors"
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """The shape of an encoder.
+
+    Args:
+        families: the families that it tells apart, in the order of its outputs.
+        bands: mel bands of its input; a multiple of 8.
+        channels: of the three stages of its trunk.
+        blocks: residual blocks in each stage.
+        width: features per frame after the trunk.
+        layers: residual blocks over time after the trunk.
+        heads: attention heads per family; divides ``width``.
+        dimension: length of the vectors that come out.
+        shared: whether one head serves all families and timbre: then their vectors are the same.
+        presence: features of the hidden layer by which presence is judged, from what all heads heard; with 0 there's
+            none, and each family is judged by its own head.
+        family: features of the hidden layer by which the family of a single preset is judged, from the same.
+        context: blocks after the trunk in which every frame hears all others.
+    """
+
+    families: tuple[str, ...] = FAMILY_KEYS
+    bands: int = 64
+    channels: tuple[int, int, int] = (32, 64, 128)
+    blocks: tuple[int, int, int] = (1, 2, 2)
+    width: int = 256
+    layers: int = 2
+    heads: int = 4
+    dimension: int = 128
+    shared: bool = False
+    presence: int = 0
+    family: int = 128
+    context: int = 0
+
+    @property
+    def summary(self) -> int:
+        """How many features presence and family are judged by (:func:`summary`)."""
+        return (self.slots + 3) * self.width
+
+    @property
+    def slots(self) -> int:
+        """How many heads there are: one per family, and the last for timbre; or one for everything."""
+        return 1 if self.shared else len(self.families) + 1
+
+
+class _Trunk(nn.Module):
+    """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4))."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        first, second, third = config.channels
+        self.stages = nn.Sequential(
+            nn.Conv2d(1, first, 5, stride=2, padding=2),
+            *(Block(first) for _ in range(config.blocks[0])),
+            nn.Conv2d(first, second, 3, stride=2, padding=1),
+            *(Block(second) for _ in range(config.blocks[1])),
+            nn.Conv2d(second, third, 3, stride=(2, 1), padding=1),
+            *(Block(third) for _ in range(config.blocks[2])),
+            ChannelNorm(third),
+        )
+        self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
+        self.layers = nn.Sequential(*(TimeBlock(config.width) for _ in range(config.layers)))
+        self.norm = ChannelNorm(config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        x = functional.relu(self.fold(self.stages(x))).squeeze(2)
+        out: Tensor = self.norm(self.layers(x))
+        return out
+
+
+class Encoder(nn.Module):
+    """Sound -> vectors that lie close together where the timbres do.
+
+    Every method takes mono sound at 16 kHz as (B, T), float32, with one T for the whole batch (never pad:
+    silence that isn't in the recording changes what is heard). Levels don't matter: each clip is measured
+    against its own loudest band. Vectors have unit length; their products are cosines.
+    """
+
+    def __init__(self, config: EncoderConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or EncoderConfig()
+        self.low_precision = False
+        """Whether the trunk computes in bfloat16, for training; the heads never do, since cosines of good
+        matches differ by less than it can tell."""
+        families = len(self.config.families)
+        slots = self.config.slots
+        width, heads = self.config.width, self.config.heads
+        self.trunk = _Trunk(self.config)
+        self.attention = nn.Conv1d(width, slots * heads, 1)
+        shape = (slots, 2 * width, self.config.dimension)
+        self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
+        hidden = self.config.presence
+        self.presence_hidden = nn.Linear(self.config.summary, hidden) if hidden else None
+        self.presence_weight = nn.Parameter(torch.zeros(families, hidden or 2 * width))
+        self.presence_bias = nn.Parameter(torch.full((families,), -1.0))
+        # Buffers: fitted once the rest is trained, and left alone by the optimiser.
+        self.family_hidden_weight: Tensor
+        self.family_hidden_bias: Tensor
+        self.family_weight: Tensor
+        self.family_bias: Tensor
+        self.register_buffer("family_hidden_weight", torch.zeros(self.config.family, self.config.summary))
+        self.register_buffer("family_hidden_bias", torch.zeros(self.config.family))
+        self.register_buffer("family_weight", torch.zeros(families, self.config.family))
+        self.register_buffer("family_bias", torch.zeros(families))
+        # Last: other weights begin as they would without it.
+        self.context = nn.Sequential(*(ContextBlock(width, heads) for _ in range(self.config.context)))
+
+    def hear(self, audio: Tensor) -> Tensor:
+        """The input of the trunk: log-mel relative to the clip's loudest band.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            (B, bands, N), between 0 (80 dB below the loudest) and 4.
+        """
+        decibels = log_mel(audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-6), self.config.bands)
+        loudest = decibels.amax(dim=(1, 2), keepdim=True)
+        return torch.clamp((decibels - loudest - FLOOR_DB) / 20, min=0)
+
+    def embed(self, heard: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything at once, for those that already have the log-mel.
+
+        Args:
+            heard: (B, bands, N) from :meth:`hear`.
+
+        Returns:
+            Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
+        """
+        features = self.features(heard)
+        attended = self.attend(features)
+        return self._embed(features, attended)
+
+    def _embed(self, features: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`embed`, from what the trunk made, (B, C, N), and what the heads heard, (B, slots, C)."""
+        overall = features.mean(dim=-1)[:, None].expand_as(attended)
+        pooled = torch.cat([attended, overall], dim=-1)  # (B, slots, 2C)
+        vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
+        families = len(self.config.families)
+        # A shared head's vector stands in every slot.
+        vectors, pooled = (each.expand(-1, families + 1, -1) for each in (vectors, pooled))
+        if self.presence_hidden is None:
+            presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
+        else:
+            hidden = functional.relu(self.presence_hidden(summary(features, attended)))
+            presence = functional.linear(hidden, self.presence_weight, self.presence_bias)
+        return vectors, presence
+
+    def features(self, heard: Tensor) -> Tensor:
+        """What trunk and context make of the log-mel from :meth:`hear`: (B, bands, N) -> (B, C, N / 4)."""
+        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
+            features: Tensor = self.context(self.trunk(heard[:, None])).float()
+        return features
+
+    def attend(self, features: Tensor) -> Tensor:
+        """What each head makes of the trunk's features: (B, C, N) -> (B, slots, C)."""
+        batch, width, frames = features.shape
+        heads, slots = self.config.heads, self.config.slots
+        weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
+        parts = features.view(batch, heads, width // heads, frames)
+        return torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
+
+    def encode_query(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """For each family that a mixture may hold, the vector that its preset would have.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            Vectors (B, F, D) and presence logits (B, F).
+        """
+        vectors, presence = self.embed(self.hear(audio))
+        return vectors[:, :-1], presence
+
+    def encode_reference(self, audio: Tensor) -> Tensor:
+        """A preset's vector under each family's projection, from one of its notes.
+
+        Args:
+            audio: (B, T), one note each.
+
+        Returns:
+            (B, F, D).
+        """
+        return self.encode_query(audio)[0]
+
+    def encode_timbre(self, audio: Tensor) -> Tensor:
+        """One space for everything: near-duplicates, maps, single sounds without a family.
+
+        Args:
+            audio: (B, T).
+
+        Returns:
+            (B, D).
+        """
+        return self.embed(self.hear(audio))[0][:, -1]
+
+    def encode_preset(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything that a library keeps of a preset, from one of its notes.
+
+        Args:
+            audio: (B, T), one note each.
+
+        Returns:
+            Vectors (B, F + 1, D), the last one of timbre; and to which family the preset belongs, probabilities
+            (B, F) that add up to 1: one of them, however many mixtures hold each, which is what tells this from
+            presence.
+        """
+        features = self.features(self.hear(audio))
+        attended = self.attend(features)
+        hidden = functional.relu(
+            functional.linear(summary(features, attended), self.family_hidden_weight, self.family_hidden_bias)
+        )
+        families = functional.linear(hidden, self.family_weight, self.family_bias).softmax(dim=-1)
+        return self._embed(features, attended)[0], families
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the shape and of every weight: libraries name the encoder that embedded them by it."""
+        from synthmatch.networks.checkpoint import fingerprint
+
+        return fingerprint(self)
+
+    def save(self, path: Path, facts: Mapping[str, object] | None = None) -> None:
+        """Write shape and weights (see :func:`synthmatch.networks.checkpoint.save`)."""
+        from synthmatch.networks.checkpoint import save
+
+        save(path, self, facts or {})
+
+    @classmethod
+    def load(cls, path: Path | str) -> Encoder:
+        """Read an encoder, ready to embed.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another kind or version.
+        """
+        from synthmatch.networks.checkpoint import load
+
+        return load(Path(path))[0]
+
+    @classmethod
+    def released(cls) -> Encoder:
+        """The encoder that comes with the package."""
+        return cls.load(RELEASED)
+
+
+def summary(features: Tensor, heard: Tensor) -> Tensor:
+    """By what presence and family are judged: what every head heard, and how features lie over time.
+
+    Args:
+        features: (B, C, N), of the trunk.
+        heard: (B, slots, C), from :meth:`Encoder.attend`.
+
+    Returns:
+        (B, (slots + 3) * C).
+    """
+    spread = features.std(dim=-1, correction=0)
+    return torch.cat([heard.flatten(1), features.mean(dim=-1), spread, features.amax(dim=-1)], dim=1)

@@ -1,0 +1,1 @@
+"""Presets brought closer to a part."""

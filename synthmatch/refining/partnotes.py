@@ -1,0 +1,111 @@
+"""What a part plays, cut to a passage that is short enough to be played again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from synthmatch.audio import Clip, require_audible
+from synthmatch.errors import NotesError
+from synthmatch.notes import Note, Performance
+from synthmatch.sound.pitch import estimate_pitch
+
+PASSAGE = 5.0
+"""Seconds of a part that are heard unless another end is named: two bars or so, in which a preset has shown most of
+what it does."""
+
+_VELOCITY = 100
+_MOMENT = 0.02  # seconds over which levels are measured, and a note's shortest
+_SOUNDING_DB = 40.0  # below the loudest moment, by this much, nothing sounds
+_LET_GO_DB = 20.0  # below the loudest moment, by this much, the keys count as let go
+
+
+def passage(
+    clip: Clip, performance: Performance, start: float | None = None, end: float | None = None
+) -> tuple[Clip, Performance]:
+    """A passage of a part: its sound, and the notes that sound in it.
+
+    Args:
+        clip: the part.
+        performance: all of its notes, in the clip's time.
+        start, end: of the passage in seconds; by default from the first note on, for ``PASSAGE`` seconds.
+
+    Returns:
+        The clip from ``start`` on, and the notes in its time; a note that is held across either end is cut there.
+
+    Raises:
+        NotesError: no note sounds there.
+    """
+    start = performance.notes[0].start if start is None else start
+    end = min(clip.seconds, start + PASSAGE if end is None else end)
+    notes = [
+        Note(max(note.start, start) - start, note.pitch, note.velocity, min(note.end, end) - max(note.start, start))
+        for note in performance.notes
+        if note.end - start >= _MOMENT and end - note.start >= _MOMENT
+    ]
+    if not notes:
+        raise NotesError(f"No note sounds between {start:g} s and {end:g} s; choose another passage.")
+    tail = end - start - max(note.end for note in notes)
+    return clip.between(start, end), Performance(tuple(notes), max(0.0, tail))
+
+
+def struck_together(
+    clip: Clip,
+    pitches: Sequence[int] = (),
+    held: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> tuple[Clip, tuple[Performance, ...]]:
+    """A sample as one note, or as one chord.
+
+    A sound doesn't tell everything about the keys: whether one is let go when a note has died away, and on which
+    octave a preset plays what is heard. So there are several readings of it.
+
+    Args:
+        clip: the sample; silence before it is cut off.
+        pitches: the MIDI notes that it plays; if there are none, one that is estimated, and its octaves.
+        held: seconds for which the keys are held; if None, until the sound is last within 20 dB of its loudest, or to
+            its end.
+        start, end: of the passage in which it lies, in seconds; by default ``PASSAGE`` seconds from its beginning.
+
+    Returns:
+        The clip from where the sound begins, and the readings, the likeliest first, whose tails last to its end.
+
+    Raises:
+        AudioError: the passage is too short, or silent.
+        NotesError: no pitch is given and none is heard, or a value is out of range.
+    """
+    heard = clip.between(start or 0.0, end)
+    require_audible(heard, "The passage")
+    begins, let_go = _span(heard)
+    heard = heard.between(begins, None if end is not None else begins + PASSAGE)
+    whole = heard.seconds
+    lengths = dict.fromkeys([min(max(_MOMENT, let_go - begins), whole), whole] if held is None else [held])
+    chords = [tuple(pitches)] if pitches else [(pitch,) for pitch in _octaves(_estimated(heard))]
+    return heard, tuple(
+        Performance(tuple(Note(0.0, pitch, _VELOCITY, length) for pitch in chord), max(0.0, whole - length))
+        for chord in chords
+        for length in lengths
+    )
+
+
+def _octaves(pitch: int) -> list[int]:
+    return [pitch + shift for shift in (0, 12, -12, 24, -24) if 0 <= pitch + shift <= 127]
+
+
+def _estimated(clip: Clip) -> int:
+    pitch = estimate_pitch(clip)
+    if pitch is None:
+        raise NotesError("Which note sounds can't be told; name it with --note C3, say, or a MIDI file with --midi.")
+    return pitch
+
+
+def _span(clip: Clip) -> tuple[float, float]:
+    """When the sound begins, and when its keys seem to be let go, in seconds."""
+    mono, moment = clip.mono(), max(1, round(_MOMENT * clip.sample_rate))
+    blocks = np.pad(mono, (0, -len(mono) % moment)).reshape(-1, moment)
+    level = np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1))
+    sounding, held = (np.flatnonzero(level > level.max() * 10 ** (-depth / 20)) for depth in (_SOUNDING_DB, _LET_GO_DB))
+    seconds = moment / clip.sample_rate
+    return int(sounding[0]) * seconds, (int(held[-1]) + 1) * seconds

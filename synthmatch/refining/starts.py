@@ -1,0 +1,98 @@
+"""Where a refinement begins, and where its preset ends up."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthmatch.audio import Clip
+from synthmatch.errors import LibraryError, PresetError
+from synthmatch.files import require_place, safe_name
+from synthmatch.library.export import export_preset
+from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.preset import Preset
+from synthmatch.refining.refinement import Refinement, can_be_refined
+
+if TYPE_CHECKING:
+    from synthmatch.library.library import Library
+
+_SEARCHED = 500  # presets among which one that can be refined is looked for
+
+
+def named_start(library: Library | None, name: str) -> Preset:
+    """The preset that someone names: by its id in a library, or by a file that holds it alone.
+
+    Raises:
+        PresetError: the file holds no preset, or several.
+        LibraryError: it is neither a file nor in the library.
+    """
+    path = Path(name).expanduser()
+    if not path.exists():
+        if library is None or path.suffix or len(path.parts) > 1:
+            raise LibraryError(f"{name} isn't there; name a preset file, or the id of a preset of the library.")
+        return library.preset(library.listings_of(name)[0])
+    bank = PresetBank.read(path)
+    if len(bank) != 1:
+        reason = bank.faults[0].reason if bank.faults else f"it holds {len(bank)} presets; add it to a library instead."
+        raise PresetError(f"{path} doesn't name one preset: {reason}")
+    return bank.presets[0]
+
+
+def nearest_start(matcher: Matcher, clip: Clip, family: str = "", *, alone: bool = True) -> Preset:
+    """The preset of a library that is nearest to a part, among those that can be refined.
+
+    Args:
+        family: of the part; "" to compare by timbre.
+        alone: whether nothing but the part sounds in the clip.
+
+    Raises:
+        LibraryError: none of the nearest presets can be refined.
+        AudioError, InputError: as :meth:`Matcher.match` raises them.
+    """
+    families = (family,) if family else ()
+    result = matcher.match(Query(clip, families=families), _SEARCHED, single=alone)
+    for match in (match for found in result for match in found):
+        preset = matcher.library.preset(match.preset)
+        if can_be_refined(preset):
+            return preset
+    raise LibraryError(
+        f"None of the nearest presets in {matcher.library.path} can be refined; add banks of amsynth with"
+        " `synthmatch library add amsynth`, or name a preset."
+    )
+
+
+def save(refinement: Refinement, out: Path) -> tuple[Path, ...]:
+    """Write a refined preset into a new folder: its synth's own file, what a plugin host loads, its parameters, and how
+    it plays the part. Nothing that is there is overwritten; another folder gets a number.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: ``out`` is a file.
+        PresetError: nothing closer was found, so there is nothing to write.
+    """
+    if refinement.preset is refinement.start:
+        raise PresetError(f"Nothing closer than {refinement.start.name} was found, so nothing is written.")
+    require_place(out, folder=True)
+    out.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".refined-", dir=out))
+    try:
+        files = export_preset(refinement.preset, refinement.preview, building)
+        building.chmod(0o755)
+        folder = _free(out / safe_name(refinement.preset.name, 60))
+        building.rename(folder)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    return tuple(folder / file.name for file in files)
+
+
+def _free(folder: Path) -> Path:
+    """That folder, or the first that isn't there with a number behind its name."""
+    names = (folder if number == 1 else folder.with_name(f"{folder.name} {number}") for number in count(1))
+    return next(each for each in names if not each.exists())

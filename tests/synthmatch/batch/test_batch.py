@@ -1,0 +1,196 @@
+"""Whole banks into folders: names, levels, and nobody's files overwritten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from synthmatch import audio
+from synthmatch.batch.batch import SCRATCH, render_bank
+from synthmatch.batch.batchplan import Effects, RenderPlan
+from synthmatch.batch.manifest import NAME, RENDERED, Entry, Manifest
+from synthmatch.batch.mastering import Format, Level
+from synthmatch.errors import AudioError, InputError
+from synthmatch.files import file_hash
+from synthmatch.library.store import write_lock
+from synthmatch.notes import Performance
+from synthmatch.phrases import chord
+from synthmatch.presets import faustsynth
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS
+from synthmatch.presets.formats import native_format
+from synthmatch.presets.preset import Preset
+from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.renderer import RenderJob
+from synthmatch.renderers.synths import bank_folders, is_installed
+
+PLAN = RenderPlan(Performance.single(60, 100, 0.4, 0.2))
+
+
+def lines(folder: Path) -> list[Entry]:
+    return [Entry.parse(line) for line in (folder / NAME).read_text("utf-8").splitlines()]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def few(bank: PresetBank, count: int = 3) -> PresetBank:
+    return PresetBank(bank.presets[:count])
+
+
+def test_the_manifest_tells_the_truth_about_every_file(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    report = render_bank(bank, PLAN, tmp_path / "out", pool)
+    entries = lines(tmp_path / "out")
+    assert entries == list(report.entries)
+    assert [entry.file for entry in entries] == [f"{preset.name}.flac" for preset in bank]  # in the bank's order
+    assert set(contents(tmp_path / "out")) == {NAME, *(entry.file for entry in entries)}
+    jobs = {job.key: job for job in (RenderJob(preset.state, (PLAN.performance,)) for preset in bank)}
+    for preset, entry in zip(bank, entries, strict=True):
+        path = tmp_path / "out" / entry.file
+        clip = audio.read(path)
+        assert entry.sound is not None
+        assert (entry.status, entry.sound.hash, entry.sound.level) == (RENDERED, file_hash(path), "as played")
+        assert (entry.sound.seconds, entry.sound.sample_rate, entry.sound.channels) == (clip.seconds, 44_100, 2)
+        assert entry.sound.peak_db == audio.decibels(clip.peak)
+        assert (entry.preset, entry.name, entry.bank, entry.synth) == (preset.id, preset.name, "nine", "faust")
+        assert (entry.source, entry.slot, entry.source_hash) == (str(preset.file), preset.slot, file_hash(preset.file))
+        assert (entry.family, entry.label_source) == (preset.family, preset.label_source)
+        assert entry.performance == PLAN.performance
+        assert jobs[entry.job].state == preset.state
+    assert sum(entry.spread == 0.0 for entry in entries) == 2  # the sample that was rendered twice
+    assert (report.written, report.kept, report.sounds) == (9, 0, 9)
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_file_plays_what_the_synth_played(form: Format, bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    some = few(bank)
+    render_bank(some, replace(PLAN, form=form), tmp_path, pool)
+    jobs = {RenderJob(preset.state, (PLAN.performance,)): preset for preset in some}
+    for result in pool.render(jobs):
+        (clip,) = result.clips
+        heard = audio.read(tmp_path / f"{jobs[result.job].name}{form.suffix}")
+        assert heard.samples.shape == clip.samples.shape
+        allowed = {Format.WAV: 0.0, Format.FLAC: 2.0**-23, Format.OGG: 0.25 * clip.peak}[form]
+        assert np.abs(heard.samples - clip.samples).max() <= allowed
+
+
+def test_a_loud_preset_does_not_clip_and_the_others_keep_their_level(pool: RenderPool, tmp_path: Path) -> None:
+    source = tmp_path / "levels.faustpatch"
+    presets = [Preset(name, faustsynth.make_state({"level": level})) for name, level in (("soft", -20), ("loud", 24))]
+    native_format("faust").write(source, presets)
+    plan = replace(PLAN, performance=chord((48, 55, 60), 127, 0.4, 0.2))
+    report = render_bank(PresetBank.read(source), plan, tmp_path / "flac", pool)
+    render_bank(PresetBank.read(source), replace(plan, form=Format.WAV), tmp_path / "wav", pool)
+    soft, loud = report.entries
+    assert soft.sound is not None
+    assert loud.sound is not None
+    assert (soft.sound.gain, soft.sound.level) == (1.0, Level.AS_PLAYED.value)
+    assert loud.sound.level == Level.SCALED_DOWN.value
+    truth, heard = audio.read(tmp_path / "wav" / "loud.wav"), audio.read(tmp_path / "flac" / "loud.flac")
+    assert truth.peak > 1
+    assert heard.peak <= 1
+    assert np.abs(heard.samples / loud.sound.gain - truth.samples).max() <= 2.0**-22 / loud.sound.gain
+    assert "1 file would have clipped and got scaled down; the manifest says by how much." in report.lines()
+
+
+def test_with_and_without_effects(pool: RenderPool, tmp_path: Path) -> None:
+    source = tmp_path / "wet.faustpatch"
+    values = {"osc1_shape": 1, "reverb_mix": 0.8}
+    native_format("faust").write(source, [Preset("Hall", faustsynth.make_state(values))])
+    bank = PresetBank.read(source)
+    report = render_bank(bank, replace(PLAN, effects=Effects.BOTH), tmp_path / "both", pool)
+    assert [entry.file for entry in report.entries] == ["Hall.flac", "Hall (effects off).flac"]
+    wet, dry = (audio.read(tmp_path / "both" / entry.file) for entry in report.entries)
+    assert np.abs(wet.samples - dry.samples).max() > 0.01
+    native_format("faust").write(source, [Preset("Hall", faustsynth.make_state(values | {"reverb_mix": 0}))])
+    render_bank(PresetBank.read(source), PLAN, tmp_path / "dry", pool)
+    assert np.array_equal(audio.read(tmp_path / "dry" / "Hall.flac").samples, dry.samples)
+    alone = render_bank(bank, replace(PLAN, effects=Effects.OFF), tmp_path / "both", pool)
+    assert (alone.written, alone.kept, alone.others) == (0, 1, 1)
+
+
+def test_the_order_and_the_number_of_workers_change_nothing(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    render_bank(bank, PLAN, tmp_path / "one", pool)
+    with RenderPool(2) as two:
+        render_bank(PresetBank(bank.presets[::-1]), PLAN, tmp_path / "two", two)
+    first, second = contents(tmp_path / "one"), contents(tmp_path / "two")
+    assert first.pop(NAME).splitlines() == second.pop(NAME).splitlines()[::-1]
+    assert first == second
+
+
+def test_files_of_others_are_never_overwritten(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    mine = tmp_path / f"{bank.presets[1].name}.flac"
+    mine.write_bytes(b"mine")
+    (tmp_path / "notes.txt").write_bytes(b"mine, too")
+    with pytest.raises(InputError, match=r"is there and isn't named in .*manifest\.jsonl; move it"):
+        render_bank(bank, PLAN, tmp_path, pool)
+    assert contents(tmp_path) == {mine.name: b"mine", "notes.txt": b"mine, too"}
+    mine.unlink()
+    render_bank(few(bank), PLAN, tmp_path, pool)
+    assert (tmp_path / "notes.txt").read_bytes() == b"mine, too"
+
+
+def test_another_bank_of_the_same_names_is_refused(
+    bank_writer: Callable[..., PresetBank], pool: RenderPool, tmp_path: Path
+) -> None:
+    render_bank(bank_writer(tmp_path / "first.faustpatch", 2), PLAN, tmp_path / "out", pool)
+    before = contents(tmp_path / "out")
+    with pytest.raises(InputError, match=r"is a sound of the bank first \(faust\); choose another folder"):
+        render_bank(bank_writer(tmp_path / "second.faustpatch", 2), PLAN, tmp_path / "out", pool)
+    assert contents(tmp_path / "out") == before
+
+
+def test_a_folder_that_cannot_be_used(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InputError, match="file is a file; name a folder"):
+        render_bank(bank, PLAN, tmp_path / "file", pool)
+    (tmp_path / "busy" / SCRATCH).mkdir(parents=True)
+    with (
+        write_lock(tmp_path / "busy" / SCRATCH),
+        pytest.raises(InputError, match=r"Another run is writing into .*busy"),
+    ):
+        render_bank(bank, PLAN, tmp_path / "busy", pool)
+    with pytest.raises(AudioError, match="choose one from -60 to 0"):
+        render_bank(bank, replace(PLAN, normalise=3.0), tmp_path / "never", pool)
+    assert not (tmp_path / "never").exists()
+
+
+def test_the_report_as_json_is_json(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
+    report = render_bank(few(bank), PLAN, tmp_path, pool)
+    document = json.loads(json.dumps(report.as_json()))
+    assert document["written"] == 3
+    assert document["levels"]["as played"] == 3
+    assert document["trust"]["presets"] == 3
+    assert Manifest(Path(document["manifest"])).entries.keys() == {entry.file for entry in report.entries}
+
+
+@pytest.mark.plugin
+def test_real_plugins_in_one_run(pool: RenderPool, tmp_path: Path) -> None:
+    rows = [SYNTHS[synth] for synth in ("amsynth", "zynaddsubfx")]
+    if not all(is_installed(row) and bank_folders(row) for row in rows):
+        pytest.skip("amsynth and ZynAddSubFX aren't both on this machine: install Debian's packages to test them")
+    (amsynth, zyn) = (sorted(file for folder in bank_folders(row) for file in folder.rglob("*")) for row in rows)
+    bass = [file for file in zyn if file.suffix == ".xiz" and file.parent.name == "Bass"][:2]
+    bank = PresetBank.read(*bass, next(file for file in amsynth if file.suffix == ".bank"))
+    bank = PresetBank(bank.presets[:4])
+    plan = replace(PLAN, effects=Effects.BOTH, normalise=-24.0)
+    report = render_bank(bank, plan, tmp_path, pool)
+    assert (report.written, report.sounds) == (8, 8), report.lines()
+    assert {Path(entry.file).parent.name for entry in report.entries} == {preset.bank for preset in bank}
+    for entry in report.entries:
+        assert entry.sound is not None
+        assert entry.sound.loudness is not None
+        assert entry.sound.level == "peak-limited" or entry.sound.loudness == pytest.approx(-24, abs=0.05)
+        assert entry.sound.peak_db <= -1
+    assert all(each.exact == each.tried for each in report.trust.repeats)
+    before = contents(tmp_path)
+    assert render_bank(bank, plan, tmp_path, pool).kept == 8
+    assert contents(tmp_path) == before

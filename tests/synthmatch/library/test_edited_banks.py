@@ -1,0 +1,59 @@
+"""Banks that are added again after somebody edited their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from synthmatch.commands.library import add_banks
+from synthmatch.errors import LibraryError
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder
+from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.renderers.pool import RenderPool
+
+Writer = Callable[..., PresetBank]
+
+
+def test_what_a_shorter_file_lost_is_dropped_by_name(
+    library: Library, tmp_path: Path, bank_writer: Writer, encoder: Encoder, pool: RenderPool
+) -> None:
+    file = tmp_path / "edited.faustpatch"
+    longer = bank_writer(file, 3, first=20)
+    assert library.add(longer, encoder, pool).vanished == ()
+    said: list[str] = []
+    report = add_banks(library, bank_writer(file, 1, first=20), encoder, pool, said.append)
+    lost = [preset.name for preset in longer][1:]
+    assert list(report.vanished) == lost
+    assert report.as_json(library)["vanished"] == lost
+    assert f"Dropped, since their files hold them no more (2): {lost[0]}, {lost[1]}." in said
+    assert [each.name for each in library.presets(bank="edited")] == [longer.presets[0].name]
+    for preset in longer.presets[1:]:
+        with pytest.raises(LibraryError, match="holds no preset"):
+            library.sound(preset.id)
+    assert len(library) == 10
+    assert library.verify() == []
+
+
+def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
+    library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool
+) -> None:
+    """Of some presets of a file, and of a file with a damaged one, nobody knows what else is in it."""
+    some = bank.presets[:2]
+    damaged = PresetBank(some, (Fault(some[0].file, "its third preset is damaged."),))
+    for part in (PresetBank(some), damaged):
+        assert library.add(part, encoder, pool).vanished == ()
+    assert len(library) == 9
+
+
+def test_a_sound_that_another_bank_lists_stays(
+    library: Library, bank: PresetBank, tmp_path: Path, bank_writer: Writer, encoder: Encoder, pool: RenderPool
+) -> None:
+    """The longer file's presets are those of the library's first bank."""
+    file = tmp_path / "edited.faustpatch"
+    library.add(bank_writer(file, 3), encoder, pool)
+    assert len(library.add(bank_writer(file, 2), encoder, pool).vanished) == 1
+    assert [each.bank for each in library.listings_of(bank.presets[2].id)] == ["nine"]
+    assert len(library) == 9

@@ -1,0 +1,45 @@
+"""One writes at a time; whoever reads is told of every change, and goes on with what it has open until then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from synthmatch.errors import LibraryError
+from synthmatch.library.editions import changing, edition
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder
+from synthmatch.presets.bank import PresetBank
+from synthmatch.renderers.pool import RenderPool
+
+
+def test_every_kind_of_change_is_told(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
+    changes: list[Callable[[], object]] = [
+        lambda: library.add(bank, encoder, pool),
+        lambda: library.update(encoder),
+        lambda: library.repair(encoder, pool),
+        lambda: library.remove(bank=bank.presets[0].bank),
+    ]
+    told = [edition(library.path)]
+    for change in changes:
+        with Library.open(library.path) as reader:
+            held = len(reader.vectors)
+            change()
+            assert len(reader.vectors) == held
+        told.append(edition(library.path))
+    assert len(set(told)) == len(told)
+    assert len(library) < held
+
+
+def test_a_change_that_failed_is_told_too(library: Library) -> None:
+    before = edition(library.path)
+    with pytest.raises(LibraryError, match="holds no presets of nothing"):
+        library.remove(bank="nothing")
+    assert edition(library.path) != before
+
+
+def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
+    with changing(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
+        library.add(bank, encoder, pool)
+    library.add(bank, encoder, pool)

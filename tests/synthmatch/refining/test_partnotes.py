@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from synthmatch.audio import Clip
+from synthmatch.errors import AudioError, NotesError
+from synthmatch.notes import Note, Performance
+from synthmatch.refining.partnotes import PASSAGE, passage, struck_together
+
+RATE = 22_050
+NOTES = Performance(tuple(Note(float(start), 40 + start, 100, 0.9) for start in range(2, 12)))
+
+
+def clip(seconds: float, begin: float = 0.0, held: float | None = None, hertz: float = 220.0) -> Clip:
+    """A sine that begins late, and rings out over half a second after it was held."""
+    time = np.arange(round(seconds * RATE)) / RATE - begin
+    held = seconds if held is None else held
+    level = np.where(time < held, 1.0, np.exp(-10 * (time - held))) * (time >= 0)
+    return Clip((0.5 * level * np.sin(2 * np.pi * hertz * time)).astype(np.float32)[None], RATE)
+
+
+def test_a_passage_begins_with_the_first_note() -> None:
+    heard, notes = passage(clip(20), NOTES)
+    assert heard.seconds == pytest.approx(PASSAGE)
+    assert notes.seconds == pytest.approx(PASSAGE)
+    assert [(note.start, note.pitch) for note in notes.notes] == [(0, 42), (1, 43), (2, 44), (3, 45), (4, 46)]
+
+
+def test_notes_are_cut_at_both_ends() -> None:
+    heard, notes = passage(clip(20), NOTES, 3.5, 5.25)
+    assert heard.seconds == pytest.approx(1.75, abs=1e-3)
+    spans = [(note.pitch, note.start, note.duration) for note in notes.notes]
+    assert spans == [(43, 0.0, pytest.approx(0.4)), (44, 0.5, pytest.approx(0.9)), (45, 1.5, pytest.approx(0.25))]
+    assert notes.tail == pytest.approx(0, abs=1e-3)
+
+
+def test_a_passage_ends_with_the_song() -> None:
+    heard, notes = passage(clip(4), NOTES)
+    assert heard.seconds == pytest.approx(notes.seconds) == pytest.approx(2.0)
+
+
+def test_a_passage_without_notes_is_refused() -> None:
+    with pytest.raises(NotesError, match="No note sounds between 0 s and 1 s; choose another passage"):
+        passage(clip(20), NOTES, 0, 1)
+    with pytest.raises(NotesError, match="No note sounds between 2 s"):
+        passage(clip(1), NOTES)
+
+
+def test_a_sample_is_read_as_a_note_from_where_it_begins() -> None:
+    heard, readings = struck_together(clip(3, begin=0.5, held=1.0))
+    assert heard.seconds == pytest.approx(2.5, abs=0.03)
+    likeliest = readings[0]
+    assert likeliest.notes[0].pitch == 57
+    assert likeliest.notes[0].duration == pytest.approx(1.23, abs=0.05)  # 20 dB down, 0.23 s after the key
+    assert {note.pitch for each in readings for note in each.notes} == {33, 45, 57, 69, 81}
+    assert all(each.seconds == pytest.approx(heard.seconds) for each in readings)
+    assert {round(each.tail, 3) for each in readings} == {0, round(likeliest.tail, 3)}
+
+
+def test_what_is_named_is_not_guessed() -> None:
+    heard, readings = struck_together(clip(2), (48, 55), held=0.7)
+    (only,) = readings
+    assert [(note.pitch, note.duration) for note in only.notes] == [(48, 0.7), (55, 0.7)]
+    assert only.seconds == pytest.approx(heard.seconds)
+    assert {note.pitch for each in struck_together(clip(2), (48,))[1] for note in each.notes} == {48}
+
+
+def test_a_long_sample_is_heard_in_part() -> None:
+    assert struck_together(clip(9, begin=1.0))[0].seconds == pytest.approx(PASSAGE)
+    assert struck_together(clip(9), start=2.0, end=8.5)[0].seconds == pytest.approx(6.5)
+
+
+def test_what_has_no_pitch_must_be_named() -> None:
+    noise = Clip(np.random.default_rng(0).normal(0, 0.1, (1, RATE)).astype(np.float32), RATE)
+    with pytest.raises(NotesError, match="name it with --note C3"):
+        struck_together(noise)
+    assert struck_together(noise, (60,))[1]
+
+
+def test_silence_is_refused() -> None:
+    with pytest.raises(AudioError, match="The passage is silent"):
+        struck_together(clip(3, begin=2.0), end=1.5)

@@ -1,0 +1,131 @@
+"""Two processes find what one finds: gradients, losses, and the moment to stop."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.trainer import Trainer
+from synthmatch.training.mixing.batches import Mixer
+
+SCRIPT = """
+import json, math, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from synthmatch.networks.encoder import EncoderConfig
+from synthmatch.errors import TrainingError
+from synthmatch.training.mixing.batches import Mixer
+from synthmatch.training.config import Degradations, Recipe
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.recorded.notebank import NoteBank
+from synthmatch.training.learning.trainer import Trainer
+
+torch.set_num_threads(1)
+told = json.loads(Path(sys.argv[1]).read_text())
+frozen = lambda values: {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+recipe = Recipe(**{
+    **frozen(told["recipe"]),
+    "encoder": EncoderConfig(**frozen(told["recipe"]["encoder"])),
+    "degradations": Degradations(**told["recipe"]["degradations"]),
+})
+with Processes.join() as processes:
+    mixer = Mixer(NoteBank(Path(told["bank"])), told["presets"], {}, recipe)
+    trainer = Trainer(mixer, recipe, Path(told["folder"]), processes)
+    trainer.encoder.low_precision = False
+    plan = mixer.planner.plan(0).share(processes.rank, processes.world)
+    losses = trainer.take_step(mixer.play(plan))
+    grads = {name: value.grad.contiguous() for name, value in trainer.encoder.named_parameters()}
+    grads["total"] = losses.total.detach()
+    save_file(grads, Path(told["folder"]) / f"grads-{processes.rank}.safetensors")
+    trainer.run(stop_at=3)
+    later = Trainer(mixer, recipe, Path(told["folder"]), processes)
+    assert later.step == 3
+    # The first process's clock counts: the other one would never stop.
+    later.run(until=0.0 if processes.first else math.inf)
+    assert later.step == 3, later.step
+    assert processes.same("one") and not processes.same(str(processes.rank))
+    try:  # a folder that the other one doesn't share
+        Trainer(mixer, recipe, Path(told["folder"]) / ("" if processes.first else "elsewhere"), processes)
+        raise AssertionError("processes that find different runs train together")
+    except TrainingError as error:
+        assert "--data and --run" in str(error)
+"""
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def asked(tiny):
+    """Every loss at once, so that everything is gathered."""
+    return replace(
+        tiny,
+        seconds=1.0,
+        memory=4,
+        memory_from=0,
+        stem_share=0.6,
+        mixture_stem_weight=0.5,
+        stem_note_weight=0.5,
+        note_note_weight=0.5,
+        mixtures=4,
+    )
+
+
+def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
+    told = tmp_path / "told.json"
+    folder = tmp_path / "run"
+    folder.mkdir()
+    document = {
+        "recipe": asdict(asked),
+        "presets": notes.presets,
+        "bank": str(notes.bank.folder),
+        "folder": str(folder),
+    }
+    told.write_text(json.dumps(document))
+    port = str(free_port())
+    started = []
+    for rank in range(2):
+        placed = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_PORT": port}
+        environment = {**os.environ, **placed, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(told)]
+        started.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    said = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+
+    alone = Trainer(Mixer(notes.bank, notes.presets, {}, asked), asked, tmp_path / "alone")
+    alone.encoder.low_precision = False
+    losses = alone.take_step(alone.mixer.batch(0))
+    for rank in range(2):
+        found = load_file(folder / f"grads-{rank}.safetensors")
+        assert float(found.pop("total")) == pytest.approx(float(losses.total.detach()), rel=1e-5)
+        for name, value in alone.encoder.named_parameters():
+            assert value.grad is not None
+            scale = float(value.grad.abs().max())
+            assert torch.allclose(found[name], value.grad, atol=1e-4 * scale + 1e-8), name
+
+
+def test_alone_nothing_is_sent(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with Processes.join() as processes:
+        share = torch.randn(3, 2)
+        assert processes.gather(share, (3,)) is share
+        assert processes.agree(True)
+        assert not processes.agree(False)
+        assert processes.first
+        processes.wait()

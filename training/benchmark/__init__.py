@@ -1,0 +1,1 @@
+"""What is asked, who has to answer, and how well they did."""

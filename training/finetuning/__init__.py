@@ -1,0 +1,1 @@
+"""From a library to an encoder that knows it."""

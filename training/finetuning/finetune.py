@@ -1,0 +1,309 @@
+"""Fine-tuning: an encoder learns the presets of a library in minutes, and keeps what it knew.
+
+What a step hears is its own lesson, mixtures in which one part is a preset of the library, to be told from the others
+(InfoNCE); and rehearsal, sounds that it knows. The frozen encoder it started from, its teacher, hears both: every
+vector that isn't one by which a preset of the library is found is to stay where the teacher's is. So is presence, which
+a library's labels can't teach.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from synthmatch.errors import TrainingError
+from synthmatch.files import content_hash, require_place
+from synthmatch.library.library import Library
+from synthmatch.networks import checkpoint
+from synthmatch.networks.encoder import Encoder
+from synthmatch.training.finetuning.lessons import FineTuning, Lesson, Lessons
+from synthmatch.training.finetuning.material import Progress, gather_material
+from synthmatch.training.finetuning.owncheck import Found, examine
+from synthmatch.training.learning import statefile
+from synthmatch.training.learning.losses import info_nce
+from synthmatch.training.learning.trainer import fast_bfloat16
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """What a step minimises, each a scalar tensor: the sum, the parts in mixtures, single sounds, and how far
+    vectors (1 - cosine) and presence (nats) are from the teacher's."""
+
+    total: Tensor
+    own: Tensor
+    timbre: Tensor
+    drift: Tensor
+    presence: Tensor
+
+
+StepProgress = Callable[[int, int, Losses], None]
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """What came of it: the encoder's file, how many steps of how many are taken, the presets learnt, and how often
+    they were found before and are now."""
+
+    out: Path
+    steps: int
+    of: int
+    presets: int
+    before: Found
+    after: Found
+
+    def lines(self) -> list[str]:
+        """The same for people."""
+        left = "" if self.steps >= self.of else "; the same command goes on"
+        notes = "the notes that were taught" if self.after.taught else "notes that weren't taught"
+        return [
+            f"{self.out}: an encoder after {self.steps} of {self.of} steps{left}.",
+            f"How often one of the {self.presets} presets comes first / among the first five, asked for in"
+            f" {self.after.mixtures} mixtures of {notes}:",
+            f"  before: {self.before}",
+            f"  now:    {self.after}",
+            f"To use it: synthmatch library update --model {self.out}",
+        ]
+
+
+class FineTuner:
+    """Takes the steps; stopped at any moment, it goes on from its last checkpoint as if it had not been stopped."""
+
+    def __init__(self, base: Encoder, lessons: Lessons, folder: Path, device: torch.device | None = None) -> None:
+        """Start a run in ``folder``, or take up the one that is there.
+
+        Raises:
+            TrainingError: the run in the folder is another one.
+        """
+        self.lessons, self.settings, self.folder = lessons, lessons.settings, folder
+        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.teacher = copy.deepcopy(base).to(self.device).eval().requires_grad_(False)
+        self.encoder = copy.deepcopy(base).to(self.device).train().requires_grad_(True)
+        self.optimizer = torch.optim.AdamW(
+            self.encoder.parameters(), lr=self.settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+        )
+        self.step = 0
+        self._run = run_id(base, lessons)
+        self._resume()
+
+    def run(self, progress: StepProgress | None = None, stop_at: int | None = None, until: float = math.inf) -> Encoder:
+        """Take steps, and checkpoint.
+
+        Args:
+            progress: called with the step, how many there are, and its losses.
+            stop_at: the step to stop at, if not the last one.
+            until: what ``time.monotonic`` says when no further step is to be begun.
+
+        Returns:
+            A copy of the encoder on the processor, in evaluation mode.
+        """
+        last = min(self.settings.steps, stop_at or self.settings.steps)
+        saved = time.monotonic()
+        for model in (self.encoder, self.teacher):
+            model.low_precision = fast_bfloat16(self.device)
+        while self.step < last and time.monotonic() < until:
+            losses = self.take_step(self.lessons.lesson(self.step))
+            if progress:
+                progress(self.step, self.settings.steps, losses)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self.checkpoint()
+                saved = time.monotonic()
+        self.checkpoint()
+        done = copy.deepcopy(self.encoder).cpu().eval()
+        done.low_precision = False
+        return done
+
+    def take_step(self, lesson: Lesson) -> Losses:
+        """One optimiser step on a lesson."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.settings, self.step)
+        losses = self.losses(lesson.to(self.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.total.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        return losses
+
+    def losses(self, lesson: Lesson) -> Losses:
+        """The losses of a lesson on the run's device."""
+        settings = self.settings
+        heard = [self.encoder.hear(each) for each in (lesson.mixtures, lesson.references)]
+        with torch.no_grad():
+            taught = [self.teacher.embed(each) for each in heard]
+        (mixed, mixed_presence), (single, single_presence) = (self.encoder.embed(each) for each in heard)
+        own = _parts(mixed, single, lesson, settings.temperature)
+        timbre = _timbre(mixed, single, lesson, settings.temperature)
+        kept = zip((mixed, single), taught, kept_vectors(lesson, mixed.shape[1]), strict=True)
+        drift = torch.stack([(1 - (mine * theirs).sum(-1))[same].mean() for mine, (theirs, _), same in kept]).mean()
+        pairs = ((mixed_presence, taught[0][1]), (single_presence, taught[1][1]))
+        presence = torch.stack([_divergence(mine, theirs) for mine, theirs in pairs]).mean()
+        total = own + settings.timbre_weight * timbre + settings.drift_weight * (drift + presence)
+        return Losses(total, own.detach(), timbre.detach(), drift.detach(), presence.detach())
+
+    def checkpoint(self) -> None:
+        """Write everything that the next step depends on."""
+        tensors = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
+        facts = {"step": str(self.step), "run": self._run}
+        statefile.write(self.folder / "state.safetensors", tensors, self.optimizer, facts)
+
+    def _resume(self) -> None:
+        path = self.folder / "state.safetensors"
+        facts = statefile.facts_of(path)
+        if facts is None:
+            return
+        if facts.get("run") != self._run:
+            raise TrainingError(
+                f"{self.folder} holds another run: of other presets, settings or another encoder; name another folder"
+                " or delete this one."
+            )
+        state = statefile.read(path)
+        self.encoder.load_state_dict(state.part("encoder."))
+        state.restore(self.optimizer)
+        self.step = int(facts["step"])
+
+
+def run_id(base: Encoder, lessons: Lessons) -> str:
+    """Hash of everything that decides what comes of a run."""
+    settings = json.dumps(asdict(lessons.settings), sort_keys=True).encode()
+    return content_hash(settings, base.fingerprint.encode(), lessons.material.fingerprint.encode())
+
+
+def learning_rate(settings: FineTuning, step: int) -> float:
+    """A linear rise over the warm-up, then half a cosine down to zero at the last step."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def kept_vectors(lesson: Lesson, slots: int) -> tuple[Tensor, Tensor]:
+    """Which vectors are to stay where the teacher's are: all of them but those by which presets of one's own are found.
+
+    Args:
+        slots: F + 1, one space per family and one of timbre.
+
+    Returns:
+        (B, F + 1) of the mixtures and (K, F + 1) of the references, True where they stay.
+    """
+    own = lesson.preset < lesson.own
+    mixed = torch.ones(len(lesson.mixtures), slots, dtype=torch.bool, device=lesson.taught.device)
+    mixed[lesson.mixture[own], lesson.family[own]] = False
+    mixed[_alone(lesson, own), -1] = False
+    single = torch.ones(len(lesson.references), slots, dtype=torch.bool, device=lesson.taught.device)
+    learnt = (lesson.taught < lesson.own)[:, None]
+    single[: len(lesson.taught), :-1] = ~(lesson.found & learnt)
+    single[: len(lesson.taught), -1:] = ~learnt
+    return mixed, single
+
+
+def _alone(lesson: Lesson, own: Tensor) -> Tensor:
+    """The mixtures in which a preset of one's own plays alone."""
+    counts = lesson.mixture.bincount(minlength=lesson.lessons)
+    return lesson.mixture[own & (counts[lesson.mixture] == 1)]
+
+
+def _parts(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -> Tensor:
+    """Each part that is one's own against every reference of the lesson that is found under the part's family, and
+    its reference against the mixtures in which one's own play in the family."""
+    terms: list[Tensor] = []
+    keys = single[: len(lesson.taught)]
+    own = lesson.preset < lesson.own
+    for family in torch.unique(lesson.family[own]).tolist():
+        rows = (own & (lesson.family == family)).nonzero()[:, 0]
+        found = lesson.found[:, family].nonzero()[:, 0]
+        queries, references = mixed[lesson.mixture[rows], family], keys[found, family]
+        same = lesson.preset[rows, None] == lesson.taught[None, found]
+        apart = lesson.cluster[lesson.preset[rows], None] != lesson.cluster[lesson.taught[None, found]]
+        terms.append(0.5 * len(rows) * info_nce(queries, references, same, apart, temperature))
+        parts = keys[lesson.place[rows], family]
+        same, apart = (each[:, torch.searchsorted(found, lesson.place[rows])] for each in (same, apart))
+        terms.append(0.5 * len(rows) * info_nce(parts, queries, same.T, apart.T, temperature))
+    return torch.stack(terms).sum() / own.sum()
+
+
+def _timbre(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -> Tensor:
+    """Presets of one's own that play alone against every reference of the lesson, in the space without families."""
+    own = lesson.preset < lesson.own
+    rows = (own & (lesson.mixture.bincount(minlength=lesson.lessons)[lesson.mixture] == 1)).nonzero()[:, 0]
+    same = lesson.preset[rows, None] == lesson.taught[None]
+    apart = lesson.cluster[lesson.preset[rows], None] != lesson.cluster[lesson.taught[None]]
+    queries, keys = mixed[lesson.mixture[rows], -1], single[: len(lesson.taught), -1]
+    return info_nce(queries, keys, same, apart, temperature)
+
+
+def _divergence(mine: Tensor, theirs: Tensor) -> Tensor:
+    """How far presence logits are from the teacher's: 0 where they are the same."""
+    chance = theirs.sigmoid()
+    crossed = functional.binary_cross_entropy_with_logits(mine, chance)
+    return crossed - functional.binary_cross_entropy_with_logits(theirs, chance)
+
+
+def finetune(
+    base: Path,
+    library: Path | None,
+    data: Path,
+    runs: Path,
+    folder: Path | None = None,
+    out: Path | None = None,
+    minutes: float | None = None,
+    stop_at: int | None = None,
+    workers: int | None = None,
+    recorded: Progress | None = None,
+    stepped: StepProgress | None = None,
+    settings: FineTuning | None = None,
+) -> FineTuned:
+    """Teach an encoder the presets of a library that it hasn't heard yet.
+
+    Args:
+        base: the encoder's file; it must have embedded the library.
+        library: its folder; the one in synthmatch's home if None.
+        data: where notes are recorded; a stopped recording goes on there.
+        runs: where runs are kept; each one's folder is named by what is learnt and by whom.
+        folder: that of this run, if it isn't to be one in ``runs``.
+        out: the encoder to write; ``encoder.safetensors`` in the run's folder if None.
+        minutes: stop after about so long; a later call goes on.
+        stop_at: the step to stop at; a later call goes on.
+        workers: host processes that record.
+        recorded, stepped: called as notes are recorded and steps are taken.
+        settings: by default those of :class:`FineTuning`.
+
+    Raises:
+        CheckpointError, LibraryError: the encoder or the library can't be read.
+        EncoderMismatch, TrainingError: see :func:`gather_material`; or ``folder`` holds another run.
+        InputError: the encoder or the run can't be written there.
+    """
+    until = time.monotonic() + 60 * minutes if minutes else math.inf
+    for place in filter(None, (folder, out)):
+        require_place(place, folder=place is folder)
+    settings = settings or FineTuning()
+    encoder, facts = checkpoint.load(base)
+    heard = set(facts.get("trained_on", ()))
+    with Library.open(library) as opened:
+        material = gather_material(opened, encoder, heard, data, workers, recorded, settings.built_in)
+    lessons = Lessons(material, encoder.config.families, settings)
+    folder = folder or runs / f"own-{run_id(encoder, lessons)[:8]}"
+    tuner = FineTuner(encoder, lessons, folder)
+    tuned = tuner.run(stepped, stop_at, until)
+    before, after = (examine(each, material, settings) for each in (encoder, tuned))
+    out = out or folder / "encoder.safetensors"
+    told = {
+        "base": encoder.fingerprint,
+        "settings": asdict(settings),
+        "steps": tuner.step,
+        "learnt": [each.id for each in material.own],
+        "trained_on": sorted(heard | {each.id for each in (*material.own, *material.known)}),
+        "found": {"before": asdict(before), "after": asdict(after)},
+    }
+    tuned.save(out, told)
+    return FineTuned(out, tuner.step, settings.steps, len(material.own), before, after)

@@ -1,0 +1,1 @@
+"""Recorded sound into the mixtures of a step."""

@@ -1,0 +1,1 @@
+"""Presets and variants of them, recorded: notes and phrases on disk."""

@@ -1,0 +1,324 @@
+"""Gathers what training and the benchmark need: presets and variants of them, their notes and phrases on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from synthmatch.errors import TrainingError
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.preset import Preset
+from synthmatch.renderers.pool import Pool, RenderPool
+from synthmatch.renderers.renderer import RenderJob
+from synthmatch.renderers.synths import bank_folders, installed
+from synthmatch.training.recorded.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
+from synthmatch.training.recorded.nearness import Neighbourhood, near_clusters, recorded_print
+from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, note_job, plan
+from synthmatch.training.recorded.phrasebank import PhraseBank, phrase_job, phrases
+from synthmatch.training.recorded.shards import Progress as Progress
+from synthmatch.training.recorded.stock import stock
+from synthmatch.training.recorded.variants import Counts, Parent, Variant, VariantGate, make_variants, read_variants
+from synthmatch.training.split import Label, frozen, hash_side, read_labels, write_labels
+
+Stop = Callable[[], bool]
+
+VARIANTS = "variants.jsonl"
+"""In a folder of notes, what is known of the variants in it."""
+PRESETS = "presets.tsv"
+"""In a folder of notes, the labels of presets that the frozen labels don't know."""
+
+
+def never() -> bool:
+    """Go on to the end."""
+    return False
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Presets with labels, and where their sound is recorded.
+
+    Args:
+        labels: of every preset and variant whose notes are there, by id.
+        notes: reference notes and notes over the family's range, for training and as candidates.
+        scales: every pitch of the family's range, of the presets that the benchmark asks for.
+        phrases: what was played live; None where nothing was.
+        parents: of each variant, the ids of the presets that it was made of.
+    """
+
+    labels: dict[str, Label]
+    notes: NoteBank
+    scales: NoteBank
+    phrases: PhraseBank | None = None
+    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """The near-duplicates' cluster of each preset and variant."""
+        return {key: label.cluster for key, label in self.labels.items()}
+
+    def ids(self, side: str | None = None, family: str | None = None, stated: bool = False) -> list[str]:
+        """Ids in order, of one side and family if named; ``stated`` leaves out labels from the sound."""
+        return [
+            key
+            for key, label in self.labels.items()
+            if (side is None or label.side == side)
+            and (family is None or label.family == family)
+            and (label.stated or not stated)
+        ]
+
+    def of(self, synths: Collection[str]) -> Corpus:
+        """What there is of some synths, variants included; of all if none is named."""
+        if not synths:
+            return self
+        labels = {key: label for key, label in self.labels.items() if label.synth in synths}
+        return replace(self, labels=labels, parents={key: ids for key, ids in self.parents.items() if key in labels})
+
+    def players(self, family: str) -> list[str]:
+        """The presets of the training side of which a person said the family, and the variants of nothing else."""
+
+        def named(key: str) -> bool:
+            label = self.labels.get(key)  # a parent that made no sound has none
+            return label is not None and label.stated and label.family == family
+
+        return [key for key in self.ids("train", family) if all(map(named, self.parents.get(key) or (key,)))]
+
+
+def installed_presets(synths: Sequence[str] = FROZEN, known_only: bool = True) -> list[Preset]:
+    """The listings of installed synths' banks; of those with frozen labels alone if ``known_only``.
+
+    Raises:
+        TrainingError: none of the synths is installed.
+    """
+    folders = [folder for row in installed() if row.id in synths for folder in bank_folders(row)]
+    if not folders:
+        raise TrainingError(
+            f"None of {', '.join(synths)} is installed, whose banks the benchmark and the recipe use; "
+            "install Debian's amsynth, zynaddsubfx-vst and zynaddsubfx-data."
+        )
+    return [preset for preset in PresetBank.read(*folders) if not known_only or preset.id in frozen()]
+
+
+def gather(
+    folder: Path,
+    extra: int | DataPlan,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    for_benchmark: bool = True,
+    stop: Stop = never,
+) -> Corpus:
+    """Record what isn't recorded yet, and open it.
+
+    Args:
+        folder: where recordings are kept; a stopped one goes on there.
+        extra: what to record; a number means the notes of each preset beside the reference notes, of presets with
+            frozen labels, and nothing else.
+        workers: host processes; one per processor if None.
+        progress: called with (done, all) of notes, of phrases, of variants, one after the other.
+        for_benchmark: whether the presets that the benchmark asks for are recorded on every pitch, too.
+        stop: asked before each preset; from its first True on, what is under way is finished, and the corpus has
+            what there is.
+
+    Raises:
+        TrainingError: no synth of the plan is installed, or a journal is damaged.
+    """
+    wanted = extra if isinstance(extra, DataPlan) else DataPlan(extra, frozen_only=True)
+    with RenderPool(workers) as pool:
+        return Recording(folder, wanted).record(Session(pool, progress, stop), for_benchmark)
+
+
+@dataclass(frozen=True)
+class Session:
+    """With what a recording is made.
+
+    Args:
+        pool: renders.
+        progress: see :func:`gather`.
+        stop: see :func:`gather`.
+    """
+
+    pool: Pool
+    progress: Progress | None = None
+    stop: Stop = never
+
+
+class Recording:
+    """A plan and its folder: ``notes-<n>``, with the variants' labels in ``variants.jsonl`` and those of presets
+    that the frozen labels don't know in ``presets.tsv``; ``scales``; ``phrases-<n>``."""
+
+    def __init__(self, folder: Path, wanted: DataPlan) -> None:
+        """
+        Raises:
+            TrainingError: no synth of the plan is installed, or a journal is damaged.
+        """
+        self.plan = wanted
+        self.states, self.labels = stock(wanted)
+        self.notes = NoteBank(folder / f"notes-{wanted.notes}")
+        self.scales = NoteBank(folder / "scales")
+        self.phrases = PhraseBank(folder / f"phrases-{wanted.phrases}") if wanted.phrases else None
+        self._variants: dict[str, Variant] | None = None
+        self._settle(read_presets(self.notes.folder))
+
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """All that are to be tried, by id."""
+        if self._variants is None:
+            self._variants = {}
+            if self.plan.variants != Counts():
+                made = make_variants(self.parents, self.plan.variants, self.plan.seed)
+                self._variants = {key: each for key, each in sorted(made.items()) if key not in frozen()}
+        return self._variants
+
+    @property
+    def parents(self) -> list[Parent]:
+        """The presets of which variants are made: those of the training side that have a family."""
+        return [Parent(self.states[key], label) for key, label in self.labels.items() if _teaches(label)]
+
+    def record(self, session: Session, for_benchmark: bool = False) -> Corpus:
+        """Record what isn't there yet; see :func:`gather`."""
+        self._record_notes(self.notes, list(self.states), self.plan.notes, session)
+        if not session.stop():  # what follows depends on which presets are near-duplicates
+            self._cluster()
+        if for_benchmark:
+            asked = [key for key in self.states if self.labels[key].side == "test" and self.labels[key].stated]
+            self._record_notes(self.scales, asked, None, session)
+        self._play(self._players(), self.plan.phrases, session)
+        if not session.stop() and self.variants:  # each is compared with all presets, so those come first
+            self._try_variants(session)
+        self._play([key for key in self.variants if key in self.notes], self.plan.variant_phrases, session)
+        return self.corpus()
+
+    def corpus(self) -> Corpus:
+        """What there is of the plan."""
+        written = read_variants(self.notes.folder / VARIANTS) if self.variants else {}
+        kept = {key: row for key, row in written.items() if key in self.variants}
+        settled = frozen().keys() | read_presets(self.notes.folder).keys()
+        labels = {key: label for key, label in self.labels.items() if key in settled}
+        labels |= {key: row.label for key, row in kept.items()}
+        heard = {key: labels[key] for key in sorted(labels) if key in self.notes}
+        parents = {key: row.parents for key, row in kept.items() if key in heard}
+        return Corpus(heard, self.notes, self.scales, self.phrases, parents)
+
+    def estimate(self, workers: int) -> tuple[Estimate, ...]:
+        """What is left to be done, piece by piece; of variants no more than this, since not all are kept."""
+        variants = [key for key in self.variants if key not in self.notes.recorded]
+        pieces = [
+            ("notes of presets", [key for key in self.states if key not in self.notes.recorded], NOTE, self._sounds),
+            ("phrases of presets", self._silent(self._players()), PHRASE, lambda _: self.plan.phrases),
+            ("notes of variants", variants, NOTE, lambda _: REFERENCES + self.plan.notes),
+            ("phrases of variants", self._silent(self._variant_players()), PHRASE, lambda _: self.plan.variant_phrases),
+        ]
+        synths = {key: state.synth for key, state in self.states.items()}
+        synths |= {key: variant.state.synth for key, variant in self.variants.items()}
+        return tuple(
+            estimate(title, [(synths[key], count(key)) for key in keys], kind, workers)
+            for title, keys, kind, count in pieces
+            if any(count(key) for key in keys)
+        )
+
+    def _sounds(self, key: str) -> int:
+        return REFERENCES + (self.plan.notes if self.labels[key].family else 0)
+
+    def _silent(self, keys: Collection[str]) -> list[str]:
+        return [key for key in keys if self.phrases is not None and key not in self.phrases.recorded]
+
+    def _players(self) -> list[str]:
+        return [key for key, label in self.labels.items() if label.side in self.plan.phrase_sides and label.family]
+
+    def _variant_players(self) -> list[str]:
+        """Variants that may play phrases: those that were kept, and those that nobody has tried yet."""
+        return [key for key in self.variants if key in self.notes or key not in self.notes.recorded]
+
+    def _record_notes(self, bank: NoteBank, keys: Sequence[str], extra: int | None, session: Session) -> None:
+        def job(key: str) -> RenderJob:
+            return note_job(self.states[key], plan(self.labels[key].family, key, extra))
+
+        bank.record_jobs(keys, job, session.pool.render, session.progress, stop=session.stop)
+
+    def _play(self, keys: Sequence[str], count: int, session: Session) -> None:
+        if self.phrases is None or not count:
+            return
+
+        def job(key: str) -> RenderJob:
+            variant = self.variants.get(key)
+            if variant is not None:
+                return phrase_job(variant.state, phrases(variant.family, key, count), variant.effects)
+            return phrase_job(self.states[key], phrases(self.labels[key].family, key, count))
+
+        self.phrases.record_jobs(keys, job, session.pool.render, session.progress, stop=session.stop)
+
+    def _try_variants(self, session: Session) -> None:
+        def job(key: str) -> RenderJob:
+            variant = self.variants[key]
+            return note_job(variant.state, plan(variant.family, key, self.plan.notes), variant.effects)
+
+        gate = VariantGate(self.variants, self.labels, self.notes, self.notes.folder / VARIANTS)
+        self.notes.record_jobs(list(self.variants), job, session.pool.render, session.progress, gate, session.stop)
+
+    def _cluster(self) -> None:
+        """Find near-duplicates among presets that the frozen labels don't know: a cluster is on the side of a frozen
+        preset that is near, else on that which the hash of its smallest member says. It is written down, for those
+        who only read."""
+        new = [key for key in self.labels if key not in frozen() and key in self.notes]
+        known = read_presets(self.notes.folder)
+        if not known.keys() >= set(new):
+            ids = sorted({*new, *(key for key in known if key in self.notes)})
+            clusters = near_clusters(ids, torch.stack([recorded_print(self.notes, key) for key in ids]))
+            known |= {key: self.labels[key] for key in new}
+            twins = self._frozen_twins(clusters)
+            places = {of: (twins[of].cluster, twins[of].side) if of in twins else (of, hash_side(of)) for of in ids}
+            known = {
+                key: replace(known[key], cluster=places[of][0], side=places[of][1]) for key, of in clusters.items()
+            }
+            write_labels(self.notes.folder / PRESETS, list(known.values()))
+        self._settle(known)
+
+    def _frozen_twins(self, clusters: Mapping[str, str]) -> dict[str, Label]:
+        """By cluster, the frozen preset that one of it sounds nearly like, if any does; one of the sides that training
+        mustn't hear before others: another edition of a bank holds the benchmark's presets under other ids."""
+        judged = Neighbourhood(self.notes, sorted(frozen(), key=lambda key: frozen()[key].side == "train"))
+        found: dict[str, Label] = {}
+        for key, of in clusters.items():
+            near = judged.near(recorded_print(self.notes, key))
+            if near and (of not in found or found[of].side == "train"):
+                found[of] = frozen()[near]
+        return found
+
+    def _settle(self, known: Mapping[str, Label]) -> None:
+        """Take labels over; where that changes one, forget the variants that were thought of before."""
+        settled = self.labels | {key: known[key] for key in self.labels if key in known}
+        if settled != self.labels:
+            self.labels, self._variants = settled, None
+
+
+def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
+    """Everything that was ever recorded in a folder, without recording or reading a bank.
+
+    Args:
+        notes: of each preset beside the reference notes.
+        phrases: of each preset; 0 for none.
+
+    Raises:
+        TrainingError: there are no such recordings, or a journal is damaged.
+    """
+    bank = NoteBank(folder / f"notes-{notes}")
+    if not bank.recorded:
+        raise TrainingError(f"{bank.folder} holds no recorded notes; record some with synthmatch.training.record.")
+    variants = read_variants(bank.folder / VARIANTS)
+    labels = frozen() | read_presets(bank.folder) | {key: row.label for key, row in variants.items()}
+    heard = {key: labels[key] for key in sorted(labels) if key in bank}
+    played = PhraseBank(folder / f"phrases-{phrases}") if phrases else None
+    parents = {key: row.parents for key, row in variants.items() if key in heard}
+    return Corpus(heard, bank, NoteBank(folder / "scales"), played, parents)
+
+
+def read_presets(folder: Path) -> dict[str, Label]:
+    """The labels of presets in a folder of notes that the frozen labels don't know."""
+    path = folder / PRESETS
+    return read_labels(path, "delete it, and record again") if path.exists() else {}
+
+
+def _teaches(label: Label) -> bool:
+    return label.side == "train" and bool(label.family)

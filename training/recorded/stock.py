@@ -1,0 +1,81 @@
+"""The presets that training may know, of all synths, and the label of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from synthmatch.errors import TrainingError
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.preset import Preset, State
+from synthmatch.presets.randompatches import random_patches
+from synthmatch.renderers.synths import bank_folders, installed
+from synthmatch.training.recorded.dataplan import DataPlan
+from synthmatch.training.split import Label, frozen, side_of
+
+MADE_UP_FAMILIES = {"nekobi": "bass", "kars": "pluck"}
+"""The family of random patches, where the synth can do nothing else: a bass machine, and a plucked string."""
+
+_KIT = "kit"
+_OUTSIDE = "yoshimi"  # its banks are the check from outside: nothing of them may be learnt
+
+
+def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
+    """The states of a plan's synths by id, in order of the id, and their labels.
+
+    Presets that the frozen labels know have theirs. Others have a family if their bank or name tells, are a cluster
+    of their own, and stand on the side that their hash says; those without a family are left out.
+
+    Raises:
+        TrainingError: none of the synths is installed.
+    """
+    states: dict[str, State] = {}
+    labels: dict[str, Label] = {}
+    known = frozen()
+    for preset in _presets(plan):
+        key = preset.id
+        if key in known:
+            labels[key] = known[key]
+        elif key not in labels and preset.family and not plan.frozen_only:
+            labels[key] = Label(key, preset.synth, preset.family, preset.label_source, key, side_of(key))
+        else:
+            continue
+        states[key] = preset.state
+    if not states:
+        raise TrainingError(
+            f"There are no presets of {', '.join(plan.synths)} here; "
+            "install Debian's amsynth, zynaddsubfx-vst and zynaddsubfx-data, or name banks."
+        )
+    # In order of the hash, slow synths and fast ones take turns, and shards hold some of each.
+    return {key: states[key] for key in sorted(states)}, {key: labels[key] for key in sorted(labels)}
+
+
+def _presets(plan: DataPlan) -> Iterator[Preset]:
+    rows = {row.id: row for row in installed() if row.id in plan.synths}
+    folders = [folder for row in rows.values() if not plan.own_only for folder in bank_folders(row)]
+    paths = (*folders, *plan.banks)
+    seen: set[tuple[str, str, str]] = set()
+    for preset in PresetBank.read(*paths) if paths else ():
+        if preset.synth not in rows or _OUTSIDE in str(preset.file).lower():
+            continue
+        if preset.synth == "soundfont" and _is_passed_over(preset, seen):
+            continue
+        yield preset
+    for row in rows.values():
+        yield from _made_up(row, plan)
+
+
+def _is_passed_over(preset: Preset, seen: set[tuple[str, str, str]]) -> bool:
+    """Drum kits, which songs of the benchmark are beaten on; and the same presets in another compression."""
+    place = (preset.bank, preset.name, preset.category)
+    known = place in seen
+    seen.add(place)
+    return known or preset.category == _KIT
+
+
+def _made_up(row: Synth, plan: DataPlan) -> Iterator[Preset]:
+    family = MADE_UP_FAMILIES.get(row.id, "")
+    if not family or not plan.made_up or plan.own_only:
+        return
+    for preset in random_patches(row, plan.made_up, plan.seed):
+        yield Preset(preset.name, preset.state, preset.bank, slot=preset.slot, family=family, label_source="synth")
