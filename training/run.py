@@ -24,7 +24,7 @@ from synthmatch.training.learning.trainer import Progress as StepProgress
 from synthmatch.training.learning.trainer import Trainer, steps_taken
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.plans import NOBODY
-from synthmatch.training.recorded.dataplan import DataPlan
+from synthmatch.training.recorded.dataplan import FROZEN, DataPlan
 from synthmatch.training.recorded.recording import Corpus, Progress, Recording, gather, open_corpus
 from synthmatch.training.recorded.variants import Counts
 
@@ -138,6 +138,16 @@ def train(
     return Trained(run.step, recipe.steps, written, processes.first)
 
 
+def data_plan(recipe: Recipe) -> DataPlan:
+    """What a recipe's first call records: of its synths alone, so that the others needn't be installed."""
+    return DataPlan(
+        notes=recipe.extra_notes,
+        phrases=recipe.phrases,
+        variants=Counts.of(recipe.variants),
+        synths=recipe.synths or FROZEN,
+    )
+
+
 def _corpus(
     recipe: Recipe, data: Path, workers: int | None, recorded: Progress | None, until: float, processes: Processes
 ) -> Corpus:
@@ -145,7 +155,7 @@ def _corpus(
     the others wait, and read what it has written: two that record in one folder would write over each other."""
     if recipe.everything:
         return open_corpus(data, recipe.extra_notes, recipe.phrases).of(recipe.synths)
-    wanted = DataPlan(notes=recipe.extra_notes, phrases=recipe.phrases, variants=Counts.of(recipe.variants))
+    wanted = data_plan(recipe)
     if not processes.first:
         processes.wait()
         return Recording(data, wanted).corpus().of(recipe.synths)

@@ -31,7 +31,8 @@ class Block(nn.Module):
         nn.init.zeros_(self.mix.weight)  # starts as the identity
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, M, N) -> the same
+    def forward(self, x: Tensor) -> Tensor:
+        """A log-mel's features of shape (B, C, M, N), M bands and N frames, to the same shape."""
         out: Tensor = x + self.mix(functional.relu(self.spread(self.norm(x))))
         return out
 
@@ -47,7 +48,8 @@ class TimeBlock(nn.Module):
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> the same
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames of shape (B, C, N) to the same shape."""
         out: Tensor = x + self.mix(functional.relu(self.spread(self.norm(x))))
         return out
 
@@ -68,7 +70,8 @@ class ContextBlock(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, N) -> the same
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames of shape (B, C, N) in, of the same shape out: each has heard all N of its own sound."""
         x = x.mT
         batch, frames, width = x.shape
         asked = self.asked(self.norms[0](x)).view(batch, frames, 3, self.heads, width // self.heads)

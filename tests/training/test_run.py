@@ -15,7 +15,7 @@ from synthmatch.training.config import read_recipe
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.learning.trainer import STATE
-from synthmatch.training.recorded.recording import PRESETS
+from synthmatch.training.recorded.recording import PRESETS, Recording
 from synthmatch.training.split import Label, write_labels
 
 RECIPE = """
@@ -101,6 +101,14 @@ def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recip
         run.train(recipe, folder, tmp_path / name, tmp_path / f"{name}.safetensors")
     first, second = (checkpoint.load(tmp_path / f"{name}.safetensors")[0] for name in ("beside", "alone"))
     assert first.fingerprint == second.fingerprint
+
+
+def test_only_the_recipes_synths_are_recorded(tmp_path):
+    """Who trains on one synth needs no other, and no time for it."""
+    (tmp_path / "notes.toml").write_text('synths = ["faust"]')
+    recipe = read_recipe(str(tmp_path / "notes.toml"))
+    recording = Recording(tmp_path / "data", run.data_plan(recipe))
+    assert {state.synth for state in recording.states.values()} == {"faust"}
 
 
 def test_songs_are_loaded_when_the_sound_of_the_steps_is_let_go(data, recipe, tmp_path, monkeypatch):
