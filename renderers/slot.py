@@ -21,6 +21,7 @@ from synthmatch.renderers.soundcheck import same_sound
 
 _HOSTS = 3  # host processes that one thread keeps
 _ATTEMPTS = 2  # a job is tried once more whose host dies, or whose failure may be that of the preset before
+_FIRSTS = 16  # performances of which it is kept how a synth plays them by itself
 _STARTS = 4  # a synth whose host dies or hangs this often in a row before it is ready isn't started again
 
 LEFT = "The pool was closed, or its results were left, before the job was done; make another pool."
@@ -58,7 +59,7 @@ class Shared:
     known: Mapping[str, Synth]
     tasks: queue.Queue[tuple[Run, RenderJob] | None] = field(default_factory=queue.Queue)
     refusals: dict[str, Answer] = field(default_factory=dict)  # by synth: nothing to be tried again
-    untouched: dict[str, tuple[Clip, ...]] = field(default_factory=dict)  # by job: what a synth plays by itself
+    untouched: dict[str, tuple[Clip, ...]] = field(default_factory=dict)  # by job of one performance: by itself
 
 
 class Slot(threading.Thread):
@@ -138,19 +139,28 @@ class Slot(threading.Thread):
                 self._drop(key)
                 answer = self._tried(row, job, run)
             self._before[key] = (job.state.id, answer.clips)
-        if answer.failure is None and same_sound(self._untouched(row, job, run), answer.clips):
+        if answer.failure is None and self._plays_by_itself(row, job, run, answer):
             title, state = row.title, job.state.id
             reason = f"{title} plays state {state} as it plays without any preset: it is that, or it wasn't taken."
             return Answer(failure=Failure.NOT_LOADED, reason=reason)
         return answer
 
-    def _untouched(self, row: Synth, job: RenderJob, run: Run) -> tuple[Clip, ...]:
-        """What the synth plays before any preset is loaded; nothing if it can't without one."""
+    def _plays_by_itself(self, row: Synth, job: RenderJob, run: Run, answer: Answer) -> bool:
+        """Whether the synth plays all of a job like this before any preset is loaded; never if it can't without one.
+
+        Every preset has performances of its own, but the first one is mostly the same for all: what is played there
+        tells nearly all states from none, and is kept. So few jobs are played twice, and hardly any sound is held.
+        """
         plain = replace(job, state=State(row.id, b""))
+        first = replace(plain, performances=job.performances[:1])
         known = self._shared.untouched
-        if plain.key not in known:
-            known[plain.key] = self._tried(row, plain, run).clips
-        return known[plain.key]
+        if first.key not in known:
+            if len(known) >= _FIRSTS:
+                known.pop(next(iter(known)), None)  # another thread may have been faster
+            known[first.key] = self._tried(row, first, run).clips
+        if not same_sound(known.get(first.key, ()), answer.clips[:1]):
+            return False
+        return plain.key == first.key or same_sound(self._tried(row, plain, run).clips, answer.clips)
 
     def _attempt(self, row: Synth, job: RenderJob, run: Run) -> Answer:
         if row.id in self._shared.refusals:

@@ -138,6 +138,27 @@ def test_a_chunk_that_the_plugin_ignores_is_no_sound_of_that_preset(wrong_plugin
     assert render_one(RenderJob(State("zynaddsubfx", b""), job(GOOD).performances, SHORT)).ok
 
 
+def test_a_chunk_that_is_ignored_is_found_by_every_performance_of_a_job(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("ignore", "zynaddsubfx")
+    notes = tuple(Performance.single(pitch, 100, 0.1, 0.1) for pitch in (GOOD, GOOD + 1))
+    assert render_one(RenderJob(ZYN_STATE, notes, SHORT)).failure is Failure.NOT_LOADED
+
+
+def test_of_what_a_synth_plays_by_itself_little_is_kept(wrong_plugin: Callable[..., None]) -> None:
+    """Presets begin alike, and each goes on in its own way; some begin in their own way, too."""
+    wrong_plugin("noise", "zynaddsubfx")
+    alike = [
+        RenderJob(ZYN_STATE, (*job(GOOD).performances, *job(pitch).performances), SHORT) for pitch in range(30, 50)
+    ]
+    with RenderPool(2) as pool:
+        for result in pool.render(alike):
+            assert len(result.clips) == 2
+        assert [len(clips) for clips in pool._shared.untouched.values()] == [1]
+        for result in pool.render(job(pitch, "zynaddsubfx") for pitch in range(30, 60)):
+            assert result.job.performances
+        assert len(pool._shared.untouched) <= 17
+
+
 def test_values_that_are_set_one_by_one_are_believed(wrong_plugin: Callable[..., None]) -> None:
     wrong_plugin("ignore", "amsynth")
     assert render_one(job(GOOD)).ok
