@@ -160,6 +160,8 @@ class Recipe:
             raise TrainingError(f"A recipe's references are numbers up to {len(REFERENCE_NOTES) - 1}, at least one.")
         if self.presence_steps and not self.encoder.presence:
             raise TrainingError("A recipe has presence_steps, but its encoder's presence is 0; set it, to 256 say.")
+        if self.encoder.listener and not self.presence_steps:
+            raise TrainingError("A recipe's encoder has a listener, which nothing teaches; set presence_steps.")
         if self.context_from and not 0 < self.context_from < self.steps:
             raise TrainingError("A recipe's context_from is a step before its last one.")
         if self.context_from and not self.encoder.context:

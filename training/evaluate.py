@@ -213,10 +213,11 @@ def _listen(
     for ask, queries in sounds.asked.items():
         names = ", ".join(name for name, suite in SUITE.items() if suite.ask is ask)
         say(f"{queries.count} sounds ({names})")
+        presence = any(suite.presence for suite in suites.values() if suite.ask is ask)
         parts: list[list[Heard]] = [[] for _ in hearings]
         for audio in queries.batches(_TOGETHER):
             for part, hearing in zip(parts, hearings, strict=True):
-                part.append(hearing.hear(audio))
+                part.append(hearing.hear(audio, presence))
         sounds.heard[ask] = [Heard.joined(part) for part in parts]
     return sounds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,7 @@ from synthmatch.training.config import Recipe, read_recipe
 from synthmatch.training.learning.calibration import calibrate_presence
 from synthmatch.training.learning.classifier import fit_families
 from synthmatch.training.learning.distributed import Processes
-from synthmatch.training.learning.presence import PresenceTrainer, song_mixer
+from synthmatch.training.learning.presence import PresenceTrainer, song_mixer, with_ears
 from synthmatch.training.learning.presence import Progress as PresenceProgress
 from synthmatch.training.learning.trainer import Progress as StepProgress
 from synthmatch.training.learning.trainer import Trainer, steps_taken
@@ -124,12 +124,15 @@ def train(
             said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
+        device = processes.device
     run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
     del mixer, trainer  # songs need the memory that their sound takes
     written = processes.first and run.step >= min(recipe.steps, stop_at or recipe.steps)
     if written and recipe.presence_steps and run.step == recipe.steps:
-        songs = song_mixer(encoder, corpus, recipe, memory_gb)
-        teacher = PresenceTrainer(encoder, songs, recipe.presence_steps, folder)
+        if recipe.encoder.listener:
+            run = replace(run, encoder=with_ears(encoder))
+        songs = song_mixer(run.encoder, corpus, recipe, memory_gb, device)
+        teacher = PresenceTrainer(run.encoder, songs, recipe.presence_steps, folder)
         written = teacher.run(taught, until)
         if written:
             teacher.install()

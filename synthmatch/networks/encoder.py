@@ -38,6 +38,8 @@ class EncoderConfig:
             none, and each family is judged by its own head.
         family: features of the hidden layer by which the family of a single preset is judged, from the same.
         context: blocks after the trunk in which every frame hears all others.
+        listener: whether presence has a trunk and attention of its own, which needn't tell presets apart; for encoders
+            whose ``presence`` is above 0.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -52,6 +54,7 @@ class EncoderConfig:
     presence: int = 0
     family: int = 128
     context: int = 0
+    listener: bool = False
 
     @property
     def summary(self) -> int:
@@ -90,6 +93,16 @@ class _Trunk(nn.Module):
         return out
 
 
+class Listener(nn.Module):
+    """The ears of presence, where they aren't those by which presets are told apart."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.trunk = _Trunk(config)
+        self.attention = nn.Conv1d(config.width, config.slots * config.heads, 1)
+        self.context = _context(config)
+
+
 class Encoder(nn.Module):
     """Sound -> vectors that lie close together where the timbres do.
 
@@ -124,8 +137,9 @@ class Encoder(nn.Module):
         self.register_buffer("family_hidden_bias", torch.zeros(self.config.family))
         self.register_buffer("family_weight", torch.zeros(families, self.config.family))
         self.register_buffer("family_bias", torch.zeros(families))
-        # Last: other weights begin as they would without it.
-        self.context = nn.Sequential(*(ContextBlock(width, heads) for _ in range(self.config.context)))
+        # Last: other weights begin as they would without them.
+        self.context = _context(self.config)
+        self.listener = Listener(self.config) if self.config.listener else None
 
     def hear(self, audio: Tensor) -> Tensor:
         """The input of the trunk: log-mel relative to the clip's loudest band.
@@ -151,36 +165,52 @@ class Encoder(nn.Module):
         """
         features = self.features(heard)
         attended = self.attend(features)
-        return self._embed(features, attended)
-
-    def _embed(self, features: Tensor, attended: Tensor) -> tuple[Tensor, Tensor]:
-        """:meth:`embed`, from what the trunk made, (B, C, N), and what the heads heard, (B, slots, C)."""
-        overall = features.mean(dim=-1)[:, None].expand_as(attended)
-        pooled = torch.cat([attended, overall], dim=-1)  # (B, slots, 2C)
-        vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
-        families = len(self.config.families)
-        # A shared head's vector stands in every slot.
-        vectors, pooled = (each.expand(-1, families + 1, -1) for each in (vectors, pooled))
+        pooled = _pooled(features, attended)
         if self.presence_hidden is None:
-            presence = (pooled[:, :-1] * self.presence_weight).sum(-1) + self.presence_bias
+            own = pooled if self.config.shared else pooled[:, :-1]  # a shared head's stands for every family
+            presence = (own * self.presence_weight).sum(-1) + self.presence_bias
         else:
-            hidden = functional.relu(self.presence_hidden(summary(features, attended)))
+            judged = summary(features, attended) if self.listener is None else self.listen(heard)
+            hidden = functional.relu(self.presence_hidden(judged))
             presence = functional.linear(hidden, self.presence_weight, self.presence_bias)
-        return vectors, presence
+        return self._vectors(pooled), presence
+
+    def vectors(self, heard: Tensor) -> Tensor:
+        """The vectors of :meth:`embed` alone: presence costs as much again where it has ears of its own."""
+        features = self.features(heard)
+        return self._vectors(_pooled(features, self.attend(features)))
+
+    def _vectors(self, pooled: Tensor) -> Tensor:
+        """Unit vectors (B, F + 1, D) of what :func:`_pooled` gives; a shared head's stands in every place."""
+        vectors = functional.normalize(torch.einsum("bsc,scd->bsd", pooled, self.projection), dim=-1)
+        return vectors.expand(-1, len(self.config.families) + 1, -1)
 
     def features(self, heard: Tensor) -> Tensor:
         """What trunk and context make of the log-mel from :meth:`hear`: (B, bands, N) -> (B, C, N / 4)."""
+        return self._features(self, heard)
+
+    def _features(self, ears: Encoder | Listener, heard: Tensor) -> Tensor:
         with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
-            features: Tensor = self.context(self.trunk(heard[:, None])).float()
+            features: Tensor = ears.context(ears.trunk(heard[:, None])).float()
         return features
 
     def attend(self, features: Tensor) -> Tensor:
         """What each head makes of the trunk's features: (B, C, N) -> (B, slots, C)."""
+        return self._attend(self, features)
+
+    def _attend(self, ears: Encoder | Listener, features: Tensor) -> Tensor:
         batch, width, frames = features.shape
         heads, slots = self.config.heads, self.config.slots
-        weights = self.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
+        weights = ears.attention(features).softmax(dim=-1).view(batch, slots, heads, frames)
         parts = features.view(batch, heads, width // heads, frames)
         return torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
+
+    def listen(self, heard: Tensor) -> Tensor:
+        """By what presence is judged (:func:`summary`), of the log-mel from :meth:`hear`: by ears of its own if there
+        are some."""
+        ears = self.listener or self
+        features = self._features(ears, heard)
+        return summary(features, self._attend(ears, features))
 
     def encode_query(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """For each family that a mixture may hold, the vector that its preset would have.
@@ -203,7 +233,7 @@ class Encoder(nn.Module):
         Returns:
             (B, F, D).
         """
-        return self.encode_query(audio)[0]
+        return self.vectors(self.hear(audio))[:, :-1]
 
     def encode_timbre(self, audio: Tensor) -> Tensor:
         """One space for everything: near-duplicates, maps, single sounds without a family.
@@ -214,7 +244,7 @@ class Encoder(nn.Module):
         Returns:
             (B, D).
         """
-        return self.embed(self.hear(audio))[0][:, -1]
+        return self.vectors(self.hear(audio))[:, -1]
 
     def encode_preset(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Everything that a library keeps of a preset, from one of its notes.
@@ -233,7 +263,7 @@ class Encoder(nn.Module):
             functional.linear(summary(features, attended), self.family_hidden_weight, self.family_hidden_bias)
         )
         families = functional.linear(hidden, self.family_weight, self.family_bias).softmax(dim=-1)
-        return self._embed(features, attended)[0], families
+        return self._vectors(_pooled(features, attended)), families
 
     @property
     def fingerprint(self) -> str:
@@ -277,3 +307,13 @@ def summary(features: Tensor, heard: Tensor) -> Tensor:
     """
     spread = features.std(dim=-1, correction=0)
     return torch.cat([heard.flatten(1), features.mean(dim=-1), spread, features.amax(dim=-1)], dim=1)
+
+
+def _context(config: EncoderConfig) -> nn.Sequential:
+    return nn.Sequential(*(ContextBlock(config.width, config.heads) for _ in range(config.context)))
+
+
+def _pooled(features: Tensor, attended: Tensor) -> Tensor:
+    """What each head heard, (B, slots, C), beside the mean of all frames: (B, slots, 2 C)."""
+    overall = features.mean(dim=-1)[:, None].expand_as(attended)
+    return torch.cat([attended, overall], dim=-1)

@@ -96,7 +96,7 @@ class Part:
 
         with torch.inference_mode(), _one_thread():
             heard = self._encoder.hear(torch.from_numpy(clip.heard()[None]))
-            vector: Floats = self._encoder.embed(heard)[0][0, self._space].numpy()
+            vector: Floats = self._encoder.vectors(heard)[0, self._space].numpy()
         return vector
 
 

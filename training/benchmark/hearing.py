@@ -50,8 +50,8 @@ class Hearing(Protocol):
 
     name: str
 
-    def hear(self, audio: Tensor) -> Heard:
-        """Hear mixtures or notes (B, T) at 16 kHz."""
+    def hear(self, audio: Tensor, presence: bool = True) -> Heard:
+        """Hear mixtures or notes (B, T) at 16 kHz; without ``presence``, which nobody asks of notes, for less."""
         ...
 
     def space(self, family: str) -> int:
@@ -91,11 +91,14 @@ class EncoderHearing:
         self._notes = notes
         self._tells = bool(encoder.presence_weight.any())  # a recipe may teach no presence
 
-    def hear(self, audio: Tensor) -> Heard:
+    def hear(self, audio: Tensor, presence: bool = True) -> Heard:
         with torch.inference_mode():
-            parts = [self.encoder.embed(self.encoder.hear(part)) for part in batches(audio)]
-        vectors, presence = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
-        return Heard(vectors, presence[:, self._families] if self._tells else None)
+            heard = map(self.encoder.hear, batches(audio))
+            if not (presence and self._tells):
+                return Heard(torch.cat([self.encoder.vectors(part) for part in heard]).numpy())
+            parts = [self.encoder.embed(part) for part in heard]
+        vectors, said = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
+        return Heard(vectors, said[:, self._families])
 
     def space(self, family: str) -> int:
         families = self.encoder.config.families
@@ -119,7 +122,7 @@ class _Statistics:
         """(B, T) -> (B, features, N)."""
         raise NotImplementedError
 
-    def hear(self, audio: Tensor) -> Heard:
+    def hear(self, audio: Tensor, presence: bool = True) -> Heard:  # noqa: ARG002 (it can't tell)
         vectors = []
         for part in batches(audio):
             features = self._features(part / part.abs().amax(dim=1, keepdim=True).clamp(min=1e-6))
@@ -167,7 +170,7 @@ class Chance:
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
 
-    def hear(self, audio: Tensor) -> Heard:
+    def hear(self, audio: Tensor, presence: bool = True) -> Heard:  # noqa: ARG002 (it costs nothing)
         return Heard(np.zeros((len(audio), 1, 1), np.float32), np.zeros((len(audio), len(FAMILY_KEYS)), np.float32))
 
     def space(self, family: str) -> int:  # noqa: ARG002 (part of the protocol)

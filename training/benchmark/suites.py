@@ -229,7 +229,7 @@ def hear_references(corpus: Corpus, hearings: Sequence[Hearing], block: int = 12
         notes = np.stack([corpus.notes.references(key) for key in ids[first : first + block]])
         audio = torch.from_numpy(notes.reshape(-1, notes.shape[-1]))
         for parts, hearing in zip(heard, hearings, strict=True):
-            vectors = hearing.hear(audio).vectors
+            vectors = hearing.hear(audio, presence=False).vectors
             parts.append(vectors.reshape(*notes.shape[:2], *vectors.shape[1:]))
     return [np.concatenate(parts) for parts in heard]
 

@@ -3,7 +3,7 @@
 What a step hears is its own lesson, mixtures in which one part is a preset of the library, to be told from the others
 (InfoNCE); and rehearsal, sounds that it knows. The frozen encoder it started from, its teacher, hears both: every
 vector that isn't one by which a preset of the library is found is to stay where the teacher's is. So is presence, which
-a library's labels can't teach.
+a library's labels can't teach; an encoder that has ears of its own for it keeps them as they are.
 """
 
 from __future__ import annotations
@@ -140,14 +140,15 @@ class FineTuner:
         settings = self.settings
         heard = [self.encoder.hear(each) for each in (lesson.mixtures, lesson.references)]
         with torch.no_grad():
-            taught = [self.teacher.embed(each) for each in heard]
-        (mixed, mixed_presence), (single, single_presence) = (self.encoder.embed(each) for each in heard)
+            taught = [_embed(self.teacher, each) for each in heard]
+        (mixed, mixed_presence), (single, single_presence) = (_embed(self.encoder, each) for each in heard)
         own = _parts(mixed, single, lesson, settings.temperature)
         timbre = _timbre(mixed, single, lesson, settings.temperature)
         kept = zip((mixed, single), taught, kept_vectors(lesson, mixed.shape[1]), strict=True)
         drift = torch.stack([(1 - (mine * theirs).sum(-1))[same].mean() for mine, (theirs, _), same in kept]).mean()
         pairs = ((mixed_presence, taught[0][1]), (single_presence, taught[1][1]))
-        presence = torch.stack([_divergence(mine, theirs) for mine, theirs in pairs]).mean()
+        apart = [_divergence(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
+        presence = torch.stack(apart).mean() if apart else torch.zeros((), device=self.device)
         total = own + settings.timbre_weight * timbre + settings.drift_weight * (drift + presence)
         return Losses(total, own.detach(), timbre.detach(), drift.detach(), presence.detach())
 
@@ -240,6 +241,11 @@ def _timbre(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -
     apart = lesson.cluster[lesson.preset[rows], None] != lesson.cluster[lesson.taught[None]]
     queries, keys = mixed[lesson.mixture[rows], -1], single[: len(lesson.taught), -1]
     return info_nce(queries, keys, same, apart, temperature)
+
+
+def _embed(encoder: Encoder, heard: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Vectors, and presence where what is learnt could change it."""
+    return encoder.embed(heard) if encoder.listener is None else (encoder.vectors(heard), None)
 
 
 def _divergence(mine: Tensor, theirs: Tensor) -> Tensor:

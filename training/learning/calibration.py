@@ -11,7 +11,6 @@ from torch.nn import functional
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning.presence import LIVE, TOGETHER, song_recipe
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.mixing.plans import NOBODY
 from synthmatch.training.recorded.recording import Corpus
 
 SONGS = 960
@@ -50,8 +49,7 @@ def _judged(encoder: Encoder, corpus: Corpus, there: dict[str, list[str]], seed:
     """What is said of songs and what is so, (SONGS, F) each."""
     live = LIVE if corpus.phrases is not None else 0.0
     asked = replace(song_recipe(encoder.config, tuple(there), seed), live=live)
-    presets = {**there, NOBODY: corpus.ids("valid", NOBODY)}
-    mixer = Mixer(corpus.notes, presets, corpus.clusters, asked, corpus.phrases)
+    mixer = Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases)
     logits, truth = [], []
     with torch.no_grad():
         for step in range(SONGS // TOGETHER):

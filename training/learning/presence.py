@@ -1,15 +1,18 @@
-"""The encoder's presence head: which families play in a song, learnt from songs after everything else is trained.
+"""Which families play in a song, learnt from songs after everything else is trained: the encoder's presence head, and
+the ears that it has of its own, if any.
 
 Families are what people call presets, and of most presets nobody has said anything: their families were guessed from
 their sound, well enough to mix by, not to learn families from. So these songs are played by presets whose family a
-person stated, and by variants of them. The rest of the encoder stays as it is, and songs cost no way back through it.
+person stated, and by variants of them. What presets are found by stays as it is. Without ears of its own the head makes
+do with what those hear, and songs cost no way back through a trunk.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,36 +21,40 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import TrainingError
-from synthmatch.networks.encoder import Encoder, EncoderConfig, summary
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.config import Recipe
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.heads import Head
 from synthmatch.training.learning.trainer import fast_bfloat16
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.mixing.plans import NOBODY
 from synthmatch.training.recorded.recording import Corpus
 
 TOGETHER = 48  # songs a step
 SECONDS = 10.0
 PARTS = 6  # at most, of each song
-STRANGE = 0.6  # share of the songs with a sound that is nobody's part
+STRANGE = 0.75  # share of the songs with a sound that is nobody's part: two in three of these are drums
 LIVE = 0.25  # share of the parts that are passages played live
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
-RATE, DECAY = 1e-3, 0.05  # AdamW's
+ALONE, RISE = 0.05, 0.05  # shares of the steps: the head learns alone, before ears do ever faster
+RATE, EARS_RATE, DECAY = 1e-3, 3e-4, 0.05  # AdamW's: the head's rate, that of its ears
+CLIPPED = 1.0  # the gradient's length
 DROPPED = (0.1, 0.3)  # of the summary, and of the hidden features
+KEPT = 0.995  # how much of their moving average the weights keep each step; the average is what is installed
 CHECKPOINT_SECONDS = 110.0
 
 Progress = Callable[[int, int, float], None]
 
 
 def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> Recipe:
-    """A recipe whose every step is of songs: one to six parts of any families, of which some are nobody's.
+    """A recipe whose every step is of songs: one to six parts of any families, and drums, noises and drones.
+
+    Presets without a family aren't among what is nobody's part: nobody has told theirs, but they sound like one.
 
     Args:
         families: those that may play.
     """
     return Recipe(
-        encoder=replace(shape, presence=0),
+        encoder=replace(shape, presence=0, listener=False),
         seed=seed,
         mixtures=TOGETHER,
         repeats=TOGETHER,
@@ -62,12 +69,16 @@ def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> R
     )
 
 
-def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: float) -> Mixer:
+def song_mixer(
+    encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: float, device: torch.device | None = None
+) -> Mixer:
     """Makes the songs that teach presence.
 
     Args:
         corpus: the presets of the encoder's training.
         recipe: that of the encoder's training: its seed and degradations.
+        memory_gb: see :class:`Mixer`.
+        device: where songs are made and heard; the CPU if None.
 
     Raises:
         TrainingError: no preset of the training side has a stated family.
@@ -81,22 +92,21 @@ def song_mixer(encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: floa
         live=LIVE if corpus.phrases is not None else 0.0,
         degradations=recipe.degradations,
     )
-    presets = {**there, NOBODY: corpus.ids("train", NOBODY)}
-    return Mixer(corpus.notes, presets, corpus.clusters, asked, corpus.phrases, memory_gb=memory_gb)
+    return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, device, memory_gb)
 
 
 class PresenceTrainer:
-    """Trains the presence head alone; stopped at any moment, it goes on from its last checkpoint.
+    """Trains presence alone; stopped at any moment, it goes on from its last checkpoint.
 
     The head learns on summaries of mean 0 and spread 1, as the first songs measure them; :meth:`install` puts that into
-    its weights.
+    its weights. Ears begin as those of the encoder, and learn once the head knows what they hear.
     """
 
     def __init__(self, encoder: Encoder, mixer: Mixer, steps: int, folder: Path) -> None:
         """
         Args:
             encoder: trained, on the CPU; changed by :meth:`install` alone.
-            mixer: makes the songs of any step.
+            mixer: makes the songs of any step, and decides where everything is computed.
             steps: of ``TOGETHER`` songs each.
             folder: keeps ``presence.safetensors``; one of the same encoder and steps is taken up.
         """
@@ -104,11 +114,17 @@ class PresenceTrainer:
             raise TrainingError("The encoder has no presence head to be trained alone; its `presence` is 0.")
         self.encoder, self.mixer, self.steps = encoder, mixer, steps
         self.step = 0
-        hidden = encoder.presence_hidden
+        hidden, device = encoder.presence_hidden, mixer.device
         torch.manual_seed(mixer.recipe.seed)
-        self.head = Head(hidden.in_features, hidden.out_features, len(encoder.config.families))
-        self.optimizer = torch.optim.AdamW(self.head.parameters(), lr=RATE, weight_decay=DECAY)
-        self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64)  # count, sum, sum of squares
+        self.head = Head(hidden.in_features, hidden.out_features, len(encoder.config.families)).to(device)
+        self.pupil = copy.deepcopy(encoder).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.pupil.requires_grad_(False).low_precision = fast_bfloat16(device)
+        if self.pupil.listener is not None:
+            self.pupil.listener.requires_grad_(True)
+        groups = [{"params": [weight for _, weight in self._learning(name)]} for name in ("head", "ears")]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=DECAY)
+        self.average = {name: weight.detach().clone() for name, weight in self._learning()}
+        self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
         self._facts = {"encoder": encoder.fingerprint, "steps": str(steps)}
         self._resume()
@@ -133,36 +149,48 @@ class PresenceTrainer:
     def take_step(self) -> float:
         """Hear the songs of a step and learn from them; the loss."""
         batch = self.mixer.batch(self.step)
-        heard = self._summary(batch.mixtures)
+        rates = learning_rates(self.step, self.steps)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        with torch.set_grad_enabled(rates[1] > 0 and self.pupil.listener is not None):
+            heard = self.pupil.listen(self.pupil.hear(batch.mixtures))
         if self.step < FIRST:
-            rows = heard.double()
+            rows = heard.detach().double()
             self.sums += torch.stack([torch.ones_like(rows), rows, rows.square()]).sum(dim=1)
         torch.manual_seed(self.mixer.recipe.seed * 1_000_003 + self.step)  # what is dropped, the same after a resume
-        for group in self.optimizer.param_groups:
-            group["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * self.step / self.steps))
         centre, spread = self._measure()
         said = self.head((heard - centre) / spread, DROPPED)
         loss = functional.binary_cross_entropy_with_logits(said, batch.presence.float())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_((weight for _, weight in self._learning()), CLIPPED)
         self.optimizer.step()
         self.step += 1
+        kept = min(KEPT, self.step / (self.step + 10))  # the first weights are soon forgotten
+        with torch.no_grad():
+            for name, weight in self._learning():
+                self.average[name].lerp_(weight, 1 - kept)
         return float(loss.detach())
 
     def install(self) -> None:
-        """Give the encoder the head as it is now."""
+        """Give the encoder the head, and its ears, as they are now on average."""
         hidden = self.encoder.presence_hidden
         assert hidden is not None
-        weight, bias = self.head.folded(*self._measure())
+        head = copy.deepcopy(self.head)
+        head.load_state_dict(self._averaged("head."))
+        weight, bias = head.folded(*self._measure())
         with torch.no_grad():
             hidden.weight.copy_(weight)
             hidden.bias.copy_(bias)
-            self.encoder.presence_weight.copy_(self.head.out.weight)
-            self.encoder.presence_bias.copy_(self.head.out.bias)
+            self.encoder.presence_weight.copy_(head.out.weight)
+            self.encoder.presence_bias.copy_(head.out.bias)
+        if self.encoder.listener is not None:
+            self.encoder.listener.load_state_dict(self._averaged("ears."))
 
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""
-        tensors = {"sums": self.sums} | {f"head.{key}": value for key, value in self.head.state_dict().items()}
+        averages = {f"average.{name}": weight for name, weight in self.average.items()}
+        tensors = {"sums": self.sums, **dict(self._learning()), **averages}
         statefile.write(self._path, tensors, self.optimizer, {**self._facts, "step": str(self.step)})
 
     def _resume(self) -> None:
@@ -171,19 +199,23 @@ class PresenceTrainer:
             return  # none, or of an encoder that has been trained on since
         state = statefile.read(self._path)
         self.sums.copy_(state.tensors["sums"])
-        self.head.load_state_dict(state.part("head."))
+        with torch.no_grad():
+            for name, weight in self._learning():
+                weight.copy_(state.tensors[name])
+                self.average[name].copy_(state.tensors[f"average.{name}"])
         state.restore(self.optimizer)
         self.step = int(facts["step"])
 
-    def _summary(self, audio: Tensor) -> Tensor:
-        """(B, T) -> (B, (slots + 3) * C), in the precision that is fastest here, as the trunk was trained."""
-        self.encoder.low_precision = fast_bfloat16(audio.device)
-        try:
-            with torch.no_grad():
-                features = self.encoder.features(self.encoder.hear(audio))
-                return summary(features, self.encoder.attend(features))
-        finally:
-            self.encoder.low_precision = False
+    def _learning(self, part: str = "") -> Iterator[tuple[str, Tensor]]:
+        """Whatever is learnt, by name, that of one part if it is named: "head", or "ears", which may be none."""
+        parts = {"head": self.head, "ears": self.pupil.listener}
+        for name in (part,) if part else parts:
+            module = parts[name]
+            if module is not None:
+                yield from module.named_parameters(name)
+
+    def _averaged(self, prefix: str) -> dict[str, Tensor]:
+        return {key.removeprefix(prefix): weight for key, weight in self.average.items() if key.startswith(prefix)}
 
     def _measure(self) -> tuple[Tensor, Tensor]:
         """Mean and spread of summaries, as measured so far."""
@@ -191,3 +223,25 @@ class PresenceTrainer:
         mean = total / count
         spread = (squares / count - mean.square()).clamp(min=0).sqrt()
         return mean.float(), spread.float() + 1e-3
+
+
+def learning_rates(step: int, steps: int) -> tuple[float, float]:
+    """Learning rates at a step, of the head and of its ears.
+
+    Both fall to zero along half a cosine. Ears learn nothing for a while, and then rise to it.
+    """
+    falling = 0.5 * (1 + math.cos(math.pi * step / steps))
+    risen = (step / steps - ALONE) / RISE
+    return RATE * falling, EARS_RATE * falling * min(1.0, max(0.0, risen))
+
+
+def with_ears(encoder: Encoder) -> Encoder:
+    """The same encoder, with ears of its own for presence that begin as those by which it tells presets apart."""
+    grown = Encoder(replace(encoder.config, listener=True))
+    ears = {
+        f"listener.{name}": weight
+        for name, weight in encoder.state_dict().items()
+        if name.startswith(("trunk.", "attention.", "context."))
+    }
+    grown.load_state_dict(encoder.state_dict() | ears)
+    return grown.eval()

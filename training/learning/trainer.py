@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,7 +54,8 @@ class Trainer:
         self.mixer, self.recipe, self.folder, self.processes = mixer, recipe, folder, processes
         self.device = mixer.device
         torch.manual_seed(recipe.seed)
-        placed = Encoder(recipe.encoder).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        shape = replace(recipe.encoder, listener=False)  # it learns afterwards, from songs (presence.py)
+        placed = Encoder(shape).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
         self.encoder.low_precision = fast_bfloat16(self.device)
         self.optimizer = torch.optim.AdamW(

@@ -17,7 +17,7 @@ from synthmatch.training.mixing.composer import Bools, Floats, Ints, compose_par
 from synthmatch.training.mixing.mixtures import LEVELS
 from synthmatch.training.mixing.residence import GRID, Layout
 
-DISTRACTOR_DB = (-12.0, 6.0)  # the level of a distractor's peak against a part's: drums stand out, drones don't
+DISTRACTOR_DB = (-12.0, 9.0)  # the level of a distractor's peak against a part's: drums stand out, drones don't
 NOBODY = ""
 """The family of presets that may be heard in mixtures, but are nobody's part."""
 

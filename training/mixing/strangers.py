@@ -19,7 +19,7 @@ from synthmatch.training.mixing.mixtures import TEMPO
 from synthmatch.training.mixing.residence import Keys, Notes, Passages, Sound16
 from synthmatch.training.recorded.phrasebank import SECONDS
 
-COUNT = 192
+COUNT = 512
 DRUMS_SHARE = 0.67  # of them that are beats
 _PEAK = 32767
 _BODY = 1.0  # seconds of a hit

@@ -17,6 +17,7 @@ SHAPES = {
     "linear presence": SMALL,
     "presence of its own": replace(SMALL, presence=8),
     "context": replace(SMALL, context=2),
+    "a listener": replace(SMALL, presence=8, context=1, listener=True),
 }
 
 
@@ -90,6 +91,33 @@ def test_families_have_heads_of_their_own(small, sounds):
         vectors = small.encode_reference(sounds[:1])[0]
     cosines = vectors @ vectors.T
     assert (cosines - torch.eye(len(vectors))).abs().max() < 0.999
+
+
+def test_vectors_are_the_same_with_presence_and_without(small, sounds):
+    heard = small.hear(sounds)
+    with torch.inference_mode():
+        assert torch.equal(small.vectors(heard), small.embed(heard)[0])
+        assert torch.equal(small.encode_reference(sounds), small.encode_query(sounds)[0])
+        assert torch.equal(small.encode_preset(sounds)[0], small.vectors(heard))
+
+
+def test_presence_with_ears_of_its_own_hears_by_them_alone(sounds):
+    torch.manual_seed(0)
+    encoder = Encoder(replace(SMALL, presence=8, listener=True)).eval()
+    with torch.no_grad():
+        for weight in encoder.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+        vectors, presence = encoder.encode_query(sounds)
+        for weight in encoder.trunk.parameters():
+            weight.add_(0.1)
+        other_vectors, same_presence = encoder.encode_query(sounds)
+        for weight in encoder.listener.trunk.parameters():
+            weight.add_(0.1)
+        same_vectors, other_presence = encoder.encode_query(sounds)
+    assert torch.equal(presence, same_presence)
+    assert torch.equal(other_vectors, same_vectors)
+    assert not torch.allclose(vectors, other_vectors)
+    assert not torch.allclose(presence, other_presence)
 
 
 def test_an_encoder_comes_back_from_its_file_with_its_facts(small, sounds, tmp_path):

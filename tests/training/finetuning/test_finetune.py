@@ -129,6 +129,18 @@ def test_an_untouched_encoder_is_where_its_teacher_is(tuner: FineTuner) -> None:
     assert float(losses.presence) == pytest.approx(0, abs=1e-5)
 
 
+def test_presence_with_ears_of_its_own_stays_as_it_is(material: Material, tmp_path: Path) -> None:
+    grown = Encoder(replace(SMALL, presence=8, listener=True)).eval()
+    with torch.no_grad():
+        grown.presence_weight.normal_()
+    tuner = FineTuner(grown, Lessons(material, SMALL.families, SETTINGS), tmp_path / "run", torch.device("cpu"))
+    lesson = tuner.lessons.lesson(0)
+    assert float(tuner.take_step(lesson).presence) == 0
+    before, after = (each.embed(each.hear(lesson.mixtures)) for each in (tuner.teacher, tuner.encoder))
+    assert not torch.equal(before[0], after[0])
+    assert torch.equal(before[1], after[1])
+
+
 def test_the_losses_in_mixtures_are_those_of_a_slow_loop(tuner: FineTuner) -> None:
     lesson = tuner.lessons.lesson(1)
     with torch.no_grad():

@@ -1,13 +1,14 @@
 """The presence head: who teaches it, that it goes on where it stopped, and that nothing else changes."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 
 from synthmatch.errors import TrainingError
-from synthmatch.networks.encoder import Encoder, summary
-from synthmatch.training.learning.presence import PresenceTrainer, song_mixer
+from synthmatch.networks.encoder import Encoder
+from synthmatch.training.learning.presence import PresenceTrainer, learning_rates, song_mixer, with_ears
 from synthmatch.training.recorded.recording import Corpus
 
 SONG = 2.0
@@ -26,10 +27,11 @@ def short(monkeypatch):
     monkeypatch.setattr("synthmatch.training.learning.presence.TOGETHER", 12)
 
 
-@pytest.fixture
-def encoder(tiny):
+@pytest.fixture(params=[False, True], ids=["head alone", "ears of its own"])
+def encoder(tiny, request):
     torch.manual_seed(0)
-    return Encoder(replace(tiny.encoder, presence=16)).eval()
+    made = Encoder(replace(tiny.encoder, presence=16)).eval()
+    return with_ears(made) if request.param else made
 
 
 def trainer(encoder, taught, tiny, folder, steps=8):
@@ -49,26 +51,81 @@ def test_only_presets_of_stated_families_and_their_variants_play(taught):
     assert not {second, third, "guessed"} & set(said)
 
 
+def test_a_preset_without_a_family_is_not_taught_as_nobodys(taught, encoder, tiny):
+    nameless = next(key for key, label in taught.labels.items() if label.family == "bass")
+    labels = {**taught.labels, nameless: replace(taught.labels[nameless], family="", source="")}
+    heard = song_mixer(encoder, Corpus(labels, taught.notes, taught.scales), tiny, 1.0).planner.layout.ids
+    assert nameless not in heard
+    assert any(key.startswith("stranger") for key in heard)
+
+
 def test_without_stated_families_there_is_nothing_to_learn(taught, encoder, tiny):
     labels = {key: replace(label, source="sound") for key, label in taught.labels.items()}
     with pytest.raises(TrainingError, match="Nobody said the family"):
         song_mixer(encoder, Corpus(labels, taught.notes, taught.scales), tiny, 1.0)
 
 
-def test_what_is_installed_says_what_the_head_said_and_no_vector_changes(taught, encoder, tiny, tmp_path):
+def test_what_is_installed_says_what_the_averaged_head_said_and_no_vector_changes(taught, encoder, tiny, tmp_path):
     teacher = trainer(encoder, taught, tiny, tmp_path)
     teacher.run()
     songs = teacher.mixer.batch(100).mixtures
     with torch.no_grad():
         before, _ = encoder.embed(encoder.hear(songs))
-        features = encoder.features(encoder.hear(songs))
-        centre, spread = teacher._measure()
-        within = (summary(features, encoder.attend(features)) - centre) / spread
-        said = teacher.head(within)
         teacher.install()
         after, logits = encoder.embed(encoder.hear(songs))
+        for name, weight in teacher._learning():
+            weight.copy_(teacher.average[name])
+        teacher.pupil.low_precision = False
+        centre, spread = teacher._measure()
+        said = teacher.head((teacher.pupil.listen(teacher.pupil.hear(songs)) - centre) / spread)
     assert torch.allclose(logits, said, atol=1e-4)
     assert torch.equal(before, after)
+
+
+def test_the_average_is_that_of_a_plain_loop(taught, encoder, tiny, tmp_path):
+    teacher = trainer(encoder, taught, tiny, tmp_path)
+    expected = {name: weight.detach().clone() for name, weight in teacher._learning()}
+    for step in range(1, 9):
+        teacher.take_step()
+        kept = min(0.995, step / (step + 10))
+        for name, weight in teacher._learning():
+            expected[name] = kept * expected[name] + (1 - kept) * weight.detach()
+    for name, weight in teacher.average.items():
+        assert torch.allclose(weight, expected[name], atol=1e-6)
+
+
+def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
+    torch.manual_seed(0)
+    plain = Encoder(replace(tiny.encoder, presence=16, context=1)).eval()
+    with torch.no_grad():
+        for weight in plain.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    sounds = torch.randn(2, 24_000)
+    with torch.inference_mode():
+        expected = plain.encode_query(sounds)
+        found = with_ears(plain).encode_query(sounds)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
+
+
+def test_ears_learn_once_the_head_knows_what_they_hear_and_the_encoders_own_never(taught, encoder, tiny, tmp_path):
+    teacher = trainer(encoder, taught, tiny, tmp_path, steps=40)
+    begun = {name: weight.clone() for name, weight in teacher.pupil.state_dict().items()}
+    changed = set()
+    for step in range(40):
+        teacher.take_step()
+        changed = {name for name, weight in teacher.pupil.state_dict().items() if not torch.equal(weight, begun[name])}
+        assert bool(changed) == (encoder.config.listener and learning_rates(step, 40)[1] > 0)
+    assert changed == {name for name in begun if name.startswith("listener.")}
+
+
+def test_rates_rise_after_a_while_and_fall_to_nothing():
+    head, ears = zip(*(learning_rates(step, 400) for step in range(401)), strict=True)
+    assert head[0] == 1e-3
+    assert list(head) == sorted(head, reverse=True)
+    assert set(ears[:21]) == {0.0}
+    assert all(first < then for first, then in pairwise(ears[20:40]))
+    assert list(ears[40:]) == sorted(ears[40:], reverse=True)
+    assert max(head[-1], ears[-1]) < 1e-12
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(taught, encoder, tiny, tmp_path):
@@ -82,8 +139,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(taught, encoder, tiny, t
     assert other.run()
     whole = trainer(encoder, taught, tiny, tmp_path / "whole")
     assert whole.step == 8
-    for mine, theirs in zip(other.head.parameters(), whole.head.parameters(), strict=True):
+    for (name, mine), (_, theirs) in zip(other._learning(), whole._learning(), strict=True):
         assert torch.equal(mine, theirs)
+        assert torch.equal(other.average[name], whole.average[name])
 
 
 def test_a_head_of_another_encoder_is_not_taken_up(taught, encoder, tiny, tmp_path):
