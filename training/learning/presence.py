@@ -126,7 +126,7 @@ class PresenceTrainer:
         self.average = {name: weight.detach().clone() for name, weight in self._learning()}
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
-        self._facts = {"encoder": encoder.fingerprint, "steps": str(steps)}
+        self._facts = {"encoder": encoder.fingerprint, "steps": str(steps), "kept": str(KEPT)}
         self._resume()
 
     def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:
