@@ -1,6 +1,7 @@
 """The presence head: who teaches it, that it goes on where it stopped, and that nothing else changes."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from synthmatch.errors import TrainingError
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning.presence import PresenceTrainer, learning_rates, song_mixer, with_ears
+from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.recording import Corpus
 
 SONG = 2.0
@@ -25,6 +27,7 @@ def taught(corpus):
 def short(monkeypatch):
     monkeypatch.setattr("synthmatch.training.learning.presence.SECONDS", SONG)
     monkeypatch.setattr("synthmatch.training.learning.presence.TOGETHER", 12)
+    monkeypatch.setattr("synthmatch.training.mixing.batches.Company", partial(Company, count=12))
 
 
 @pytest.fixture(params=[False, True], ids=["head alone", "ears of its own"])
