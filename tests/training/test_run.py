@@ -2,6 +2,7 @@
 
 import shutil
 import weakref
+from functools import partial
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from synthmatch.training.config import read_recipe
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.learning.trainer import STATE
+from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.recording import PRESETS, Recording
 from synthmatch.training.split import Label, write_labels
 
@@ -47,6 +49,7 @@ def short(monkeypatch):
         monkeypatch.setattr(f"synthmatch.training.learning.{module}.TOGETHER", 6)
     monkeypatch.setattr("synthmatch.training.learning.calibration.SONGS", 12)
     monkeypatch.setattr("synthmatch.training.learning.classifier.STEPS", 20)
+    monkeypatch.setattr("synthmatch.training.mixing.batches.Company", partial(Company, count=12))
 
 
 @pytest.fixture
