@@ -84,6 +84,7 @@ class Recipe:
             is, so that a run can be given more to learn with where it goes on.
         presence_steps: steps after these, of as many songs each, that teach the presence head alone
             (:mod:`synthmatch.training.learning.presence`); for encoders whose ``presence`` is above 0.
+        presence_restarts: those of them at which their learning rates begin anew.
         synths: the synths whose presets are trained on; all of them if empty.
         phrases: passages of each preset that are recorded as the synth plays them.
         variants: perturbed and crossed ones that are made and recorded of each preset, each, and a dry one.
@@ -130,6 +131,7 @@ class Recipe:
     timbre_weight: float = 0.5
     context_from: int = 0
     presence_steps: int = 0
+    presence_restarts: tuple[int, ...] = ()
     synths: tuple[str, ...] = ()
     phrases: int = 0
     variants: int = 0
@@ -151,6 +153,12 @@ class Recipe:
             raise TrainingError("A recipe needs at least 1 step, 2 mixtures a step and 1 repeat.")
         if any(end <= begin for begin, end in pairwise((0, *self.restarts, self.steps))):
             raise TrainingError("A recipe's restarts are steps before its last one, each later than the one before.")
+        if self.presence_restarts and any(
+            end <= begin for begin, end in pairwise((0, *self.presence_restarts, self.presence_steps))
+        ):
+            raise TrainingError(
+                "A recipe's presence_restarts are of its presence_steps, each later than the one before."
+            )
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")
@@ -162,6 +170,8 @@ class Recipe:
             raise TrainingError("A recipe has presence_steps, but its encoder's presence is 0; set it, to 256 say.")
         if self.encoder.listener and not self.presence_steps:
             raise TrainingError("A recipe's encoder has a listener, which nothing teaches; set presence_steps.")
+        if self.encoder.closer and not self.encoder.listener:
+            raise TrainingError("A recipe's encoder hears closer, but has no listener that would; set listener.")
         if self.context_from and not 0 < self.context_from < self.steps:
             raise TrainingError("A recipe's context_from is a step before its last one.")
         if self.context_from and not self.encoder.context:
@@ -241,6 +251,7 @@ def _require_shape(config: EncoderConfig, path: Path) -> None:
         f"families are of {', '.join(FAMILY_KEYS)}": not set(config.families) <= set(FAMILY_KEYS),
         "bands are a multiple of 8": config.bands % 8 > 0,
         "channels and blocks are three numbers each": {len(config.channels), len(config.blocks)} != {3},
+        "closer is a multiple of half of the bands": config.closer % max(1, config.bands // 2) > 0,
         "heads divide width": config.width % config.heads > 0,
     }
     for rule, broken in wrong.items():

@@ -130,9 +130,9 @@ def train(
     written = processes.first and run.step >= min(recipe.steps, stop_at or recipe.steps)
     if written and recipe.presence_steps and run.step == recipe.steps:
         if recipe.encoder.listener:
-            run = replace(run, encoder=with_ears(encoder))
+            run = replace(run, encoder=with_ears(encoder, recipe.encoder.closer))
         songs = song_mixer(run.encoder, corpus, recipe, memory_gb, device)
-        teacher = PresenceTrainer(run.encoder, songs, recipe.presence_steps, folder)
+        teacher = PresenceTrainer(run.encoder, songs, recipe.presence_steps, folder, recipe.presence_restarts)
         written = teacher.run(taught, until)
         if written:
             teacher.install()

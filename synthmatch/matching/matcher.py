@@ -255,7 +255,7 @@ class Matcher:
         with torch.inference_mode():
             for first in range(0, len(places), _BATCH):
                 cut = _cut(sound, places[first : first + _BATCH])
-                batch_vectors, batch_logits = self.encoder.embed(self.encoder.hear(torch.from_numpy(cut)))
+                batch_vectors, batch_logits = self.encoder.embed(torch.from_numpy(cut))
                 vectors.append(batch_vectors)
                 logits.append(batch_logits)
                 levels.append(np.sqrt((cut**2).mean(axis=1)))  # timbre has no presence: louder windows count more

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthmatch.networks.blocks import Block, ChannelNorm, ContextBlock, TimeBlock
-from synthmatch.networks.features import FLOOR_DB, log_mel
+from synthmatch.networks.ears import CLOSER_HOP, CLOSER_WINDOW, Listener, Trunk, context_of
+from synthmatch.networks.features import relative_mel
 from synthmatch.presets.families import FAMILY_KEYS
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class EncoderConfig:
         context: blocks after the trunk in which every frame hears all others.
         listener: whether presence has a trunk and attention of its own, which needn't tell presets apart; for encoders
             whose ``presence`` is above 0.
+        closer: mel bands that the listener hears beside the others, through a window four times as long, which tells
+            the partials of a chord apart; a multiple of half of ``bands``, or 0 for none.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -55,6 +57,7 @@ class EncoderConfig:
     family: int = 128
     context: int = 0
     listener: bool = False
+    closer: int = 0
 
     @property
     def summary(self) -> int:
@@ -65,42 +68,6 @@ class EncoderConfig:
     def slots(self) -> int:
         """How many heads there are: one per family, and the last for timbre; or one for everything."""
         return 1 if self.shared else len(self.families) + 1
-
-
-class _Trunk(nn.Module):
-    """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4))."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        first, second, third = config.channels
-        self.stages = nn.Sequential(
-            nn.Conv2d(1, first, 5, stride=2, padding=2),
-            *(Block(first) for _ in range(config.blocks[0])),
-            nn.Conv2d(first, second, 3, stride=2, padding=1),
-            *(Block(second) for _ in range(config.blocks[1])),
-            nn.Conv2d(second, third, 3, stride=(2, 1), padding=1),
-            *(Block(third) for _ in range(config.blocks[2])),
-            ChannelNorm(third),
-        )
-        self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
-        self.layers = nn.Sequential(*(TimeBlock(config.width) for _ in range(config.layers)))
-        self.norm = ChannelNorm(config.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        x = functional.relu(self.fold(self.stages(x))).squeeze(2)
-        out: Tensor = self.norm(self.layers(x))
-        return out
-
-
-class Listener(nn.Module):
-    """The ears of presence, where they aren't those by which presets are told apart."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.trunk = _Trunk(config)
-        self.attention = nn.Conv1d(config.width, config.slots * config.heads, 1)
-        self.context = _context(config)
 
 
 class Encoder(nn.Module):
@@ -120,7 +87,7 @@ class Encoder(nn.Module):
         families = len(self.config.families)
         slots = self.config.slots
         width, heads = self.config.width, self.config.heads
-        self.trunk = _Trunk(self.config)
+        self.trunk = Trunk(self.config)
         self.attention = nn.Conv1d(width, slots * heads, 1)
         shape = (slots, 2 * width, self.config.dimension)
         self.projection = nn.Parameter(torch.randn(shape) * (2 * width) ** -0.5)
@@ -138,7 +105,7 @@ class Encoder(nn.Module):
         self.register_buffer("family_weight", torch.zeros(families, self.config.family))
         self.register_buffer("family_bias", torch.zeros(families))
         # Last: other weights begin as they would without them.
-        self.context = _context(self.config)
+        self.context = context_of(self.config)
         self.listener = Listener(self.config) if self.config.listener else None
 
     def hear(self, audio: Tensor) -> Tensor:
@@ -150,19 +117,18 @@ class Encoder(nn.Module):
         Returns:
             (B, bands, N), between 0 (80 dB below the loudest) and 4.
         """
-        decibels = log_mel(audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-6), self.config.bands)
-        loudest = decibels.amax(dim=(1, 2), keepdim=True)
-        return torch.clamp((decibels - loudest - FLOOR_DB) / 20, min=0)
+        return relative_mel(audio, self.config.bands)
 
-    def embed(self, heard: Tensor) -> tuple[Tensor, Tensor]:
-        """Everything at once, for those that already have the log-mel.
+    def embed(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Everything at once.
 
         Args:
-            heard: (B, bands, N) from :meth:`hear`.
+            audio: (B, T).
 
         Returns:
             Unit vectors (B, F + 1, D), the last one of timbre, and presence logits (B, F).
         """
+        heard = self.hear(audio)
         features = self.features(heard)
         attended = self.attend(features)
         pooled = _pooled(features, attended)
@@ -170,14 +136,14 @@ class Encoder(nn.Module):
             own = pooled if self.config.shared else pooled[:, :-1]  # a shared head's stands for every family
             presence = (own * self.presence_weight).sum(-1) + self.presence_bias
         else:
-            judged = summary(features, attended) if self.listener is None else self.listen(heard)
+            judged = summary(features, attended) if self.listener is None else self._judged(heard, audio)
             hidden = functional.relu(self.presence_hidden(judged))
             presence = functional.linear(hidden, self.presence_weight, self.presence_bias)
         return self._vectors(pooled), presence
 
-    def vectors(self, heard: Tensor) -> Tensor:
+    def vectors(self, audio: Tensor) -> Tensor:
         """The vectors of :meth:`embed` alone: presence costs as much again where it has ears of its own."""
-        features = self.features(heard)
+        features = self.features(self.hear(audio))
         return self._vectors(_pooled(features, self.attend(features)))
 
     def _vectors(self, pooled: Tensor) -> Tensor:
@@ -187,12 +153,12 @@ class Encoder(nn.Module):
 
     def features(self, heard: Tensor) -> Tensor:
         """What trunk and context make of the log-mel from :meth:`hear`: (B, bands, N) -> (B, C, N / 4)."""
-        return self._features(self, heard)
+        with self._precision(heard.device):
+            out: Tensor = self.context(self.trunk(heard[:, None])).float()
+        return out
 
-    def _features(self, ears: Encoder | Listener, heard: Tensor) -> Tensor:
-        with torch.autocast(heard.device.type, torch.bfloat16, enabled=self.low_precision):
-            features: Tensor = ears.context(ears.trunk(heard[:, None])).float()
-        return features
+    def _precision(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.low_precision)
 
     def attend(self, features: Tensor) -> Tensor:
         """What each head makes of the trunk's features: (B, C, N) -> (B, slots, C)."""
@@ -205,12 +171,19 @@ class Encoder(nn.Module):
         parts = features.view(batch, heads, width // heads, frames)
         return torch.einsum("bshn,bhcn->bshc", weights, parts).reshape(batch, slots, width)
 
-    def listen(self, heard: Tensor) -> Tensor:
-        """By what presence is judged (:func:`summary`), of the log-mel from :meth:`hear`: by ears of its own if there
-        are some."""
-        ears = self.listener or self
-        features = self._features(ears, heard)
-        return summary(features, self._attend(ears, features))
+    def listen(self, audio: Tensor) -> Tensor:
+        """By what the presence of (B, T) is judged (:func:`summary`): by ears of its own if there are some."""
+        return self._judged(self.hear(audio), audio)
+
+    def _judged(self, heard: Tensor, audio: Tensor) -> Tensor:
+        if self.listener is None:
+            features = self.features(heard)
+            return summary(features, self.attend(features))
+        bands = self.config.closer
+        closer = relative_mel(audio, bands, CLOSER_WINDOW, CLOSER_HOP) if bands else None
+        with self._precision(audio.device):
+            features = self.listener(heard, closer).float()
+        return summary(features, self._attend(self.listener, features))
 
     def encode_query(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """For each family that a mixture may hold, the vector that its preset would have.
@@ -221,7 +194,7 @@ class Encoder(nn.Module):
         Returns:
             Vectors (B, F, D) and presence logits (B, F).
         """
-        vectors, presence = self.embed(self.hear(audio))
+        vectors, presence = self.embed(audio)
         return vectors[:, :-1], presence
 
     def encode_reference(self, audio: Tensor) -> Tensor:
@@ -233,7 +206,7 @@ class Encoder(nn.Module):
         Returns:
             (B, F, D).
         """
-        return self.vectors(self.hear(audio))[:, :-1]
+        return self.vectors(audio)[:, :-1]
 
     def encode_timbre(self, audio: Tensor) -> Tensor:
         """One space for everything: near-duplicates, maps, single sounds without a family.
@@ -244,7 +217,7 @@ class Encoder(nn.Module):
         Returns:
             (B, D).
         """
-        return self.vectors(self.hear(audio))[:, -1]
+        return self.vectors(audio)[:, -1]
 
     def encode_preset(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Everything that a library keeps of a preset, from one of its notes.
@@ -307,10 +280,6 @@ def summary(features: Tensor, heard: Tensor) -> Tensor:
     """
     spread = features.std(dim=-1, correction=0)
     return torch.cat([heard.flatten(1), features.mean(dim=-1), spread, features.amax(dim=-1)], dim=1)
-
-
-def _context(config: EncoderConfig) -> nn.Sequential:
-    return nn.Sequential(*(ContextBlock(config.width, config.heads) for _ in range(config.context)))
 
 
 def _pooled(features: Tensor, attended: Tensor) -> Tensor:

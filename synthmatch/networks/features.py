@@ -16,17 +16,17 @@ FLOOR_DB = -80.0
 
 
 @lru_cache(maxsize=8)
-def mel_filters(bands: int, low: float = 30.0, high: float = 8000.0) -> Tensor:
+def mel_filters(bands: int, low: float = 30.0, high: float = 8000.0, window: int = WINDOW) -> Tensor:
     """Triangular filters on the mel scale (O'Shaughnessy's formula), each with a sum of 1.
 
     Returns:
-        Shape (bands, WINDOW // 2 + 1); every band has at least one bin above 0.
+        Shape (bands, window // 2 + 1); every band has at least one bin above 0.
     """
     edges_mel = torch.linspace(_mel(low), _mel(high), bands + 2, dtype=torch.float64)
     edges = 700 * (10 ** (edges_mel / 2595) - 1)
-    bins = torch.linspace(0, ENCODER_RATE / 2, WINDOW // 2 + 1, dtype=torch.float64)
+    bins = torch.linspace(0, ENCODER_RATE / 2, window // 2 + 1, dtype=torch.float64)
     # Low bands are narrower than a bin of the transform: widen them to one bin on each side.
-    width = ENCODER_RATE / WINDOW
+    width = ENCODER_RATE / window
     rise = torch.clamp(edges[1:-1] - edges[:-2], min=width)[:, None]
     fall = torch.clamp(edges[2:] - edges[1:-1], min=width)[:, None]
     offset = bins[None, :] - edges[1:-1, None]
@@ -38,33 +38,42 @@ def _mel(hertz: float) -> float:
     return 2595 * math.log10(1 + hertz / 700)
 
 
-def mel_power(audio: Tensor, bands: int = 64) -> Tensor:
+def mel_power(audio: Tensor, bands: int = 64, window: int = WINDOW, hop: int = HOP) -> Tensor:
     """Mel-band power of 16 kHz sound.
 
     Args:
         audio: (B, T), T at least 1.
+        window, hop: samples of a frame, and from one to the next.
 
     Returns:
-        (B, bands, N) with N = 1 + T // HOP; frames are centred, the ends padded with silence. A full-scale
+        (B, bands, N) with N = 1 + T // hop; frames are centred, the ends padded with silence. A full-scale
         sine gives about 0 dB in its band's bins before they are averaged over the band.
     """
-    window = torch.hann_window(WINDOW, device=audio.device)
-    padded = torch.nn.functional.pad(audio.float(), (WINDOW // 2, WINDOW // 2))
-    spectrum = torch.stft(padded, WINDOW, HOP, window=window, center=False, return_complex=True)
-    power = (spectrum.real**2 + spectrum.imag**2) * (2 / float(WINDOW / 2)) ** 2
-    return mel_filters(bands).to(audio.device) @ power
+    shape = torch.hann_window(window, device=audio.device)
+    padded = torch.nn.functional.pad(audio.float(), (window // 2, window // 2))
+    spectrum = torch.stft(padded, window, hop, window=shape, center=False, return_complex=True)
+    power = (spectrum.real**2 + spectrum.imag**2) * (2 / float(window / 2)) ** 2
+    return mel_filters(bands, window=window).to(audio.device) @ power
 
 
-def log_mel(audio: Tensor, bands: int = 64) -> Tensor:
-    """Log-mel spectrogram in dB, floored at ``FLOOR_DB``.
-
-    Args:
-        audio: (B, T) at 16 kHz.
+def log_mel(audio: Tensor, bands: int = 64, window: int = WINDOW, hop: int = HOP) -> Tensor:
+    """Log-mel spectrogram in dB, floored at ``FLOOR_DB``; see :func:`mel_power`.
 
     Returns:
         (B, bands, N) in dB of full scale.
     """
-    return 10 * torch.log10(mel_power(audio, bands) + 10 ** (FLOOR_DB / 10))
+    return 10 * torch.log10(mel_power(audio, bands, window, hop) + 10 ** (FLOOR_DB / 10))
+
+
+def relative_mel(audio: Tensor, bands: int = 64, window: int = WINDOW, hop: int = HOP) -> Tensor:
+    """What networks hear: a log-mel that doesn't know the level; see :func:`mel_power`.
+
+    Returns:
+        (B, bands, N), relative to the clip's loudest band: from 0 (80 dB below it, and less) to 4.
+    """
+    decibels = log_mel(audio / audio.abs().amax(dim=1, keepdim=True).clamp(min=1e-6), bands, window, hop)
+    loudest = decibels.amax(dim=(1, 2), keepdim=True)
+    return torch.clamp((decibels - loudest - FLOOR_DB) / 20, min=0)
 
 
 def sound_print(notes: Tensor, bands: int = 64, depth: float = 60.0) -> Tensor:

@@ -95,8 +95,7 @@ class Part:
         import torch
 
         with torch.inference_mode(), _one_thread():
-            heard = self._encoder.hear(torch.from_numpy(clip.heard()[None]))
-            vector: Floats = self._encoder.vectors(heard)[0, self._space].numpy()
+            vector: Floats = self._encoder.vectors(torch.from_numpy(clip.heard()[None]))[0, self._space].numpy()
         return vector
 
 

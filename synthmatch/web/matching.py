@@ -136,7 +136,7 @@ class Matching(Closing):
 
         noise = np.random.default_rng(0).standard_normal(round(WINDOW * ENCODER_RATE)).astype(np.float32)
         with torch.inference_mode():
-            self._encoder.embed(self._encoder.hear(torch.from_numpy(noise[None] * np.float32(0.1))))
+            self._encoder.embed(torch.from_numpy(noise[None] * np.float32(0.1)))
         self._shelf.library()
         return {}
 

@@ -93,10 +93,9 @@ class EncoderHearing:
 
     def hear(self, audio: Tensor, presence: bool = True) -> Heard:
         with torch.inference_mode():
-            heard = map(self.encoder.hear, batches(audio))
             if not (presence and self._tells):
-                return Heard(torch.cat([self.encoder.vectors(part) for part in heard]).numpy())
-            parts = [self.encoder.embed(part) for part in heard]
+                return Heard(torch.cat([self.encoder.vectors(part) for part in batches(audio)]).numpy())
+            parts = [self.encoder.embed(part) for part in batches(audio)]
         vectors, said = (torch.cat(each).numpy() for each in zip(*parts, strict=True))
         return Heard(vectors, said[:, self._families])
 

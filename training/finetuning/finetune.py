@@ -138,10 +138,10 @@ class FineTuner:
     def losses(self, lesson: Lesson) -> Losses:
         """The losses of a lesson on the run's device."""
         settings = self.settings
-        heard = [self.encoder.hear(each) for each in (lesson.mixtures, lesson.references)]
+        sounds = lesson.mixtures, lesson.references
         with torch.no_grad():
-            taught = [_embed(self.teacher, each) for each in heard]
-        (mixed, mixed_presence), (single, single_presence) = (_embed(self.encoder, each) for each in heard)
+            taught = [_embed(self.teacher, each) for each in sounds]
+        (mixed, mixed_presence), (single, single_presence) = (_embed(self.encoder, each) for each in sounds)
         own = _parts(mixed, single, lesson, settings.temperature)
         timbre = _timbre(mixed, single, lesson, settings.temperature)
         kept = zip((mixed, single), taught, kept_vectors(lesson, mixed.shape[1]), strict=True)
@@ -243,9 +243,9 @@ def _timbre(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -
     return info_nce(queries, keys, same, apart, temperature)
 
 
-def _embed(encoder: Encoder, heard: Tensor) -> tuple[Tensor, Tensor | None]:
+def _embed(encoder: Encoder, audio: Tensor) -> tuple[Tensor, Tensor | None]:
     """Vectors, and presence where what is learnt could change it."""
-    return encoder.embed(heard) if encoder.listener is None else (encoder.vectors(heard), None)
+    return encoder.embed(audio) if encoder.listener is None else (encoder.vectors(audio), None)
 
 
 def _divergence(mine: Tensor, theirs: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def _hear(encoder: Encoder, batch: Batch, recipe: Recipe, processes: Processes) 
     """Embed this process's share, and gather everybody's."""
     long = torch.cat([batch.mixtures, batch.stems]) if len(batch.stems) else batch.mixtures
     short = torch.cat([batch.references, batch.partners]) if len(batch.partners) else batch.references
-    (mixed, presence), (single, alone) = (encoder.embed(encoder.hear(each)) for each in (long, short))
+    (mixed, presence), (single, alone) = (encoder.embed(each) for each in (long, short))
     mixtures, parts = len(batch.mixtures), len(batch.references)
     whole = processes.gather
     return _Heard(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from bisect import bisect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> R
         families: those that may play.
     """
     return Recipe(
-        encoder=replace(shape, presence=0, listener=False),
+        encoder=replace(shape, presence=0, listener=False, closer=0),
         seed=seed,
         mixtures=TOGETHER,
         repeats=TOGETHER,
@@ -102,17 +103,20 @@ class PresenceTrainer:
     its weights. Ears begin as those of the encoder, and learn once the head knows what they hear.
     """
 
-    def __init__(self, encoder: Encoder, mixer: Mixer, steps: int, folder: Path) -> None:
+    def __init__(
+        self, encoder: Encoder, mixer: Mixer, steps: int, folder: Path, restarts: tuple[int, ...] = ()
+    ) -> None:
         """
         Args:
             encoder: trained, on the CPU; changed by :meth:`install` alone.
             mixer: makes the songs of any step, and decides where everything is computed.
             steps: of ``TOGETHER`` songs each.
             folder: keeps ``presence.safetensors``; one of the same encoder and steps is taken up.
+            restarts: the steps at which the learning rates begin anew.
         """
         if encoder.presence_hidden is None:
             raise TrainingError("The encoder has no presence head to be trained alone; its `presence` is 0.")
-        self.encoder, self.mixer, self.steps = encoder, mixer, steps
+        self.encoder, self.mixer, self.steps, self.restarts = encoder, mixer, steps, restarts
         self.step = 0
         hidden, device = encoder.presence_hidden, mixer.device
         torch.manual_seed(mixer.recipe.seed)
@@ -126,7 +130,7 @@ class PresenceTrainer:
         self.average = {name: weight.detach().clone() for name, weight in self._learning()}
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
-        self._facts = {"encoder": encoder.fingerprint, "steps": str(steps), "kept": str(KEPT)}
+        self._facts = {"encoder": encoder.fingerprint, "steps": f"{steps} {restarts}", "kept": str(KEPT)}
         self._resume()
 
     def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:
@@ -149,11 +153,11 @@ class PresenceTrainer:
     def take_step(self) -> float:
         """Hear the songs of a step and learn from them; the loss."""
         batch = self.mixer.batch(self.step)
-        rates = learning_rates(self.step, self.steps)
+        rates = learning_rates(self.step, self.steps, self.restarts)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         with torch.set_grad_enabled(rates[1] > 0 and self.pupil.listener is not None):
-            heard = self.pupil.listen(self.pupil.hear(batch.mixtures))
+            heard = self.pupil.listen(batch.mixtures)
         if self.step < FIRST:
             rows = heard.detach().double()
             self.sums += torch.stack([torch.ones_like(rows), rows, rows.square()]).sum(dim=1)
@@ -225,23 +229,31 @@ class PresenceTrainer:
         return mean.float(), spread.float() + 1e-3
 
 
-def learning_rates(step: int, steps: int) -> tuple[float, float]:
+def learning_rates(step: int, steps: int, restarts: tuple[int, ...] = ()) -> tuple[float, float]:
     """Learning rates at a step, of the head and of its ears.
 
-    Both fall to zero along half a cosine. Ears learn nothing for a while, and then rise to it.
+    Both fall to zero along half a cosine, before each restart, too. Ears learn nothing for a while, since at first the
+    head doesn't know what they hear, and then rise to it; after a restart both rise at once.
     """
-    falling = 0.5 * (1 + math.cos(math.pi * step / steps))
-    risen = (step / steps - ALONE) / RISE
-    return RATE * falling, EARS_RATE * falling * min(1.0, max(0.0, risen))
+    edges = (0, *restarts, steps)
+    turn = bisect(restarts, step)
+    share = (step - edges[turn]) / (edges[turn + 1] - edges[turn])
+    falling = 0.5 * (1 + math.cos(math.pi * share))
+    risen = min(1.0, max(0.0, (share if turn else share - ALONE) / RISE))
+    return RATE * falling * (risen if turn else 1.0), EARS_RATE * falling * risen
 
 
-def with_ears(encoder: Encoder) -> Encoder:
-    """The same encoder, with ears of its own for presence that begin as those by which it tells presets apart."""
-    grown = Encoder(replace(encoder.config, listener=True))
+def with_ears(encoder: Encoder, closer: int = 0) -> Encoder:
+    """The same encoder, with ears of its own for presence that begin as those by which it tells presets apart.
+
+    Args:
+        closer: mel bands that they hear beside the others, of which they begin by making nothing.
+    """
+    grown = Encoder(replace(encoder.config, listener=True, closer=closer))
     ears = {
         f"listener.{name}": weight
         for name, weight in encoder.state_dict().items()
         if name.startswith(("trunk.", "attention.", "context."))
     }
-    grown.load_state_dict(encoder.state_dict() | ears)
+    grown.load_state_dict(grown.state_dict() | encoder.state_dict() | ears)
     return grown.eval()

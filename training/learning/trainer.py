@@ -54,7 +54,7 @@ class Trainer:
         self.mixer, self.recipe, self.folder, self.processes = mixer, recipe, folder, processes
         self.device = mixer.device
         torch.manual_seed(recipe.seed)
-        shape = replace(recipe.encoder, listener=False)  # it learns afterwards, from songs (presence.py)
+        shape = replace(recipe.encoder, listener=False, closer=0)  # it learns afterwards, from songs (presence.py)
         placed = Encoder(shape).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
         self.encoder.low_precision = fast_bfloat16(self.device)

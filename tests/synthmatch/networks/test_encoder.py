@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,8 @@ from safetensors.torch import save_file
 
 from synthmatch.errors import CheckpointError
 from synthmatch.networks.checkpoint import load
-from synthmatch.networks.encoder import RELEASED, Encoder, EncoderConfig
+from synthmatch.networks.encoder import CLOSER_HOP, CLOSER_WINDOW, RELEASED, Encoder, EncoderConfig
+from synthmatch.networks.features import relative_mel
 from synthmatch.presets.families import FAMILY_KEYS
 
 SMALL = EncoderConfig(channels=(8, 8, 16), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=12)
@@ -18,6 +20,7 @@ SHAPES = {
     "presence of its own": replace(SMALL, presence=8),
     "context": replace(SMALL, context=2),
     "a listener": replace(SMALL, presence=8, context=1, listener=True),
+    "a listener that hears closer": replace(SMALL, presence=8, listener=True, closer=128),
 }
 
 
@@ -94,11 +97,10 @@ def test_families_have_heads_of_their_own(small, sounds):
 
 
 def test_vectors_are_the_same_with_presence_and_without(small, sounds):
-    heard = small.hear(sounds)
     with torch.inference_mode():
-        assert torch.equal(small.vectors(heard), small.embed(heard)[0])
+        assert torch.equal(small.vectors(sounds), small.embed(sounds)[0])
         assert torch.equal(small.encode_reference(sounds), small.encode_query(sounds)[0])
-        assert torch.equal(small.encode_preset(sounds)[0], small.vectors(heard))
+        assert torch.equal(small.encode_preset(sounds)[0], small.vectors(sounds))
 
 
 def test_presence_with_ears_of_its_own_hears_by_them_alone(sounds):
@@ -118,6 +120,24 @@ def test_presence_with_ears_of_its_own_hears_by_them_alone(sounds):
     assert torch.equal(other_vectors, same_vectors)
     assert not torch.allclose(vectors, other_vectors)
     assert not torch.allclose(presence, other_presence)
+
+
+def test_tones_of_one_band_are_told_apart_by_who_hears_closer():
+    torch.manual_seed(0)
+    encoder = Encoder(replace(SMALL, presence=8, listener=True, closer=256)).eval()
+    time = torch.arange(48_000) / 16_000
+    sounds = torch.stack([torch.sin(2 * math.pi * hertz * time) for hertz in (404, 416)])
+    loudest, closer = (
+        each.mean(-1).argmax(1).tolist()
+        for each in (encoder.hear(sounds), relative_mel(sounds, 256, CLOSER_WINDOW, CLOSER_HOP))
+    )
+    assert loudest[0] == loudest[1]
+    assert closer[0] < closer[1]
+    with torch.inference_mode():
+        before = encoder.embed(sounds)[1]
+        encoder.listener.closer.look.weight.normal_()
+        after = encoder.embed(sounds)[1]
+    assert not torch.allclose(before, after, atol=1e-3)
 
 
 def test_an_encoder_comes_back_from_its_file_with_its_facts(small, sounds, tmp_path):

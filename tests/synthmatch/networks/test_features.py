@@ -23,9 +23,9 @@ def tone(frequency, seconds=0.5):
 
 
 def test_filters_are_averages_and_leave_no_band_empty():
-    for bands in (40, 64, 80):
-        filters = mel_filters(bands)
-        assert filters.shape == (bands, WINDOW // 2 + 1)
+    for bands, window in ((40, WINDOW), (64, WINDOW), (80, WINDOW), (256, 4096)):
+        filters = mel_filters(bands, window=window)
+        assert filters.shape == (bands, window // 2 + 1)
         assert torch.allclose(filters.sum(1), torch.ones(bands))
         assert (filters >= 0).all()
 
@@ -43,6 +43,7 @@ def test_a_tone_is_loudest_in_the_band_that_holds_it(frequency):
 def test_the_number_of_frames():
     for length in (1, HOP - 1, HOP, 16_000):
         assert mel_power(torch.zeros(1, length)).shape[2] == 1 + length // HOP
+        assert mel_power(torch.zeros(1, length), 256, 4096, 640).shape == (1, 256, 1 + length // 640)
 
 
 def test_ten_times_the_amplitude_is_twenty_decibels():

@@ -40,9 +40,7 @@ def found(notes, recipe, clusters, step=0):
     with torch.no_grad():
         losses = objective(encoder, batch, memory, recipe, use_memory=False)
         names = ("mixtures", "references", "partners", "stems")
-        heard = {
-            name: encoder.embed(encoder.hear(getattr(batch, name)))[0] for name in names if len(getattr(batch, name))
-        }
+        heard = {name: encoder.embed(getattr(batch, name))[0] for name in names if len(getattr(batch, name))}
     return losses, batch, heard
 
 

@@ -73,14 +73,14 @@ def test_what_is_installed_says_what_the_averaged_head_said_and_no_vector_change
     teacher.run()
     songs = teacher.mixer.batch(100).mixtures
     with torch.no_grad():
-        before, _ = encoder.embed(encoder.hear(songs))
+        before, _ = encoder.embed(songs)
         teacher.install()
-        after, logits = encoder.embed(encoder.hear(songs))
+        after, logits = encoder.embed(songs)
         for name, weight in teacher._learning():
             weight.copy_(teacher.average[name])
         teacher.pupil.low_precision = False
         centre, spread = teacher._measure()
-        said = teacher.head((teacher.pupil.listen(teacher.pupil.hear(songs)) - centre) / spread)
+        said = teacher.head((teacher.pupil.listen(songs) - centre) / spread)
     assert torch.allclose(logits, said, atol=1e-4)
     assert torch.equal(before, after)
 
@@ -106,8 +106,9 @@ def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
     sounds = torch.randn(2, 24_000)
     with torch.inference_mode():
         expected = plain.encode_query(sounds)
-        found = with_ears(plain).encode_query(sounds)
-    assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
+        for closer in (0, 128):
+            found = with_ears(plain, closer).encode_query(sounds)
+            assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
 
 
 def test_ears_learn_once_the_head_knows_what_they_hear_and_the_encoders_own_never(taught, encoder, tiny, tmp_path):
@@ -128,6 +129,16 @@ def test_rates_rise_after_a_while_and_fall_to_nothing():
     assert set(ears[:21]) == {0.0}
     assert all(first < then for first, then in pairwise(ears[20:40]))
     assert list(ears[40:]) == sorted(ears[40:], reverse=True)
+    assert max(head[-1], ears[-1]) < 1e-12
+
+
+def test_rates_begin_anew_at_a_restart_and_rise_at_once():
+    head, ears = zip(*(learning_rates(step, 500, (300,)) for step in range(501)), strict=True)
+    assert (head[:300], ears[:300]) == tuple(zip(*(learning_rates(step, 300) for step in range(300)), strict=True))
+    assert head[300] == ears[300] == 0
+    assert all(first < then for rates in (head, ears) for first, then in pairwise(rates[300:310]))
+    assert list(head[310:]) == sorted(head[310:], reverse=True)
+    assert head[310] == pytest.approx(2 * ears[310]) == pytest.approx(1e-3, rel=0.01)
     assert max(head[-1], ears[-1]) < 1e-12
 
 

@@ -1,0 +1,90 @@
+"""What an encoder hears with: a trunk, and the ears that presence may have of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from synthmatch.networks.blocks import Block, ChannelNorm, ContextBlock, TimeBlock
+from synthmatch.networks.features import HOP
+
+if TYPE_CHECKING:
+    from synthmatch.networks.encoder import EncoderConfig
+
+CLOSER_WINDOW = 4096  # samples, 256 ms: notes a tone apart are told apart from some 130 Hz on
+CLOSER_HOP = 2 * HOP  # as many frames as the trunk has after its first stride
+
+
+class Trunk(nn.Module):
+    """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4)).
+
+    What else is known of the sound may be added to what its first layer makes of it, (B, channels, M / 2, ceil(N / 2)).
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        first, second, third = config.channels
+        self.stages = nn.Sequential(
+            nn.Conv2d(1, first, 5, stride=2, padding=2),
+            *(Block(first) for _ in range(config.blocks[0])),
+            nn.Conv2d(first, second, 3, stride=2, padding=1),
+            *(Block(second) for _ in range(config.blocks[1])),
+            nn.Conv2d(second, third, 3, stride=(2, 1), padding=1),
+            *(Block(third) for _ in range(config.blocks[2])),
+            ChannelNorm(third),
+        )
+        self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
+        self.layers = nn.Sequential(*(TimeBlock(config.width) for _ in range(config.layers)))
+        self.norm = ChannelNorm(config.width)
+
+    def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
+        x = self.stages[0](x.contiguous(memory_format=torch.channels_last))
+        if known is not None:
+            x = x + known
+        x = functional.relu(self.fold(self.stages[1:](x))).squeeze(2)
+        out: Tensor = self.norm(self.layers(x))
+        return out
+
+
+class Listener(nn.Module):
+    """The ears of presence, where they aren't those by which presets are told apart."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.trunk = Trunk(config)
+        self.attention = nn.Conv1d(config.width, config.slots * config.heads, 1)
+        self.context = context_of(config)
+        self.closer = _Closer(config) if config.closer else None
+
+    def forward(self, heard: Tensor, closer: Tensor | None) -> Tensor:
+        """Features (B, width, N / 4) of what is heard, (B, bands, N), and heard more closely, (B, closer, N / 2)."""
+        known = None if self.closer is None or closer is None else self.closer(closer)
+        out: Tensor = self.context(self.trunk(heard[:, None], known))
+        return out
+
+
+class _Closer(nn.Module):
+    """A log-mel of narrow bands (B, closer, N) -> what a trunk's first layer is told (B, channels, bands / 2, N).
+
+    Begins as the silence that changes nothing.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.rows = config.bands // 2
+        self.look = nn.Conv2d(config.closer // self.rows, config.channels[0], 3, padding=1)
+        nn.init.zeros_(self.look.weight)
+        nn.init.zeros_(self.look.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        within = x.unflatten(1, (self.rows, -1)).transpose(1, 2)  # the narrow bands of a row become its channels
+        out: Tensor = self.look(within.contiguous(memory_format=torch.channels_last))
+        return out
+
+
+def context_of(config: EncoderConfig) -> nn.Sequential:
+    """Blocks in which every frame hears all others; none at all for most shapes."""
+    return nn.Sequential(*(ContextBlock(config.width, config.heads) for _ in range(config.context)))
