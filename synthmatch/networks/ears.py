@@ -80,7 +80,8 @@ class _Closer(nn.Module):
         nn.init.zeros_(self.look.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        within = x.unflatten(1, (self.rows, -1)).transpose(1, 2)  # the narrow bands of a row become its channels
+        batch, _, frames = x.shape
+        within = x.view(batch, self.rows, -1, frames).transpose(1, 2)  # the narrow bands of a row become its channels
         out: Tensor = self.look(within.contiguous(memory_format=torch.channels_last))
         return out
 
