@@ -50,9 +50,15 @@ class Treatment:
     place: npt.NDArray[np.int64]
     cents: Numbers
 
-    def of(self, first: int, last: int) -> Treatment:
-        """That of mixtures first to last."""
-        return Treatment(**{name: value[first:last] for name, value in vars(self).items()})
+    @property
+    def filtered(self) -> npt.NDArray[np.bool_]:
+        """Of which mixtures the spectrum is changed."""
+        changes = (self.tilt, self.low, self.high, self.wet, self.lowpass)
+        return np.any([values != 0 for values in changes], axis=0)
+
+    def of(self, rows: slice | npt.NDArray[np.int64]) -> Treatment:
+        """That of some of the mixtures."""
+        return Treatment(**{name: value[rows] for name, value in vars(self).items()})
 
 
 def draw(rng: np.random.Generator, kinds: Degradations, count: int) -> Treatment:
@@ -81,21 +87,26 @@ def draw(rng: np.random.Generator, kinds: Degradations, count: int) -> Treatment
 
 
 def treat(audio: Tensor, treatment: Treatment) -> Tensor:
-    """Do it: mixtures (B, T) -> (B, T), each at its peak of 1 again (silence stays silence)."""
+    """Do it: mixtures (B, T) -> (B, T), each at its peak of 1 again (silence stays silence).
 
-    def column(values: Numbers) -> Tensor:
-        return torch.from_numpy(values).to(audio.device)[:, None]
+    Each step is taken with those mixtures alone to which it is done: with the released recipe one in seven.
+    """
+    out = audio.clone()
+    for changed, change in (
+        (treatment.cents != 0, _retuned),
+        (treatment.drive != 0, _driven),
+        (treatment.filtered, _filtered),
+        (treatment.noise != 0, _with_noise),
+    ):
+        rows = np.nonzero(changed)[0]
+        if len(rows):
+            where = torch.from_numpy(rows).to(audio.device)
+            out[where] = change(out[where], treatment.of(rows))
+    return _at_peak(out)
 
-    if treatment.cents.any():
-        audio = _retuned(audio, column(treatment.cents))
-    audio = _driven(_at_peak(audio), column(treatment.drive)) if treatment.drive.any() else audio
-    audio = _filtered(audio, treatment)
-    if treatment.noise.any():
-        level = audio.square().mean(dim=1, keepdim=True).sqrt()
-        places = torch.from_numpy(treatment.place).to(audio.device)[:, None]
-        places = (places + torch.arange(audio.shape[1], device=audio.device)) % NOISE
-        audio = audio + column(treatment.noise) * level * _noise(audio.device)[places]
-    return _at_peak(audio)
+
+def _column(values: Numbers | npt.NDArray[np.int64], like: Tensor) -> Tensor:
+    return torch.from_numpy(values).to(like.device)[:, None]
 
 
 def _at_peak(audio: Tensor) -> Tensor:
@@ -109,9 +120,9 @@ def _noise(device: torch.device) -> Tensor:
     return torch.from_numpy(drawn).to(device)
 
 
-def _retuned(audio: Tensor, cents: Tensor) -> Tensor:
+def _retuned(audio: Tensor, treatment: Treatment) -> Tensor:
     """Played faster or slower, by interpolating between samples; what is missing at the end is silence."""
-    samples = audio.shape[1]
+    samples, cents = audio.shape[1], _column(treatment.cents, audio)
     times = torch.arange(samples, device=audio.device, dtype=torch.float64) * 2 ** (cents.double() / 1200)
     before = times.floor()
     share = (times - before).float()
@@ -121,35 +132,38 @@ def _retuned(audio: Tensor, cents: Tensor) -> Tensor:
     return torch.where(times <= samples - 1, mixed, 0.0)
 
 
-def _driven(audio: Tensor, decibels: Tensor) -> Tensor:
+def _driven(audio: Tensor, treatment: Treatment) -> Tensor:
     """Into a soft limiter, a hyperbolic tangent, whose loudest output stays 1."""
-    gain = 10 ** (decibels / 20)
-    return torch.where(decibels > 0, torch.tanh(gain * audio) / torch.tanh(gain), audio)
+    gain = 10 ** (_column(treatment.drive, audio) / 20)
+    return torch.tanh(gain * _at_peak(audio)) / torch.tanh(gain)
+
+
+def _with_noise(audio: Tensor, treatment: Treatment) -> Tensor:
+    level = audio.square().mean(dim=1, keepdim=True).sqrt()
+    places = _column(treatment.place, audio) + torch.arange(audio.shape[1], device=audio.device)
+    return audio + _column(treatment.noise, audio) * level * _noise(audio.device)[places % NOISE]
 
 
 def _filtered(audio: Tensor, treatment: Treatment) -> Tensor:
     """Tilt, shelves, low-pass and reverb as one product of spectra."""
-    if not any(values.any() for values in (treatment.tilt, treatment.low, treatment.high, treatment.wet,
-                                           treatment.lowpass)):  # fmt: skip
-        return audio
     samples = audio.shape[1]
     size = _smooth(samples + TAIL)
-
-    def column(values: Numbers) -> Tensor:
-        return torch.from_numpy(values).to(audio.device)[:, None]
 
     hertz = torch.linspace(0, ENCODER_RATE / 2, size // 2 + 1, device=audio.device)[None]
     low, high = (math.log2(edge) for edge in TILT)
     slope = 2 * (hertz.clamp(*TILT).log2() - low) / (high - low) - 1  # -1 to 1
     shelf_low = 1 / (1 + (hertz / LOW_SHELF).square())
     shelf_high = 1 - 1 / (1 + (hertz / HIGH_SHELF).square())
-    decibels = column(treatment.tilt) / 2 * slope
-    decibels = decibels + column(treatment.low) * shelf_low + column(treatment.high) * shelf_high
-    edge = column(treatment.lowpass)
+    decibels = _column(treatment.tilt, audio) / 2 * slope
+    decibels = decibels + _column(treatment.low, audio) * shelf_low + _column(treatment.high, audio) * shelf_high
+    edge = _column(treatment.lowpass, audio)
     passed = torch.where(edge > 0, 1 / (1 + (hertz / edge.clamp(min=1.0)) ** STEEP), 1.0)
     response = (10 ** (decibels / 20) * passed).to(torch.complex64)
-    if treatment.wet.any():
-        response = response * (1 + torch.fft.rfft(_reverb(treatment, audio.device), size))
+    wet = np.nonzero(treatment.wet)[0]
+    if len(wet):
+        response[torch.from_numpy(wet).to(audio.device)] *= 1 + torch.fft.rfft(
+            _reverb(treatment.of(wet), audio.device), size
+        )
     filtered: Tensor = torch.fft.irfft(torch.fft.rfft(audio, size) * response, size)
     return filtered[:, :samples]
 
@@ -157,10 +171,9 @@ def _filtered(audio: Tensor, treatment: Treatment) -> Tensor:
 def _reverb(treatment: Treatment, device: torch.device) -> Tensor:
     """(B, TAIL), noise that dies away, at the level asked for."""
     time = torch.arange(TAIL, device=device)[None] / ENCODER_RATE
-    decay = torch.from_numpy(treatment.decay).to(device)[:, None]
+    decay = _column(treatment.decay, time)
     tail = _noise(device)[None, :TAIL] * 10 ** (-3 * time / decay)
-    wet = torch.from_numpy(treatment.wet).to(device)[:, None]
-    return wet * tail / tail.square().sum(dim=1, keepdim=True).sqrt()
+    return _column(treatment.wet, time) * tail / tail.square().sum(dim=1, keepdim=True).sqrt()
 
 
 def _smooth(least: int) -> int:

@@ -121,7 +121,7 @@ class Plan:
             mixture_of=self.mixture_of[rows] - low,
             references=self.references[first:last],
             partners=self.partners[first:last],
-            treatment=self.treatment.of(int(low), int(high)) if self.treatment else None,
+            treatment=self.treatment.of(slice(int(low), int(high))) if self.treatment else None,
         )
 
 
