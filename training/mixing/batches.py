@@ -141,21 +141,26 @@ class Mixer:
         stems = torch.zeros(len(plan.level), plan.samples, device=self.device)
         for events in _blocks(plan.events, BLOCK.get(self.device.type, BLOCK["cpu"])):
             length = int(events.length[0])
-            sound = self.residence.pieces(events.source, length).float() * SCALE
-            _add(stems, events, sound * self._envelope(events, length))
+            sound = self.residence.pieces(events.source, length).float()
+            self._fade(events, sound)
+            _add(stems, events, sound)
         peak = _peaks(stems)
         level = torch.from_numpy(plan.level).to(self.device, non_blocking=True)[:, None]
         return stems.mul_(torch.where(peak > 0, level / peak, 0.0))
 
-    def _envelope(self, events: Events, length: int) -> Tensor:
-        """(E, length): 1, a fade to 0 at the end of each piece, 0 beyond; a fade from 0 where it opens."""
-        left = self._sent(events.length)[:, None] - 1 - torch.arange(length, device=self.device)
-        fade = self._sent(np.maximum(np.minimum(FADES, events.length) - 1, 1))[:, None]
-        out = (left / fade).clamp(0, 1)
-        if events.opens.any():
-            rise = torch.arange(length, device=self.device) / FADES
-            out = torch.where(self._sent(events.opens.astype(np.int64))[:, None] > 0, out * rise.clamp(max=1), out)
-        return out
+    def _fade(self, events: Events, sound: Tensor) -> None:
+        """Fade pieces (E, L) to 0 at the end of each, and from 0 where it opens, in place."""
+        length = self._sent(events.length)[:, None]
+        fading = (length - 1).clamp(1, FADES - 1)
+        steps = torch.arange(FADES, device=self.device)
+        places = (length - 1 - steps).clamp(min=0)
+        faded = sound.gather(1, places) * ((length - 1 - places) / fading)
+        sound.scatter_(1, places, faded)  # a piece shorter than this is told the same thing repeatedly
+        opening = np.nonzero(events.opens)[0]
+        if len(opening):
+            beginnings = sound[:, :FADES]
+            rise = steps[: beginnings.shape[1]] / FADES
+            beginnings[self._sent(opening)] *= rise
 
     def _notes(self, positions: Ints) -> Tensor:
         return self.residence.pieces(positions, REFERENCE).float() * SCALE
@@ -216,7 +221,10 @@ def _add_in_turn(stems: Tensor, events: Events, sound: Tensor) -> None:
 
 
 def _add_at_once(stems: Tensor, events: Events, sound: Tensor) -> None:
-    """All samples at once, as a GPU likes it; what lies beyond a piece's end is 0 and may go anywhere."""
+    """All samples at once, as a GPU likes it; what lies beyond a piece's end is made 0 and may go anywhere."""
     start = torch.from_numpy(events.stem * stems.shape[1] + events.onset).to(stems.device, non_blocking=True)
-    places = start[:, None] + torch.arange(sound.shape[1], device=stems.device)
+    length = torch.from_numpy(events.length).to(stems.device, non_blocking=True)
+    steps = torch.arange(sound.shape[1], device=stems.device)
+    sound = sound.where(steps < length[:, None], 0.0)
+    places = start[:, None] + steps
     stems.view(-1).index_add_(0, places.clamp(max=stems.numel() - 1).flatten(), sound.flatten())
