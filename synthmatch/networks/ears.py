@@ -61,7 +61,7 @@ class Listener(nn.Module):
 
     def forward(self, heard: Tensor, closer: Tensor | None) -> Tensor:
         """Features (B, width, N / 4) of what is heard, (B, bands, N), and heard more closely, (B, closer, N / 2)."""
-        known = None if self.closer is None or closer is None else self.closer(closer)
+        known = None if self.closer is None else self.closer(closer)
         out: Tensor = self.context(self.trunk(heard[:, None], known))
         return out
 

@@ -9,6 +9,7 @@ import torch
 
 from synthmatch.errors import CheckpointError, InputError
 from synthmatch.networks import checkpoint
+from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import run
@@ -130,6 +131,22 @@ def test_songs_are_loaded_when_the_sound_of_the_steps_is_let_go(data, recipe, tm
     monkeypatch.setattr(run, "mixer_of", steps)
     monkeypatch.setattr(run, "song_mixer", songs)
     assert run.train(recipe, data, tmp_path / "run", tmp_path / "out.safetensors").written
+
+
+def test_ears_and_restarts_of_presence_are_the_recipes(data, tmp_path, monkeypatch):
+    teacher, given = run.PresenceTrainer, []
+
+    def spied(*arguments):
+        given.append(arguments[2:])
+        return teacher(*arguments)
+
+    monkeypatch.setattr(run, "PresenceTrainer", spied)
+    path = tmp_path / "ears.toml"
+    learnt = RECIPE.replace("presence_steps = 1", "presence_steps = 3\npresence_restarts = [2]")
+    path.write_text(learnt + "listener = true\ncloser = 64\n")
+    run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors")
+    assert given == [(3, tmp_path / "run", (2,))]
+    assert Encoder.load(tmp_path / "out.safetensors").config == read_recipe(str(path)).encoder
 
 
 def test_a_place_that_cannot_be_written_is_refused_first(data, recipe, tmp_path):

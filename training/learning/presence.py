@@ -36,7 +36,7 @@ PARTS = 6  # at most, of each song
 STRANGE = 0.75  # share of the songs with a sound that is nobody's part: two in three of these are drums
 LIVE = 0.25  # share of the parts that are passages played live
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
-ALONE, RISE = 0.05, 0.05  # shares of the steps: the head learns alone, before ears do ever faster
+ALONE, RISE = 0.05, 0.05  # shares of the steps up to a restart: the head learns alone, before ears do ever faster
 RATE, EARS_RATE, DECAY = 1e-3, 5e-4, 0.05  # AdamW's: the head's rate, that of its ears
 CLIPPED = 1.0  # the gradient's length
 AGAIN = 0.4  # of these rates, after a restart: whole ones undo in a hundred steps what was learnt
@@ -112,7 +112,7 @@ class PresenceTrainer:
             encoder: trained, on the CPU; changed by :meth:`install` alone.
             mixer: makes the songs of any step, and decides where everything is computed.
             steps: of ``TOGETHER`` songs each.
-            folder: keeps ``presence.safetensors``; one of the same encoder and steps is taken up.
+            folder: keeps ``presence.safetensors``; one of the same encoder and schedule is taken up.
             restarts: the steps at which the learning rates begin anew.
         """
         if encoder.presence_hidden is None:
@@ -131,7 +131,11 @@ class PresenceTrainer:
         self.average = {name: weight.detach().clone() for name, weight in self._learning()}
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
-        self._facts = {"encoder": encoder.fingerprint, "steps": f"{steps} {restarts}", "kept": str(KEPT)}
+        self._facts = {
+            "encoder": encoder.fingerprint,
+            "schedule": f"{steps} {restarts} {ALONE} {RISE} {AGAIN} {RATE} {EARS_RATE}",
+            "kept": str(KEPT),
+        }
         self._resume()
 
     def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -236,4 +237,12 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 def _recipe_hash(recipe: Recipe) -> str:
-    return content_hash(json.dumps(asdict(recipe), sort_keys=True).encode())
+    """Of what isn't as it is by default: a setting that is new, and off, doesn't end the runs that are under way."""
+    usual = asdict(Recipe())
+    return content_hash(json.dumps(_changed(asdict(recipe), usual), sort_keys=True).encode())
+
+
+def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+    """What differs, in tables within as well."""
+    kept = {key: value for key, value in values.items() if value != usual[key]}
+    return {k: _changed(v, usual[k]) if isinstance(v, dict) else v for k, v in kept.items()}

@@ -89,7 +89,7 @@ def draw(rng: np.random.Generator, kinds: Degradations, count: int) -> Treatment
 def treat(audio: Tensor, treatment: Treatment) -> Tensor:
     """Do it: mixtures (B, T) -> (B, T), each at its peak of 1 again (silence stays silence).
 
-    Each step is taken with those mixtures alone to which it is done: with the released recipe one in seven.
+    Each thing is done to those mixtures alone for which it was drawn: with the released recipe to one in seven.
     """
     out = audio.clone()
     for changed, change in (

@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from synthmatch.errors import CheckpointError
 from synthmatch.networks.checkpoint import load
-from synthmatch.networks.encoder import CLOSER_HOP, CLOSER_WINDOW, RELEASED, Encoder, EncoderConfig
+from synthmatch.networks.ears import CLOSER_HOP, CLOSER_WINDOW
+from synthmatch.networks.encoder import RELEASED, Encoder, EncoderConfig
 from synthmatch.networks.features import relative_mel
 from synthmatch.presets.families import FAMILY_KEYS
 

@@ -30,15 +30,15 @@ def short(monkeypatch):
     monkeypatch.setattr("synthmatch.training.mixing.batches.Company", partial(Company, count=12))
 
 
-@pytest.fixture(params=[False, True], ids=["head alone", "ears of its own"])
+@pytest.fixture(params=[None, 0, 128], ids=["head alone", "ears of its own", "ears that hear closer"])
 def encoder(tiny, request):
     torch.manual_seed(0)
     made = Encoder(replace(tiny.encoder, presence=16)).eval()
-    return with_ears(made) if request.param else made
+    return made if request.param is None else with_ears(made, request.param)
 
 
-def trainer(encoder, taught, tiny, folder, steps=8):
-    return PresenceTrainer(encoder, song_mixer(encoder, taught, tiny, 1.0), steps, folder)
+def trainer(encoder, taught, tiny, folder, steps=8, restarts=()):
+    return PresenceTrainer(encoder, song_mixer(encoder, taught, tiny, 1.0), steps, folder, restarts)
 
 
 def test_only_presets_of_stated_families_and_their_variants_play(taught):
@@ -140,6 +140,19 @@ def test_rates_begin_anew_at_a_restart_and_rise_at_once():
     assert list(head[310:]) == sorted(head[310:], reverse=True)
     assert head[310] == pytest.approx(2 * ears[310]) == pytest.approx(4e-4, rel=0.01)
     assert max(head[-1], ears[-1]) < 1e-12
+
+
+def test_the_steps_follow_the_restarts(taught, encoder, tiny, tmp_path):
+    teacher = trainer(encoder, taught, tiny, tmp_path, 10, (4,))
+    for step in range(10):
+        teacher.take_step()
+        assert [group["lr"] for group in teacher.optimizer.param_groups] == list(learning_rates(step, 10, (4,)))
+
+
+def test_a_run_of_another_schedule_is_not_taken_up(taught, encoder, tiny, tmp_path):
+    trainer(encoder, taught, tiny, tmp_path, 10, (4,)).run()
+    assert trainer(encoder, taught, tiny, tmp_path, 10, (4,)).step == 10
+    assert trainer(encoder, taught, tiny, tmp_path, 10, (5,)).step == 0
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(taught, encoder, tiny, tmp_path):

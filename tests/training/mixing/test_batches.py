@@ -113,6 +113,21 @@ class Passages:
         return self.sound[state_id]
 
 
+def test_pieces_are_faded_as_sample_by_sample(notes, recipe):
+    length = np.array([400, 161, 160, 159, 100, 2, 1])
+    opens = np.array([True, False, True, False, True, False, True])
+    events = Events(*(np.zeros(7, np.int64) for _ in range(3)), length, opens)
+    sound = torch.randn(7, 400)
+    expected = sound.clone()
+    for row, (end, opened) in enumerate(zip(length.tolist(), opens.tolist(), strict=True)):
+        for place in range(end):
+            expected[row, place] *= min(1, (end - 1 - place) / max(min(160, end) - 1, 1))
+            expected[row, place] *= min(1, place / 160) if opened else 1
+    Mixer(notes.bank, notes.presets, {}, recipe)._fade(events, sound)
+    for row, end in enumerate(length.tolist()):
+        assert torch.allclose(sound[row, :end], expected[row, :end], atol=1e-6)
+
+
 def test_live_passages_are_cropped_where_they_can_be_heard(notes, recipe):
     passages = Passages(notes.presets["bass"])
     mixer = Mixer(notes.bank, notes.presets, {}, replace(recipe, live=1.0, solo_start=0.0), passages)
