@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 
 from synthmatch.files import write_text
+from synthmatch.machine import keep_memory
 from synthmatch.presets.families import FAMILIES
 from synthmatch.training.config import Recipe, read_recipe
 from synthmatch.training.learning.distributed import Processes
@@ -64,6 +65,7 @@ class MadeUpNotes:
 
 def main() -> None:
     """Measure, print, and write the table."""
+    keep_memory()  # as `synthmatch train` does
     arguments = _arguments()
     recipe = read_recipe(arguments.recipe)
     if arguments.mixtures:

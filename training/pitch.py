@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import SynthmatchError, TrainingError
+from synthmatch.machine import keep_memory
 from synthmatch.networks.pianoroll import Roll
 from synthmatch.networks.transcriber import GRID, Transcriber, TranscriberConfig
 from synthmatch.training.config import Degradations, Recipe
@@ -270,4 +271,5 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
 
 
 if __name__ == "__main__":
+    keep_memory()
     sys.exit(main())

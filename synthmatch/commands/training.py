@@ -86,8 +86,10 @@ def train(
     What was recorded or trained before goes on where it was.
     """
     from synthmatch.files import home
+    from synthmatch.machine import keep_memory
     from synthmatch.training import run
 
+    keep_memory()
     if base is not None:
         if recipe is not None:
             raise click.UsageError("--from fine-tunes and follows no recipe; leave out --recipe.")
