@@ -54,7 +54,8 @@ class Treatment:
     def filtered(self) -> npt.NDArray[np.bool_]:
         """Of which mixtures the spectrum is changed."""
         changes = (self.tilt, self.low, self.high, self.wet, self.lowpass)
-        return np.any([values != 0 for values in changes], axis=0)
+        out: npt.NDArray[np.bool_] = np.any([values != 0 for values in changes], axis=0)
+        return out
 
     def of(self, rows: slice | npt.NDArray[np.int64]) -> Treatment:
         """That of some of the mixtures."""
