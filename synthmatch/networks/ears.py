@@ -19,10 +19,7 @@ CLOSER_HOP = 2 * HOP  # as many frames as the trunk has after its first stride
 
 
 class Trunk(nn.Module):
-    """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4)).
-
-    What else is known of the sound may be added to what its first layer makes of it, (B, channels, M / 2, ceil(N / 2)).
-    """
+    """Convolutions over bands and frames, which fold the bands, and blocks over frames."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -41,6 +38,12 @@ class Trunk(nn.Module):
         self.norm = ChannelNorm(config.width)
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
+        """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4)).
+
+        Args:
+            known: what else is known of the sound, (B, channels, M / 2, ceil(N / 2)); it is added to what the first
+                layer makes of it.
+        """
         x = self.stages[0](x.contiguous(memory_format=torch.channels_last))
         if known is not None:
             x = x + known
