@@ -31,6 +31,7 @@ STATE = "state.safetensors"
 CHECKPOINT_SECONDS = 110.0
 PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
 LOGGED = 20  # steps between two lines of the log
+_LATER = ("presence_restarts", "closer")  # settings that came when runs were under way
 Progress = Callable[[int, int, Losses], None]
 
 
@@ -237,12 +238,10 @@ def fast_bfloat16(device: torch.device) -> bool:
 
 
 def _recipe_hash(recipe: Recipe) -> str:
-    """Of what isn't as it is by default: a setting that is new, and off, doesn't end the runs that are under way."""
-    usual = asdict(Recipe())
-    return content_hash(json.dumps(_changed(asdict(recipe), usual), sort_keys=True).encode())
+    return content_hash(json.dumps(_told(asdict(recipe)), sort_keys=True).encode())
 
 
-def _changed(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
-    """What differs, in tables within as well."""
-    kept = {key: value for key, value in values.items() if value != usual[key]}
-    return {k: _changed(v, usual[k]) if isinstance(v, dict) else v for k, v in kept.items()}
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    """Settings, in tables within as well, without those that are off and that runs under way may not know."""
+    kept = {key: value for key, value in values.items() if value or key not in _LATER}
+    return {key: _told(value) if isinstance(value, dict) else value for key, value in kept.items()}
