@@ -124,21 +124,35 @@ def train(
             said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
-        device = processes.device
-    run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
-    del mixer, trainer  # songs need the memory that their sound takes
-    written = processes.first and run.step >= min(recipe.steps, stop_at or recipe.steps)
-    if written and recipe.presence_steps and run.step == recipe.steps:
-        if recipe.encoder.listener:
-            run = replace(run, encoder=with_ears(encoder, recipe.encoder.closer))
-        songs = song_mixer(run.encoder, corpus, recipe, memory_gb, device)
-        teacher = PresenceTrainer(run.encoder, songs, recipe.presence_steps, folder, recipe.presence_restarts)
-        written = teacher.run(taught, until)
-        if written:
-            teacher.install()
+        run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
+        del mixer, trainer  # songs need the memory that their sound takes
+        done = run.step >= min(recipe.steps, stop_at or recipe.steps)
+        if done and recipe.presence_steps and run.step == recipe.steps:
+            if recipe.encoder.listener:
+                run = replace(run, encoder=with_ears(encoder, recipe.encoder.closer))
+            songs = song_mixer(run.encoder, corpus, recipe, memory_gb, processes.device)
+            done = _teach(run.encoder, songs, recipe, folder, processes, taught if processes.first else None, until)
+    written = done and processes.first
     if written:
         _write(run, corpus, recipe, recipe_name, out)
     return Trained(run.step, recipe.steps, written, processes.first)
+
+
+def _teach(
+    encoder: Encoder,
+    songs: Mixer,
+    recipe: Recipe,
+    folder: Path,
+    processes: Processes,
+    taught: PresenceProgress | None,
+    until: float,
+) -> bool:
+    """Have an encoder learn presence; whether there was time for all of it."""
+    teacher = PresenceTrainer(encoder, songs, recipe.presence_steps, folder, recipe.presence_restarts, processes)
+    done = teacher.run(taught, until)
+    if done:
+        teacher.install()
+    return done
 
 
 def data_plan(recipe: Recipe) -> DataPlan:

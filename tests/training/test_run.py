@@ -15,7 +15,7 @@ from synthmatch.renderers.synths import is_installed
 from synthmatch.training import run
 from synthmatch.training.config import read_recipe
 from synthmatch.training.learning import statefile
-from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.trainer import STATE
 from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.recording import PRESETS, Recording
@@ -145,7 +145,7 @@ def test_ears_and_restarts_of_presence_are_the_recipes(data, tmp_path, monkeypat
     learnt = RECIPE.replace("presence_steps = 1", "presence_steps = 3\npresence_restarts = [2]")
     path.write_text(learnt + "listener = true\ncloser = 64\n")
     run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors")
-    assert given == [(3, tmp_path / "run", (2,))]
+    assert given == [(3, tmp_path / "run", (2,), ALONE)]
     assert Encoder.load(tmp_path / "out.safetensors").config == read_recipe(str(path)).encoder
 
 

@@ -109,6 +109,9 @@ class Processes(Closing):
             distributed.destroy_process_group()
 
 
+ALONE = Processes()
+
+
 class _Gather(torch.autograd.Function):
     """All shares, padded to one length on the way; backward, one's own share of the gradient."""
 

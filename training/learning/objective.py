@@ -11,11 +11,9 @@ from torch.nn import functional
 
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import Recipe
-from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.losses import Contrast, contrast
 from synthmatch.training.mixing.batches import Batch
-
-ALONE = Processes()
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.config import Recipe
 from synthmatch.training.learning import statefile
+from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.heads import Head
 from synthmatch.training.learning.trainer import fast_bfloat16
 from synthmatch.training.mixing.batches import Mixer
@@ -36,7 +37,7 @@ PARTS = 6  # at most, of each song
 STRANGE = 0.75  # share of the songs with a sound that is nobody's part: two in three of these are drums
 LIVE = 0.25  # share of the parts that are passages played live
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
-ALONE, RISE = 0.05, 0.05  # shares of the steps up to a restart: the head learns alone, before ears do ever faster
+FIRST_SHARE, RISE = 0.05, 0.05  # of the steps up to a restart: the head learns by itself, then ears ever faster
 RATE, EARS_RATE, DECAY = 1e-3, 5e-4, 0.05  # AdamW's: the head's rate, that of its ears
 CLIPPED = 1.0  # the gradient's length
 AGAIN = 0.4  # of these rates, after a restart: whole ones undo in a hundred steps what was learnt
@@ -105,7 +106,13 @@ class PresenceTrainer:
     """
 
     def __init__(
-        self, encoder: Encoder, mixer: Mixer, steps: int, folder: Path, restarts: tuple[int, ...] = ()
+        self,
+        encoder: Encoder,
+        mixer: Mixer,
+        steps: int,
+        folder: Path,
+        restarts: tuple[int, ...] = (),
+        processes: Processes = ALONE,
     ) -> None:
         """
         Args:
@@ -114,10 +121,15 @@ class PresenceTrainer:
             steps: of ``TOGETHER`` songs each.
             folder: keeps ``presence.safetensors``; one of the same encoder and schedule is taken up.
             restarts: the steps at which the learning rates begin anew.
+            processes: those that share each step's songs; the first one writes.
+
+        Raises:
+            TrainingError: the encoder has no presence head, or the processes don't find the same songs and run.
         """
         if encoder.presence_hidden is None:
             raise TrainingError("The encoder has no presence head to be trained alone; its `presence` is 0.")
         self.encoder, self.mixer, self.steps, self.restarts = encoder, mixer, steps, restarts
+        self.processes = processes
         self.step = 0
         hidden, device = encoder.presence_hidden, mixer.device
         torch.manual_seed(mixer.recipe.seed)
@@ -133,10 +145,12 @@ class PresenceTrainer:
         self._path = folder / "presence.safetensors"
         self._facts = {
             "encoder": encoder.fingerprint,
-            "schedule": f"{steps} {restarts} {ALONE} {RISE} {AGAIN} {RATE} {EARS_RATE}",
+            "schedule": f"{steps} {restarts} {FIRST_SHARE} {RISE} {AGAIN} {RATE} {EARS_RATE}",
             "kept": str(KEPT),
         }
         self._resume()
+        if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint}"):
+            raise TrainingError("The processes that train together don't find the same songs or the same run.")
 
     def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:
         """Train to the last step, or until ``time.monotonic`` says so; whether the last step was taken.
@@ -145,7 +159,7 @@ class PresenceTrainer:
             progress: called after each step with (steps so far, all, loss).
         """
         saved = time.monotonic()
-        while self.step < self.steps and time.monotonic() < until:
+        while self.step < self.steps and not self.processes.agree(time.monotonic() >= until):
             loss = self.take_step()
             if progress is not None:
                 progress(self.step, self.steps, loss)
@@ -153,16 +167,21 @@ class PresenceTrainer:
                 self.checkpoint()
                 saved = time.monotonic()
         self.checkpoint()
+        self.processes.wait()  # whoever goes on from the checkpoint finds it
         return self.step >= self.steps
 
     def take_step(self) -> float:
-        """Hear the songs of a step and learn from them; the loss."""
-        batch = self.mixer.batch(self.step)
+        """Hear the songs of a step and learn from them; the loss.
+
+        Of several processes each hears its share of them. The head learns from all songs in every process.
+        """
+        plan = self.mixer.planner.plan(self.step).share(self.processes.rank, self.processes.world)
+        batch = self.mixer.play(plan)
         rates = learning_rates(self.step, self.steps, self.restarts)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         with torch.set_grad_enabled(rates[1] > 0 and self.pupil.listener is not None):
-            heard = self.pupil.listen(batch.mixtures)
+            heard = self.processes.gather(self.pupil.listen(batch.mixtures), batch.mixtures_of)
         if self.step < FIRST:
             rows = heard.detach().double()
             self.sums += torch.stack([torch.ones_like(rows), rows, rows.square()]).sum(dim=1)
@@ -172,6 +191,8 @@ class PresenceTrainer:
         loss = functional.binary_cross_entropy_with_logits(said, batch.presence.float())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if rates[1] > 0:
+            self.processes.add_gradients(weight for _, weight in self._learning("ears"))
         torch.nn.utils.clip_grad_norm_((weight for _, weight in self._learning()), CLIPPED)
         self.optimizer.step()
         self.step += 1
@@ -198,6 +219,8 @@ class PresenceTrainer:
 
     def checkpoint(self) -> None:
         """Write everything that the next step depends on."""
+        if not self.processes.first:
+            return
         averages = {f"average.{name}": weight for name, weight in self.average.items()}
         tensors = {"sums": self.sums, **dict(self._learning()), **averages}
         statefile.write(self._path, tensors, self.optimizer, {**self._facts, "step": str(self.step)})
@@ -244,7 +267,7 @@ def learning_rates(step: int, steps: int, restarts: tuple[int, ...] = ()) -> tup
     turn = bisect(restarts, step)
     share = (step - edges[turn]) / (edges[turn + 1] - edges[turn])
     falling = 0.5 * (1 + math.cos(math.pi * share))
-    risen = min(1.0, max(0.0, (share if turn else share - ALONE) / RISE))
+    risen = min(1.0, max(0.0, (share if turn else share - FIRST_SHARE) / RISE))
     if turn:
         return RATE * AGAIN * falling * risen, EARS_RATE * AGAIN * falling * risen
     return RATE * falling, EARS_RATE * falling * risen

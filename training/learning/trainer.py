@@ -21,9 +21,9 @@ from synthmatch.files import content_hash, write_text
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import Recipe
 from synthmatch.training.learning import statefile
-from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.journal import Journal
-from synthmatch.training.learning.objective import ALONE, Losses, Memory, objective
+from synthmatch.training.learning.objective import Losses, Memory, objective
 from synthmatch.training.mixing.ahead import plans
 from synthmatch.training.mixing.batches import Batch, Mixer
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.learning.presence import with_ears
 from synthmatch.training.learning.trainer import Trainer
 from synthmatch.training.mixing.batches import Mixer
 
@@ -61,11 +64,63 @@ with Processes.join() as processes:
         assert "--data and --run" in str(error)
 """
 
+PRESENCE = """
+import json, sys
+from functools import partial
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from synthmatch.networks.encoder import Encoder
+from synthmatch.training.config import Recipe
+from synthmatch.training.learning import presence
+from synthmatch.training.learning.distributed import Processes
+from synthmatch.training.mixing import batches
+from synthmatch.training.recorded.notebank import NoteBank
+from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.split import Label
+
+torch.set_num_threads(1)
+presence.SECONDS, presence.TOGETHER = 1.0, 7
+batches.Company = partial(batches.Company, count=12)
+told = json.loads(Path(sys.argv[1]).read_text())
+folder = Path(told["folder"])
+bank = NoteBank(Path(told["bank"]))
+labels = {key: Label(key, "faust", family, "field", key, "train") for family, ids in told["presets"].items() for key in ids}
+with Processes.join() as processes:
+    encoder = Encoder.load(folder / "encoder.safetensors")
+    songs = presence.song_mixer(encoder, Corpus(labels, bank, bank), Recipe(), 1.0)
+    teacher = presence.PresenceTrainer(encoder, songs, 20, folder, processes=processes)
+    teacher.pupil.low_precision = False
+    for step in range(3):
+        teacher.take_step()
+    assert teacher.optimizer.param_groups[1]["lr"] > 0  # of ears
+    grads = {name: weight.grad.contiguous() for name, weight in teacher._learning()}
+    save_file(grads, folder / f"presence-{processes.world}-{processes.rank}.safetensors")
+    assert teacher.run()
+    again = presence.PresenceTrainer(encoder, songs, 20, folder, processes=processes)
+    assert again.step == 20
+"""
+
 
 def free_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
+
+
+def together(script, told, world):
+    """Run a script in so many processes, as `torchrun` starts them."""
+    port = str(free_port())
+    started = []
+    for rank in range(world):
+        placed = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "MASTER_PORT": port}
+        environment = {**os.environ, **placed, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", textwrap.dedent(script), str(told)]
+        started.append(
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        )
+    said = [process.communicate(timeout=300)[0] for process in started]
+    assert [process.returncode for process in started] == [0] * world, "\n".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +150,7 @@ def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
         "folder": str(folder),
     }
     told.write_text(json.dumps(document))
-    port = str(free_port())
-    started = []
-    for rank in range(2):
-        placed = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_PORT": port}
-        environment = {**os.environ, **placed, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(told)]
-        started.append(
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        )
-    said = [process.communicate(timeout=300)[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+    together(SCRIPT, told, 2)
 
     alone = Trainer(Mixer(notes.bank, notes.presets, {}, asked), asked, tmp_path / "alone")
     alone.encoder.low_precision = False
@@ -117,6 +162,28 @@ def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
             assert value.grad is not None
             scale = float(value.grad.abs().max())
             assert torch.allclose(found[name], value.grad, atol=1e-4 * scale + 1e-8), name
+
+
+def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path):
+    """Seven songs a step: shares of three and four."""
+    torch.manual_seed(0)
+    with_ears(Encoder(replace(tiny.encoder, presence=8)), 128).save(tmp_path / "encoder.safetensors")
+    told = tmp_path / "told.json"
+    for world in (1, 2):
+        folder = tmp_path / str(world)
+        folder.mkdir()
+        shutil.copy(tmp_path / "encoder.safetensors", folder)
+        told.write_text(
+            json.dumps({"presets": notes.presets, "bank": str(notes.bank.folder), "folder": str(folder)})
+        )
+        together(PRESENCE, told, world)
+    expected = load_file(tmp_path / "1" / "presence-1-0.safetensors")
+    assert any(name.startswith("ears.") for name in expected)
+    for rank in range(2):
+        found = load_file(tmp_path / "2" / f"presence-2-{rank}.safetensors")
+        for name, value in expected.items():
+            scale = float(value.abs().max())
+            assert torch.allclose(found[name], value, atol=1e-3 * scale + 1e-8), name
 
 
 def test_alone_nothing_is_sent(monkeypatch):
