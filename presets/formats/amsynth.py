@@ -31,6 +31,7 @@ _PROPERTY = "<property>"  # settings of the program, such as its tuning files: n
 _END = "EOF"
 _LINE_END = re.compile("\r\n|\r|\n")  # no others: byte 0x85 is an ellipsis in names that Windows wrote
 _SIZE_LIMIT = 64 * 2**20
+_MOST = 128  # presets of a bank; amsynth puts those beyond behind the end of its table, and crashes when it starts
 _EFFECTS_OFF = {"reverb_wet": 0.0, "distortion_crunch": 0.0}
 
 
@@ -158,10 +159,13 @@ class AmsynthBank:
         """Write a bank; reading it gives the same names and states.
 
         Raises:
-            PresetError: there is none, one isn't amsynth's, or has a name that a bank can't hold.
+            PresetError: there is none, one isn't amsynth's, or has a name that a bank can't hold; or they are more
+                than a bank can hold.
         """
         if not presets:
             raise PresetError(f"{path} needs at least one preset.")
+        if len(presets) > _MOST:
+            raise PresetError(f"{path} can't hold {len(presets)} presets; amsynth crashes over more than {_MOST}.")
         for preset in presets:
             if preset.synth != SYNTH:
                 raise PresetError(f"{preset.name} is a preset of {preset.synth}, not of amsynth.")

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthmatch.errors import PresetError
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import format_of
-from synthmatch.presets.formats.amsynth import AmsynthBank, vst_values
+from synthmatch.presets.formats.amsynth import AmsynthBank, make_state, vst_values
 from synthmatch.presets.formats.fxp import FxFile
 from synthmatch.presets.formats.vst2 import parameter_state
 from synthmatch.presets.formats.zyn import ZynInstrument, uses_padsynth
@@ -65,6 +66,12 @@ engine.render(1.0)
 numpy.save(job["out"], engine.get_audio())
 """
 
+_START = """
+import sys
+import dawdreamer
+dawdreamer.RenderEngine(44100, 512).make_plugin_processor("synth", sys.argv[1])
+"""
+
 
 def sound(
     folder: Path, plugin: Path, file: Path | None = None, values: Sequence[float] = ()
@@ -100,6 +107,20 @@ def test_amsynth_plays_the_program_as_it_plays_the_parameters(tmp_path: Path, na
     expected = sound(tmp_path, plugin, values=vst_values(preset.state.parameters()))
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(sound(tmp_path, plugin, file), expected, atol=1e-4)
+
+
+def test_amsynth_starts_beside_the_largest_bank_that_is_written(tmp_path: Path) -> None:
+    """It reads all banks of its user whenever it starts, in whatever host: one that crashes it takes that along."""
+    plugin, folder = plugin_of("amsynth"), tmp_path / ".local" / "share" / "amsynth" / "banks"
+    presets = [Preset(f"Preset {place}", make_state({})) for place in range(129)]
+    with pytest.raises(PresetError, match=r"large\.bank can't hold 129 presets; .* more than 128\."):
+        AmsynthBank().write(folder / "large.bank", presets)
+    AmsynthBank().write(folder / "large.bank", presets[:128])
+    environment = {key: value for key, value in os.environ.items() if key != "XDG_DATA_HOME"}
+    subprocess.run(
+        [sys.executable, "-c", _START, str(plugin)],
+        check=True, timeout=60, capture_output=True, env={**environment, "HOME": str(tmp_path)},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("synth", ["kars", "nekobi"])
