@@ -7,7 +7,7 @@ window, which ends or kills a process without one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,27 @@ def _set_values(processor: Any, row: Synth, values: tuple[float, ...]) -> None:
 
 
 def _switch_effects_off(processor: Any, row: Synth) -> None:
-    names = {processor.get_parameter_name(index): index for index in range(processor.get_plugin_parameter_size())}
+    names = told_apart(map(processor.get_parameter_name, range(processor.get_plugin_parameter_size())))
     for name, value in row.effects_off:
         if name not in names:
             raise RenderError(f"{row.title} has no parameter called {name}; correct effects_off in synths.toml.")
-        processor.set_parameter(names[name], value)
+        processor.set_parameter(names.index(name), value)
+
+
+def told_apart(names: Iterable[str]) -> list[str]:
+    """What a plugin's parameters are called here, in its order: different where the plugin gives several the same
+    name, or none.
+
+    >>> told_apart(["Mix", "", "Mix"])
+    ['Mix', 'parameter 2', 'Mix (3)']
+    """
+    taken: set[str] = set()
+    found = []
+    for place, name in enumerate(names, 1):
+        own = name.strip() or f"parameter {place}"
+        found.append(f"{own} ({place})" if own in taken else own)
+        taken.add(found[-1])
+    return found
 
 
 _OWN: Mapping[str, Load] = {amsynth.SYNTH: _load_amsynth, zyn.SYNTH: _load_zynaddsubfx}

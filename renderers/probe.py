@@ -10,6 +10,7 @@ from synthmatch.errors import PluginCrashed, PluginMissing, RenderTimeout, Synth
 from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth
 from synthmatch.renderers.frames import describe_exit
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
+from synthmatch.renderers.hostings import told_apart
 from synthmatch.renderers.identity import PLUGIN_SUFFIXES, identity
 from synthmatch.renderers.renderer import RenderSettings
 
@@ -90,7 +91,9 @@ def examine(row: Synth, renderer: PluginRenderer) -> Probe:
     renderer.prepare(RenderSettings())
     plugin = Path(row.plugin)
     inputs, outputs = renderer.channels
-    parameters = _told_apart(renderer.parameters())
+    own = renderer.parameters()
+    names = told_apart(each.name for each in own)
+    parameters = tuple(Parameter(name, each.default) for name, each in zip(names, own, strict=True))
     who = identity(plugin)
     # A plugin that doesn't say what it is: what takes no sound in can only make some.
     instrument = inputs == 0 if who.instrument is None else who.instrument
@@ -103,15 +106,3 @@ def _file_name(plugin: Path) -> str:
     for ending in ("-vst", "_vst", ".vst"):
         stem = stem.removesuffix(ending)
     return stem
-
-
-def _told_apart(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
-    taken: set[str] = set()
-    found = []
-    for place, each in enumerate(parameters, 1):
-        name = each.name.strip() or f"parameter {place}"
-        if name in taken:
-            name = f"{name} ({place})"
-        taken.add(name)
-        found.append(Parameter(name, each.default))
-    return tuple(found)

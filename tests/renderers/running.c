@@ -11,6 +11,7 @@
  * -DSTOPS         never comes back from that
  * -DENTRY_CRASH, -DENTRY_HANG   does so when it is loaded
  * -DEFFECT        says that it is an effect
+ * -DTWINS         calls its first two parameters the same, and its third one nothing
  *
  * The layouts are those of the VST 2.4 interface.
  */
@@ -57,7 +58,11 @@ typedef struct {
     uint32_t noise;
 } Voice;
 
+#ifdef TWINS
+static const char *names[PARAMETERS] = {"Mix", "Mix", "", "Reverb Wet", "Reverb Wet"};
+#else
 static const char *names[PARAMETERS] = {"Shape", "Colour", "Master Tune", "Reverb Wet", "Reverb Wet"};
+#endif
 
 #ifdef POISONED
 static int poisoned;
