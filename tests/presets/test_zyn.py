@@ -161,6 +161,12 @@ _BOMB = """<?xml version="1.0"?><!DOCTYPE ZynAddSubFX-data [<!ENTITY a "aaaaaaaa
             b"<ZynAddSubFX-data><INSTRUMENT>" + b"<a>" * 9000 + b"</a>" * 9000 + b"</INSTRUMENT></ZynAddSubFX-data>",
             "nests more than",
         ),
+        (  # 4 kB on the disk; 32, which unpack to the size that is allowed, would take gigabytes of memory
+            gzip.compress(
+                b"<ZynAddSubFX-data><INSTRUMENT>" + b"<a/>" * 10**6 + b"</INSTRUMENT></ZynAddSubFX-data>", mtime=0
+            ),
+            "has more than 1,000,000 XML tags",
+        ),
     ],
 )
 def test_hostile_and_broken_files_give_one_sentence(tmp_path: Path, data: bytes, reason: str) -> None:
