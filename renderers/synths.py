@@ -67,9 +67,11 @@ _SWITCHABLE = frozenset({Engine.FAUST, Engine.VITAL})
 """Engines, besides plugins, whose effects can be switched off."""
 
 
-def plugin_suffixes() -> tuple[str, ...]:
-    """How plugins end on this system."""
-    return _SUFFIXES.get(sys.platform, (".so", ".vst3"))
+def plugin_suffixes(row: Synth) -> tuple[str, ...]:
+    """How a synth's plugin may end on this system: a VST3 plugin refuses what a VST2 plugin of the same name takes, and
+    the other way round."""
+    every = _SUFFIXES.get(sys.platform, (".so", ".vst3"))
+    return tuple(suffix for suffix in every if (suffix == ".vst3") == row.is_vst3)
 
 
 def plugin_folders() -> Iterator[Path]:
@@ -88,7 +90,7 @@ def find_plugin(row: Synth) -> Path | None:
     named = Path(row.plugin).expanduser()
     if named.is_absolute():
         return named if named.exists() else None
-    names = [row.plugin + suffix for suffix in plugin_suffixes()]
+    names = [row.plugin + suffix for suffix in plugin_suffixes(row)]
     places = (folder / name for folder in plugin_folders() for name in names)
     return next((place for place in places if place.exists()), None)
 

@@ -37,6 +37,20 @@ def test_vst_path_is_searched_first_and_in_its_order(tmp_path: Path, monkeypatch
     assert find_plugin(AMSYNTH) == folders[1] / FILE
 
 
+def test_a_plugin_of_the_other_kind_is_not_the_one_that_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many come as both, under one name: a VST3 plugin takes no .fxb, and a VST2 plugin no .vstpreset."""
+    vst2, vst3 = tmp_path / FILE, tmp_path / "amsynth_vst.vst3"
+    theirs = replace(AMSYNTH, id="theirs", files=(".vstpreset",))
+    monkeypatch.setenv("VST_PATH", str(tmp_path))
+    monkeypatch.setattr(synths, "_FOLDERS", {})
+    vst3.mkdir()
+    assert (find_plugin(AMSYNTH), find_plugin(theirs)) == (None, vst3)
+    vst2.write_bytes(b"")
+    assert (find_plugin(AMSYNTH), find_plugin(theirs)) == (vst2, vst3)
+
+
 @pytest.mark.usefixtures("nowhere")
 def test_a_missing_plugin_names_its_package() -> None:
     assert find_plugin(AMSYNTH) is None
