@@ -15,7 +15,7 @@ from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import Isolation, Parameter, Synth
 from synthmatch.presets.preset import State
-from synthmatch.renderers.hostings import loader, says_everything
+from synthmatch.renderers.hostings import loader, says_everything, switch_effects_off
 from synthmatch.renderers.renderer import RenderSettings
 from synthmatch.renderers.synths import require_plugin
 
@@ -85,6 +85,8 @@ class PluginRenderer(Closing):
         self._seed()
         if state.data:  # without any, the synth plays what it plays untouched
             self._put(self._processor, self._row, state, settings.effects)
+        elif not settings.effects:  # or a preset that wasn't taken, without effects, would sound unlike none
+            switch_effects_off(self._processor, self._row)
 
     def render(self, performance: Performance) -> Clip:
         """Play ``performance`` after silence; see ``Renderer.render``."""

@@ -45,7 +45,7 @@ def _load_vst2(processor: Any, row: Synth, state: State, effects: bool) -> None:
     else:
         _set_values(processor, row, file.programs[0].values)
     if not effects:
-        _switch_effects_off(processor, row)
+        switch_effects_off(processor, row)
 
 
 def _load_vst3(processor: Any, row: Synth, state: State, effects: bool) -> None:
@@ -55,7 +55,7 @@ def _load_vst3(processor: Any, row: Synth, state: State, effects: bool) -> None:
         if not processor.load_vst3_preset(str(path)):
             raise RenderError(f"{row.title} refused the state {state.id}; read its file again.")
     if not effects:
-        _switch_effects_off(processor, row)
+        switch_effects_off(processor, row)
 
 
 def _load_file(processor: Any, row: Synth, file: FxFile, state: State) -> None:
@@ -74,7 +74,14 @@ def _set_values(processor: Any, row: Synth, values: tuple[float, ...]) -> None:
         processor.set_parameter(index, min(max(value, 0.0), 1.0))
 
 
-def _switch_effects_off(processor: Any, row: Synth) -> None:
+def switch_effects_off(processor: Any, row: Synth) -> None:
+    """Set the parameters that the synth's row names for that; none of one whose effects are in its states.
+
+    Raises:
+        RenderError: the plugin has no parameter of a name.
+    """
+    if not row.effects_off:
+        return
     names = told_apart(map(processor.get_parameter_name, range(processor.get_plugin_parameter_size())))
     for name, value in row.effects_off:
         if name not in names:

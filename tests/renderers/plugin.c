@@ -1,7 +1,8 @@
 /* The smallest VST2 synth that does wrong on purpose.
  *
  * Built with -DDEED=1..10 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
- * ENTRY_DEED it does so when it is loaded. A chunk makes it softer, unless its deed is to ignore presets. The layouts are those of the VST 2.4 interface.
+ * ENTRY_DEED it does so when it is loaded. A chunk makes it softer, unless its deed is to ignore presets;
+ * so does its last parameter, whatever its deed. The layouts are those of the VST 2.4 interface.
  */
 #include <math.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #ifndef BAD_PITCH
 #define BAD_PITCH 99
 #endif
+#define PARAMETERS 42 /* one more than amsynth has, in whose place it is put */
 #ifndef PLUGIN_ID
 #define PLUGIN_ID "deed"
 #endif
@@ -70,7 +72,10 @@ static void play(Effect *self, float **in, float **out, int32_t count) {
     }
 }
 
-static void set_parameter(Effect *self, int32_t index, float value) { (void)self; (void)index; (void)value; }
+static void set_parameter(Effect *self, int32_t index, float value) {
+    (void)self; (void)value;
+    if (index == PARAMETERS - 1) level = 0.1f;
+}
 static float get_parameter(Effect *self, int32_t index) { (void)self; (void)index; return 0.0f; }
 
 static intptr_t dispatch(Effect *self, int32_t code, int32_t index, intptr_t value, void *pointer, float option) {
@@ -110,7 +115,7 @@ __attribute__((visibility("default"))) Effect *VSTPluginMain(void *host) {
     self->set_parameter = set_parameter;
     self->get_parameter = get_parameter;
     self->programs = 1;
-    self->parameters = 41;
+    self->parameters = PARAMETERS;
     self->outputs = 2;
     self->flags = CAN_REPLACE | CHUNKS | IS_SYNTH;
     self->id = PLUGIN_ID[0] << 24 | PLUGIN_ID[1] << 16 | PLUGIN_ID[2] << 8 | PLUGIN_ID[3];

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from synthmatch.errors import RenderError
 from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import synths
 from synthmatch.presets.formats.amsynth import make_state
+from synthmatch.presets.formats.fxp import FxFile
+from synthmatch.presets.ownsynths import own_synth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers import host
 from synthmatch.renderers.pool import RenderPool, render_one
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult, RenderSettings
 from synthmatch.renderers.slot import Run, Shared, Slot
+from synthmatch.renderers.synths import find_plugin
 
 GOOD, BAD = 60, 99
 SHORT = RenderSettings(settle=0.0)
@@ -142,6 +146,23 @@ def test_a_chunk_that_is_ignored_is_found_by_every_performance_of_a_job(wrong_pl
     wrong_plugin("ignore", "zynaddsubfx")
     notes = tuple(Performance.single(pitch, 100, 0.1, 0.1) for pitch in (GOOD, GOOD + 1))
     assert render_one(RenderJob(ZYN_STATE, notes, SHORT)).failure is Failure.NOT_LOADED
+
+
+def test_a_chunk_that_is_ignored_is_found_without_effects_as_well(wrong_plugin: Callable[..., None]) -> None:
+    wrong_plugin("ignore", "zynaddsubfx")
+    plugin = find_plugin(synths()["zynaddsubfx"])
+    fields = {"plugin": str(plugin), "plugin_id": "deed", "effects_off": (("parameter 42", 1.0),)}
+    row = own_synth("deed", "Deed", fields)
+    ignored = RenderJob(
+        State("deed", FxFile("deed", b"chunk").encode()), job(GOOD).performances, RenderSettings(effects=False)
+    )
+    with RenderPool(1, known={row.id: row}) as pool:
+        plain = replace(ignored, state=State("deed", b""))
+        with_effects = replace(plain, settings=RenderSettings())
+        found = {result.job.key: result for result in pool.render([ignored, plain, with_effects])}
+    assert found[ignored.key].failure is Failure.NOT_LOADED
+    assert found[plain.key].clips[0].peak == pytest.approx(0.1)
+    assert found[with_effects.key].clips[0].peak == pytest.approx(0.25)
 
 
 def test_of_what_a_synth_plays_by_itself_little_is_kept(wrong_plugin: Callable[..., None]) -> None:
