@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from synthmatch.presets.preset import Preset
 
 @dataclass(frozen=True)
 class Fault:
-    """A file, or a preset within one, that could not be read, and why, in one sentence."""
+    """A file, a preset within one, or a folder that could not be read, and why, in one sentence."""
 
     file: Path
     reason: str
@@ -61,7 +61,7 @@ class PresetBank:
         whole: set[Path] = set()
         done: set[Path] = set()
         for path in map(Path, paths):
-            for file in _files(path):
+            for file in _files(path, faults):
                 if (place := file.resolve()) in done:
                     continue  # a folder, and a file of it
                 done.add(place)
@@ -93,39 +93,57 @@ def _is_wanted(file: Path) -> bool:
     is called like it and holds none of it."""
     from synthmatch.presets.formats import suffixes
 
-    return file.suffix.lower() in suffixes() and not file.name.startswith("._") and file.is_file()
+    wanted = file.suffix.lower() in suffixes() and not file.name.startswith("._")
+    return wanted and _told(file.is_file, True)  # whoever reads it says why it can't be
 
 
-def _files(path: Path) -> Iterable[Path]:
+def _told(question: Callable[[], bool], otherwise: bool) -> bool:
+    """What a file is, or ``otherwise`` where it may not even be looked at."""
+    try:
+        return question()
+    except OSError:
+        return otherwise
+
+
+def _files(path: Path, faults: list[Fault]) -> Iterable[Path]:
+    """The files at a path; of the folders in it that can't be read, ``faults`` tells."""
     from synthmatch.presets.formats import suffixes
 
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    found = sorted(file for file in _walked(path) if _is_wanted(file))
+    try:
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
+    except OSError as error:
+        raise PresetError(f"{path} can't be read ({error.strerror}); name a preset file or a folder.") from error
+    unread: list[OSError] = []
+    found = sorted(file for file in _walked(path, unread) if _is_wanted(file))
+    for each in unread:
+        reason = f"{each.filename} can't be read ({each.strerror}); what it holds is left out."
+        faults.append(Fault(Path(each.filename), reason))
     # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
-    linked = {file.resolve() for file in found if not file.is_symlink()}
-    files = [file for file in found if not (file.is_symlink() and file.resolve() in linked)]
-    if not files:
+    linked = {file.resolve() for file in found if not _told(file.is_symlink, False)}
+    files = [file for file in found if not (_told(file.is_symlink, False) and file.resolve() in linked)]
+    if not files and not unread:
         raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
     return files
 
 
-def _walked(folder: Path) -> Iterator[Path]:
+def _walked(folder: Path, unread: list[OSError]) -> Iterator[Path]:
     """Every file of a folder, and of those that are linked into it: people keep their presets on other disks. Each
-    folder once, as itself rather than as a link; and no link to a folder around ``folder``, such as Wine's to /."""
+    folder once, as itself rather than as a link; and no link to a folder around ``folder``, such as Wine's to /. Why
+    some can't be read goes into ``unread``."""
     seen: set[str] = set()
     whole = Path(os.path.realpath(folder))
     waiting = [folder]
     while waiting:
         links: list[Path] = []
         for start in waiting:
-            for place, inside, files in os.walk(start):
+            for place, inside, files in os.walk(start, onerror=unread.append):
                 if (real := os.path.realpath(place)) in seen:
                     inside.clear()
                     continue
                 seen.add(real)
                 yield from (Path(place, name) for name in files)
-                links += (link for name in inside if (link := Path(place, name)).is_symlink())
+                links += (link for name in inside if _told((link := Path(place, name)).is_symlink, False))
         waiting = sorted(link for link in links if not whole.is_relative_to(os.path.realpath(link)))

@@ -149,3 +149,27 @@ def test_an_ellipsis_in_a_name_ends_no_line(tmp_path: Path) -> None:
     bank = PresetBank.read(path)
     assert [preset.name for preset in bank] == ["Wait\x85for it", "Other"]
     assert bank.faults == ()
+
+
+@pytest.mark.parametrize(("length", "what"), [(-5, "deep.bank"), (5, "")])
+def test_what_may_not_be_read_costs_one_line(
+    length: int, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path longer than the system takes, by its last folder or by the file in that, stands for one that one may not
+    read: whoever runs the tests may read everything."""
+    write(tmp_path / "fine.bank", "Near")
+    monkeypatch.chdir(tmp_path)
+    where, whole = str(tmp_path), os.pathconf("/", "PC_PATH_MAX") + length
+    while (left := whole - len(where) - 1) > 0:
+        name = "d" * (left if left <= 200 else min(200, left - 2))
+        Path(name).mkdir()
+        os.chdir(name)
+        where += f"/{name}"
+    Path("deep.bank").write_bytes((tmp_path / "fine.bank").read_bytes())
+    bank = PresetBank.read(tmp_path)
+    assert [preset.name for preset in bank] == ["Near"]
+    (fault,) = bank.faults
+    assert fault.file == Path(where, what)
+    assert fault.reason.startswith(f"{fault.file} can't be read (File name too long); ")
+    with pytest.raises(PresetError, match=r"d can't be read \(File name too long\); name a preset file or a folder"):
+        PresetBank.read(Path(where, "d" * 9))
