@@ -122,7 +122,7 @@ class VitalBank:
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> tuple[list[Preset], list[str]]:
-    infos = [info for info in archive.infolist() if info.filename.lower().endswith(".vital") and not info.is_dir()]
+    infos = [info for info in archive.infolist() if _is_preset(info)]
     if not infos:
         raise PresetError(f"{path} holds no presets of Vital; export it again.")
     presets: list[Preset] = []
@@ -142,6 +142,13 @@ def _members(archive: zipfile.ZipFile, path: Path) -> tuple[list[Preset], list[s
         except PresetError as error:
             faults.append(str(error))
     return presets, faults
+
+
+def _is_preset(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is called like a preset. What macOS leaves beside a file in an archive is called like it and
+    holds none of it."""
+    name = PurePosixPath(info.filename).name
+    return name.lower().endswith(".vital") and not name.startswith("._") and not info.is_dir()
 
 
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> bytes:

@@ -279,6 +279,16 @@ def test_a_bank_is_read_like_its_files(tmp_path: Path) -> None:
     assert [each.family for each in PresetBank.read(path)] == ["pad"] * 5
 
 
+def test_what_macos_leaves_in_a_bank_is_no_preset(tmp_path: Path) -> None:
+    """Its Finder packs the attributes of each file beside it."""
+    left = {f"__MACOSX/Night/Presets/._{name}.vital": b"\0\5\x16\7\0\2\0\0Mac OS X        " for name in "ab"}
+    members = {f"Night/Presets/{name}.vital": json.dumps(document(preset_name=name)) for name in "ab"}
+    path = bank(tmp_path / "Night.vitalbank", {**members, **left})
+    found = PresetBank.read(path)
+    assert [(each.name, each.slot) for each in found] == [("a", 0), ("b", 1)]
+    assert (found.faults, found.whole) == ((), {path})
+
+
 def test_a_broken_preset_of_a_bank_costs_one_sentence(tmp_path: Path) -> None:
     good = json.dumps(document())
     path = bank(tmp_path / "b.vitalbank", {"a.vital": "{", "b.vital": good, "../../c.vital": good, "d.vital": ""})
