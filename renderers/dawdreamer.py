@@ -110,9 +110,10 @@ class PluginRenderer(Closing):
         return self._processor.get_num_input_channels(), self._processor.get_num_output_channels()
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every parameter of the prepared plugin, in its order, with its value now."""
+        """Every parameter of the prepared plugin, in its order, with its value now: the nearest that a host can set,
+        where it says one below 0, above 1, or none."""
         listed = self._processor.get_parameters_description()
-        values = (float(self._processor.get_parameter(each["index"])) for each in listed)
+        values = (_settable(float(self._processor.get_parameter(each["index"]))) for each in listed)
         return tuple(Parameter(str(each["name"]), value) for each, value in zip(listed, values, strict=True))
 
     def close(self) -> None:
@@ -155,6 +156,11 @@ class PluginRenderer(Closing):
             ctypes.c_uint32.in_dll(self._library, symbol).value = _SEED
         except ValueError:  # a build without the symbol still plays, only not twice the same
             return
+
+
+def _settable(value: float) -> float:
+    """The nearest value from 0 to 1; 0 for NaN."""
+    return min(value, 1.0) if value > 0 else 0.0
 
 
 def _c_library() -> ctypes.CDLL:

@@ -74,6 +74,13 @@ def test_a_synth_without_presets_from_add_to_remove(running_plugin: Compile, hom
     assert "You have added no synths" in run("synth", "check").out
 
 
+def test_a_plugin_that_says_more_of_its_parameters_than_can_be(running_plugin: Compile, run: Run) -> None:
+    """A host takes values from 0 to 1; some plugins tell theirs in units of their own, or none at all."""
+    added = run("synth", "add", running_plugin("BEYOND"))
+    assert added.status == 0, added.err
+    assert [each.default for each in known_synth("running-synth").parameters] == [1.0, 0.0, 0.0, 1.0, 0.25]
+
+
 def test_a_row_that_no_longer_holds(running_plugin: Compile, run: Run) -> None:
     plugin, changed = running_plugin(), running_plugin("RUNS_ON")
     assert run("synth", "add", plugin, "--name", "mine").status == 0

@@ -11,6 +11,7 @@
  * -DSTOPS         never comes back from that
  * -DENTRY_CRASH, -DENTRY_HANG   does so when it is loaded
  * -DEFFECT        says that it is an effect
+ * -DBEYOND        says of its parameters that they are above 1, below 0, or no numbers
  * -DTWINS         calls its first two parameters the same, and its third one nothing
  *
  * The layouts are those of the VST 2.4 interface.
@@ -119,7 +120,14 @@ static void set_parameter(Effect *self, int32_t index, float value) {
     voice->values[index] = value;
 }
 
-static float get_parameter(Effect *self, int32_t index) { return ((Voice *)self->object)->values[index]; }
+static float get_parameter(Effect *self, int32_t index) {
+#ifdef BEYOND
+    (void)self;
+    return (float[]){1.5f, -0.5f, NAN, INFINITY, 0.25f}[index];
+#else
+    return ((Voice *)self->object)->values[index];
+#endif
+}
 
 static intptr_t dispatch(Effect *self, int32_t code, int32_t index, intptr_t value, void *pointer, float option) {
     Voice *voice = self->object;
