@@ -7,13 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.errors import LibraryError
 from synthmatch.library import scrutiny
 from synthmatch.library.census import Heard
 from synthmatch.library.embedding import Embedder
+from synthmatch.library.relisting import relist
 from synthmatch.library.scrutiny import Progress
 from synthmatch.library.store import PENDING, RENDERED, StateRow
 from synthmatch.library.trust import TrustReport
@@ -141,8 +141,8 @@ def add(
     for preset in bank:
         library.sounds.write_state(preset.state)  # before its row: a row without its state is of no use
     with library.rows.transaction():
-        replaced, vanished = library.rows.put(bank), _drop_vanished(library, bank)
-        dropped = library.rows.drop_unlisted(replaced | {state for state, _ in vanished})
+        replaced, vanished = relist(library.rows, bank)
+        dropped = library.rows.drop_unlisted(replaced)
     library.sounds.delete(dropped)
     new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
     complete(library, synth_of, new, encoder, pool, renderers, progress)
@@ -152,16 +152,8 @@ def add(
         known=len(synth_of) - len(new),
         trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
         seconds=time.monotonic() - begun,
-        vanished=tuple(name for _, name in vanished),
+        vanished=vanished,
     )
-
-
-def _drop_vanished(library: Library, bank: PresetBank) -> list[tuple[str, str]]:
-    """Drop what the library lists of a bank's files and they hold no more; the state and the name of each."""
-    slots: defaultdict[Path, set[int]] = defaultdict(set)
-    for preset in bank:
-        slots[preset.file].add(preset.slot)
-    return [each for file in sorted(bank.whole) for each in library.rows.keep_slots(file, slots[file])]
 
 
 def complete(

@@ -132,18 +132,23 @@ class Rows(SoundRows):
         self.unsettle(replaced)
         return replaced
 
-    def keep_slots(self, file: Path, slots: Collection[int]) -> list[tuple[str, str]]:
+    def held(self, file: Path) -> list[tuple[str, str]]:
+        """The state and the name of each listing of a file, in the order of their slots."""
+        query = "SELECT state, name FROM listings WHERE file = ? ORDER BY slot"
+        return [(str(state), str(name)) for state, name in self._connection.execute(query, (str(file.absolute()),))]
+
+    def keep_slots(self, file: Path, slots: Collection[int]) -> set[str]:
         """Drop the listings of a file's other slots: it holds them no more.
 
         Returns:
-            The state and the name of each that was dropped, in the order of their slots.
+            The states that they were of.
         """
-        query = "SELECT number, slot, state, name FROM listings WHERE file = ? ORDER BY slot"
+        query = "SELECT number, slot, state FROM listings WHERE file = ?"
         listed = self._connection.execute(query, (str(file.absolute()),)).fetchall()
-        gone = [row for row in listed if row[1] not in slots]
-        self.unsettle(str(state) for _, _, state, _ in gone)
-        self._connection.executemany("DELETE FROM listings WHERE number = ?", [(number,) for number, *_ in gone])
-        return [(str(state), str(name)) for _, _, state, name in gone]
+        gone = [(number, str(state)) for number, slot, state in listed if slot not in slots]
+        self.unsettle(state for _, state in gone)
+        self._connection.executemany("DELETE FROM listings WHERE number = ?", [(number,) for number, _ in gone])
+        return {state for _, state in gone}
 
     def rendered(self, state: str, renderer: str, sound: StoredSound) -> None:
         """Note that a state's sound is stored."""

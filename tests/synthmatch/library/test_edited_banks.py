@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from synthmatch.errors import LibraryError
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import Fault, PresetBank
+from synthmatch.presets.formats import native_format
+from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
 
 Writer = Callable[..., PresetBank]
@@ -35,6 +38,38 @@ def test_what_a_shorter_file_lost_is_dropped_by_name(
             library.sound(preset.id)
     assert len(library) == 10
     assert library.verify() == []
+
+
+def test_what_was_deleted_is_named_though_the_others_move_up(
+    library: Library, tmp_path: Path, bank_writer: Writer, encoder: Encoder, pool: RenderPool
+) -> None:
+    file = tmp_path / "edited.faustpatch"
+    first, second, third = bank_writer(file, 3, first=20).presets
+    library.add(PresetBank.read(file), encoder, pool)
+
+    def saved(*presets: Preset) -> tuple[str, ...]:
+        native_format("faust").write(file, presets)
+        return library.add(PresetBank.read(file), encoder, pool).vanished
+
+    assert saved(first, third) == (second.name,)
+    assert saved(third) == (first.name,)
+    renamed = replace(third, name="Another Name")
+    assert saved(renamed) == ()
+    assert saved(replace(renamed, state=first.state)) == ()
+    assert saved(replace(third, state=first.state), second) == ()
+    assert saved(second) == (third.name,)
+    assert [each.name for each in library.presets(bank="edited")] == [second.name]
+    assert library.verify() == []
+
+
+def test_of_presets_of_one_name_each_that_was_deleted_counts(
+    library: Library, tmp_path: Path, bank_writer: Writer, encoder: Encoder, pool: RenderPool
+) -> None:
+    file = tmp_path / "edited.faustpatch"
+    presets = [replace(preset, name="Init") for preset in bank_writer(file, 3, first=20).presets]
+    for some, vanished in ((presets, ()), (presets[1:], ("Init",)), (presets[2:], ("Init",))):
+        native_format("faust").write(file, some)
+        assert library.add(PresetBank.read(file), encoder, pool).vanished == vanished
 
 
 def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
