@@ -65,8 +65,8 @@ def struck_together(
     Args:
         clip: the sample; silence before it is cut off.
         pitches: the MIDI notes that it plays; if there are none, one that is estimated, and its octaves.
-        held: seconds for which the keys are held; if None, until the sound is last within 20 dB of its loudest, or to
-            its end.
+        held: seconds for which the keys are held, at most to the passage's end: what comes after it isn't heard. If
+            None, until the sound is last within 20 dB of its loudest, or to its end.
         start, end: of the passage in which it lies, in seconds; by default ``PASSAGE`` seconds from its beginning.
 
     Returns:
@@ -81,7 +81,7 @@ def struck_together(
     begins, let_go = _span(heard)
     heard = heard.between(begins, None if end is not None else begins + PASSAGE)
     whole = heard.seconds
-    lengths = dict.fromkeys([min(max(_MOMENT, let_go - begins), whole), whole] if held is None else [held])
+    lengths = dict.fromkeys([min(max(_MOMENT, let_go - begins), whole), whole] if held is None else [min(held, whole)])
     chords = [tuple(pitches)] if pitches else [(pitch,) for pitch in _octaves(_estimated(heard))]
     return heard, tuple(
         Performance(tuple(Note(0.0, pitch, _VELOCITY, length) for pitch in chord), max(0.0, whole - length))

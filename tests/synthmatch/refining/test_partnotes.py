@@ -71,6 +71,13 @@ def test_a_long_sample_is_heard_in_part() -> None:
     assert struck_together(clip(9), start=2.0, end=8.5)[0].seconds == pytest.approx(6.5)
 
 
+def test_keys_that_are_held_longer_than_is_heard_are_held_to_the_end() -> None:
+    for sample in (clip(9), clip(3)):  # longer than a passage, and cut off while the key is down
+        heard, (only,) = struck_together(sample, (57,), held=8.0)
+        assert only.seconds == pytest.approx(heard.seconds)
+        assert (only.notes[0].duration, only.tail) == (heard.seconds, 0)
+
+
 def test_what_has_no_pitch_must_be_named() -> None:
     noise = Clip(np.random.default_rng(0).normal(0, 0.1, (1, RATE)).astype(np.float32), RATE)
     with pytest.raises(NotesError, match="name it with --note C3"):
