@@ -72,7 +72,7 @@ class Candidate:
 
 
 class Tryout:
-    """Plays candidates on the part's notes; none twice.
+    """Plays candidates on the part's notes; none twice, but by :meth:`heard`.
 
     Args:
         part: what they are compared with.
@@ -155,6 +155,17 @@ class Tryout:
             if self.seconds >= self.effort.seconds * share:
                 break
         return found
+
+    def heard(self, state: State) -> Candidate | None:
+        """A state as a candidate: played again if it was played before, since sounds aren't kept.
+
+        Returns:
+            None if it makes no usable sound, or if it is new and no renders are left.
+        """
+        if self.total(state) is None and self._left(1.0) == 0:
+            return None
+        (result,) = self._pool.render([self._job(state)])
+        return self._take(state, result.clips[0]) if result.ok else None
 
     def total(self, state: State) -> float | None:
         """A state's distance in dB, far beyond any sound's if it made none; None if it wasn't played."""

@@ -174,9 +174,10 @@ def tidied(board: Board, tryout: Tryout) -> Candidate:
     bearable = found.distance.total + _NOTICED
     totals = {place: tryout.total(state) for place, state in back.items()}
     idle = [place for place, total in totals.items() if total is not None and total <= bearable]
-    tidy = tryout.play([board.put_back(found.state, idle)]) if len(idle) > 1 else []
-    if tidy and tidy[0].distance.total <= tryout.best.distance.total + _TIDY:
-        return tidy[0]
+    # Often that was played already: where one knob is idle, or where those that moved least did so in vain.
+    tidy = tryout.heard(board.put_back(found.state, idle)) if idle else None
+    if tidy is not None and tidy.distance.total <= tryout.best.distance.total + _TIDY:
+        return tidy
     return tryout.best
 
 

@@ -22,6 +22,8 @@ from synthmatch.presets.randompatches import random_patches
 from synthmatch.refining.likeness import Part
 from synthmatch.refining.refinement import Effort, Refinement, Stop, can_be_refined, refine
 from synthmatch.refining.starts import named_start, save
+from synthmatch.refining.tryout import Tryout
+from synthmatch.refining.turning import Board, tidied
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import is_installed
@@ -94,6 +96,24 @@ def test_what_is_there_already_stays(part: Clip, pool: RenderPool, encoder: Enco
     assert result.renders == 1
     assert result.stop is Stop.CONVERGED
     assert result.fall == 0
+
+
+@pytest.mark.parametrize("knobs", [("lfo_rate",), ("lfo_rate", "lfo_shape")])
+@pytest.mark.parametrize("known", [False, True])
+def test_knobs_that_moved_in_vain_are_put_back(
+    part: Clip, pool: RenderPool, encoder: Encoder, knobs: tuple[str, ...], known: bool
+) -> None:
+    """Those of the vibrato, whose depth is 0; whether one or two of them, and whether the rest was played already."""
+    values = faustsynth.values_of(TRUE.state)
+    vain = (faustsynth.make_state(values | dict.fromkeys(knobs, 1 + step / 100)) for step in range(200))
+    best = next(state for state in vain if state.id < TRUE.state.id)  # of two that are equally near it counts
+    tryout = Tryout(Part(part, encoder), [NOTES], pool, Effort(seconds=3000))
+    tryout.begin(MOVED)
+    tryout.play([best, TRUE.state] if known else [best])
+    assert tryout.best.state == best
+    tidy = tidied(Board.of(MOVED), tryout)
+    assert tidy.state == TRUE.state
+    assert np.array_equal(tidy.clip.samples, part.samples)
 
 
 def test_the_nearest_reading_is_taken(part: Clip, pool: RenderPool, encoder: Encoder) -> None:
