@@ -41,7 +41,7 @@ class BatchReport:
         written: files written now.
         kept: files that were there already, as they should be.
         failed_before: files that couldn't be made in an earlier run, and weren't tried again.
-        others: lines of the manifest about files that other plans made in this folder.
+        others: files that other plans made in this folder, and that the manifest names.
         without_switch: titles of synths whose effects can't be switched off, though that was asked for.
         trust: what there is to say about the sounds.
         seconds: of wall time.
@@ -150,7 +150,12 @@ def render_bank(
         batch.render_without_presets(pool)
         entries = tuple(lines.entries[target.entry.file] for target in made.targets)
         mine = {entry.file for entry in entries}
-        others = [entry for file, entry in lines.entries.items() if file not in mine and (out / file).is_file()]
+        # What another plan couldn't make stays known too: a preset that hangs its plugin costs a minute whenever tried.
+        others = [
+            entry
+            for file, entry in lines.entries.items()
+            if file not in mine and (entry.sound is None or (out / file).is_file())
+        ]
         lines.write([*entries, *others], scratch)
     return BatchReport(
         out,
@@ -158,7 +163,7 @@ def render_bank(
         batch.written,
         batch.kept,
         batch.failed_before,
-        len(others),
+        sum(entry.sound is not None for entry in others),
         tuple(row.title for row in made.without_switch),
         batch.census.report(bank.faults),
         time.monotonic() - begun,
@@ -323,9 +328,10 @@ def _refuse_what_is_in_the_way(out: Path, made: Outline, lines: Manifest) -> Non
     for target in made.targets:
         entry, path = target.entry, out / target.entry.file
         known = lines.entries.get(entry.file)
-        if known is None and path.exists():
-            raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
-        if known is not None and (known.synth, known.bank) != (entry.synth, entry.bank):
+        if known is None or known.sound is None:  # what failed left no file
+            if path.exists():
+                raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
+        elif (known.synth, known.bank) != (entry.synth, entry.bank):
             raise InputError(f"{path} is a sound of the bank {known.bank} ({known.synth}); choose another folder.")
 
 

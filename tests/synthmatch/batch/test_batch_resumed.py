@@ -19,7 +19,9 @@ from synthmatch.batch.batch import SCRATCH, render_bank
 from synthmatch.batch.batchplan import RenderPlan
 from synthmatch.batch.manifest import FAILED, NAME, RENDERED, Entry
 from synthmatch.batch.mastering import Format
+from synthmatch.errors import InputError
 from synthmatch.files import file_hash
+from synthmatch.library.choice import Choice
 from synthmatch.notes import Performance
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import Fault, PresetBank
@@ -225,6 +227,29 @@ def test_a_preset_that_fails_is_listed_and_not_tried_again_unasked(counting: Cou
     assert [job.state.id for job in counting.jobs] == [mute.preset]
     assert (third.kept, third.failed_before) == (1, 0)
     assert contents(tmp_path / "out") == before
+
+
+def test_what_failed_stays_known_whatever_else_is_rendered_into_the_folder(counting: Counting, tmp_path: Path) -> None:
+    source = tmp_path / "some.faustpatch"
+    silent = faustsynth.make_state({"osc1_level": 0, "level": -48})
+    native_format("faust").write(source, [Preset("Fine Bass", faustsynth.make_state({})), Preset("Mute Lead", silent)])
+    bank, out = PresetBank.read(source), tmp_path / "out"
+    render_bank(bank, PLAN, out, counting)
+    for plan in (replace(PLAN, form=Format.WAV), replace(PLAN, choice=Choice(words=("bass",)))):
+        render_bank(bank, plan, out, counting)
+        assert {entry.file for entry in lines(out) if entry.status == FAILED} >= {"Mute Lead.flac"}
+    counting.jobs = []
+    again = render_bank(bank, PLAN, out, counting)
+    assert counting.jobs == []
+    assert (again.kept, again.failed_before, again.others) == (1, 1, 1)
+
+    other = tmp_path / "other.faustpatch"
+    native_format("faust").write(other, [Preset("Mute Lead", faustsynth.make_state({"osc1_shape": 1}))])
+    (out / "Mute Lead.flac").write_bytes(b"mine")
+    with pytest.raises(InputError, match=r"Mute Lead\.flac is there and isn't named"):
+        render_bank(bank, replace(PLAN, retry=True), out, counting)
+    (out / "Mute Lead.flac").unlink()
+    assert render_bank(PresetBank.read(other), PLAN, out, counting).written == 1  # no file stands in its way
 
 
 def test_a_preset_that_fails_now_leaves_no_sound_of_before(counting: Counting, tmp_path: Path) -> None:
