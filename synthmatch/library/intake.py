@@ -70,7 +70,7 @@ class AddReport:
     """What :meth:`Library.add` did.
 
     Args:
-        rendered: sounds rendered now.
+        rendered: sounds rendered now, those that turned out to be damaged among them.
         known: sounds that were there already, or were found unusable before.
         trust: what there is to say about the bank's sounds.
         seconds: of wall time.
@@ -145,11 +145,11 @@ def add(
         dropped = library.rows.drop_unlisted(replaced)
     library.sounds.delete(dropped)
     new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
-    complete(library, synth_of, new, encoder, pool, renderers, progress)
+    tried = complete(library, synth_of, new, encoder, pool, renderers, progress)
     scrutiny.repeat(library, bank, pool, progress)
     return AddReport(
-        rendered=sum(row.status == RENDERED for row in library.rows.states_of(new).values()),
-        known=len(synth_of) - len(new),
+        rendered=sum(row.status == RENDERED for row in library.rows.states_of(tried).values()),
+        known=len(synth_of) - len(tried),
         trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
         seconds=time.monotonic() - begun,
         vanished=vanished,
@@ -164,8 +164,12 @@ def complete(
     pool: Pool,
     renderers: dict[str, str],
     progress: Progress | None,
-) -> None:
-    """Render ``new`` and what turns out to be damaged, embed whatever of ``states`` isn't embedded, and index."""
+) -> set[str]:
+    """Render ``new`` and what turns out to be damaged, embed whatever of ``states`` isn't embedded, and index.
+
+    Returns:
+        The states that were rendered, or failed to be.
+    """
     with library.rows.transaction():
         library.rows.forget_sound(new)
     library.reload()
@@ -182,8 +186,10 @@ def complete(
             library.rows.forget_sound(damaged)
         again = {state for state in damaged if rows[state].synth in renderers}
         counter.advance(len(damaged) - len(again))
-        _render(library, sorted({*new, *again}), rows, embedder, pool, renderers, counter)
+        tried = {*new, *again}
+        _render(library, sorted(tried), rows, embedder, pool, renderers, counter)
     library.finish()
+    return tried
 
 
 def _render(

@@ -49,8 +49,9 @@ def test_adding_again_renders_what_is_damaged(
     library.sounds.audio_path(victim).write_bytes(b"fLaC and nonsense")
     assert library.update(other_encoder) == 8
     told: list[tuple[int, int]] = []
-    library.add(bank, other_encoder, pool, lambda done, total, *_: told.append((done, total)))
+    report = library.add(bank, other_encoder, pool, lambda done, total, *_: told.append((done, total)))
     assert told[-1] == (1, 1)
+    assert (report.rendered, report.known) == (1, 8)
     assert len(library) == 9
     assert library.verify() == []
 
