@@ -210,6 +210,7 @@ def _render(
         state, synth = result.job.state.id, result.job.state.synth
         if result.failure is not None:
             library.rows.failed(state, renderers[synth], result.failure.value, result.reason)
+            library.sounds.delete_sound(state)  # of before: by another build of the plugin, or damaged
             counter.advance(1)
         else:
             sound = library.sounds.write(state, result.clips)

@@ -17,6 +17,7 @@ from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.renderer import Failure
 
 
 def troubles(library: Library) -> set[tuple[Trouble, str]]:
@@ -54,6 +55,21 @@ def test_adding_again_renders_what_is_damaged(
     assert (report.rendered, report.known) == (1, 8)
     assert len(library) == 9
     assert library.verify() == []
+
+
+def test_a_sound_that_cannot_be_rendered_again_leaves_no_file(
+    library: Library, bank: PresetBank, other_encoder: Encoder, pool: RenderPool
+) -> None:
+    victim = library.presets()[0].id
+    library.sounds.audio_path(victim).write_bytes(b"fLaC and nonsense")
+    library.update(other_encoder)
+    with RenderPool(1, timeout=0.001) as hasty:
+        (failed,) = library.add(bank, other_encoder, hasty).trust.failures
+    assert (failed.id, failed.failure) == (victim, Failure.TIMEOUT.value)
+    assert not library.sounds.audio_path(victim).exists()
+    assert library.repair(other_encoder, pool) == []
+    assert library.sound(victim)
+    assert len(library) == 9
 
 
 def test_damaged_vectors_are_embedded_again(library: Library, encoder: Encoder) -> None:
