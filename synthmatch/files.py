@@ -64,6 +64,19 @@ def require_place(path: Path, folder: bool = False) -> None:
         raise InputError(f"{path} can't be written, since {standing} may not be changed; name another place.")
 
 
+def plain_path(path: Path) -> Path:
+    """A path as an absolute one without "..": a file is the same, and its folder has a name, from wherever it is
+    named. Links are followed only where ".." leads out of one."""
+    path = path.absolute()
+    plain = Path(path.anchor)
+    for part in path.parts[1:]:
+        if part == "..":
+            plain = (plain.resolve() if plain.is_symlink() else plain).parent
+        else:
+            plain /= part
+    return plain
+
+
 def safe_name(name: str, limit: int = 80) -> str:
     """Turn a preset's name into a file name that Linux, macOS and Windows all take.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing, PresetError
+from synthmatch.files import plain_path
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Engine, Synth, known_synth, synths
@@ -68,4 +69,4 @@ def _path(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.exists() and path.name == source and not path.suffix:
         raise PluginMissing(f"{source} is neither a synth ({', '.join(synths())}) nor a file or folder; name one.")
-    return path.absolute()
+    return plain_path(path)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmatch.errors import LibraryError
+from synthmatch.files import plain_path
 from synthmatch.library.schema import connected, says_unwritable
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
@@ -114,7 +115,7 @@ class Rows(SoundRows):
         """
         replaced: set[str] = set()
         for preset in presets:
-            file = str(preset.file.absolute())  # bass.xiz in one folder isn't bass.xiz in another
+            file = str(plain_path(preset.file))  # bass.xiz in one folder isn't bass.xiz in another
             before = self._connection.execute(
                 "SELECT state FROM listings WHERE file = ? AND slot = ? AND state != ?", (file, preset.slot, preset.id)
             )
@@ -135,7 +136,7 @@ class Rows(SoundRows):
     def held(self, file: Path) -> list[tuple[str, str]]:
         """The state and the name of each listing of a file, in the order of their slots."""
         query = "SELECT state, name FROM listings WHERE file = ? ORDER BY slot"
-        return [(str(state), str(name)) for state, name in self._connection.execute(query, (str(file.absolute()),))]
+        return [(str(state), str(name)) for state, name in self._connection.execute(query, (str(plain_path(file)),))]
 
     def keep_slots(self, file: Path, slots: Collection[int]) -> set[str]:
         """Drop the listings of a file's other slots: it holds them no more.
@@ -144,7 +145,7 @@ class Rows(SoundRows):
             The states that they were of.
         """
         query = "SELECT number, slot, state FROM listings WHERE file = ?"
-        listed = self._connection.execute(query, (str(file.absolute()),)).fetchall()
+        listed = self._connection.execute(query, (str(plain_path(file)),)).fetchall()
         gone = [(number, str(state)) for number, slot, state in listed if slot not in slots]
         self.unsettle(state for _, state in gone)
         self._connection.executemany("DELETE FROM listings WHERE number = ?", [(number,) for number, _ in gone])

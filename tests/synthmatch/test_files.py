@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthmatch.files import atomic_path, content_hash, file_hash, home, safe_name, write_bytes, write_text
+from synthmatch.files import (
+    atomic_path,
+    content_hash,
+    file_hash,
+    home,
+    plain_path,
+    safe_name,
+    write_bytes,
+    write_text,
+)
 
 
 def test_hashes_know_where_one_part_ends():
@@ -67,6 +76,20 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_plain_path_leads_to_the_same_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for folder in ("here", "there/inside"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "inside", target_is_directory=True)
+    (tmp_path / "there" / "file").write_text("this one")
+    monkeypatch.chdir(tmp_path / "here")
+    for path in ("../there/file", "../there/inside/../file", "../link/../file", tmp_path / "here/../there/./file"):
+        assert plain_path(Path(path)).samefile(path)
+        assert plain_path(Path(path)) == tmp_path.resolve() / "there" / "file"
+    assert plain_path(Path("..")) == tmp_path.resolve()
+    assert plain_path(tmp_path / "link" / "file") == tmp_path / "link" / "file"
+    assert plain_path(Path("/../..")) == Path("/").absolute()
 
 
 def test_home_is_where_the_variable_says(monkeypatch, tmp_path):

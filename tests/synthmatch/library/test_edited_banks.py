@@ -16,6 +16,7 @@ from synthmatch.presets.bank import Fault, PresetBank
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.sources import read_sources
 
 Writer = Callable[..., PresetBank]
 
@@ -70,6 +71,25 @@ def test_of_presets_of_one_name_each_that_was_deleted_counts(
     for some, vanished in ((presets, ()), (presets[1:], ("Init",)), (presets[2:], ("Init",))):
         native_format("faust").write(file, some)
         assert library.add(PresetBank.read(file), encoder, pool).vanished == vanished
+
+
+def test_a_file_is_the_same_from_wherever_it_is_named(
+    library: Library,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bank_writer: Writer,
+    encoder: Encoder,
+    pool: RenderPool,
+) -> None:
+    for folder in ("banks", "songs"):
+        (tmp_path / folder).mkdir()
+    file = tmp_path / "banks" / "edited.faustpatch"
+    library.add(bank_writer(file, 2, first=20), encoder, pool)
+    monkeypatch.chdir(tmp_path / "songs")
+    shorter = bank_writer(file, 1, first=20)
+    for again in (read_sources(["../banks"]), PresetBank.read("../banks/edited.faustpatch")):
+        library.add(again, encoder, pool)
+        assert [(each.name, each.file) for each in library.presets(bank="edited")] == [(shorter.presets[0].name, file)]
 
 
 def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
