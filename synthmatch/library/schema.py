@@ -10,6 +10,9 @@ import numpy as np
 from synthmatch.errors import LibraryError
 from synthmatch.sound.soundprint import Print, cell
 
+PATIENCE = 30.0
+"""Seconds to wait for another process that has locked the file: it does so for moments."""
+
 VERSION = 2
 """Of the tables, in SQLite's ``user_version``; files from before they were numbered have 0."""
 
@@ -77,9 +80,10 @@ def connected(path: Path) -> sqlite3.Connection:
     """A library's SQLite file, with all of its tables.
 
     Raises:
-        LibraryError: the file isn't a database, is damaged, or can neither be written nor be read as it is.
+        LibraryError: the file isn't a database, is damaged, is locked by another program, or can neither be written nor
+            be read as it is.
     """
-    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
     try:
         # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
@@ -88,6 +92,8 @@ def connected(path: Path) -> sqlite3.Connection:
         connection.close()
         if path.is_file() and says_unwritable(error):
             return _connected_for_reading(path)
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise LibraryError(f"Another program keeps {path} locked; try again when it has ended.") from error
         raise LibraryError(
             f"{path} can't be read ({error}); move its folder away and run `synthmatch library add` again."
         ) from error

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from synthmatch.errors import LibraryError
+from synthmatch.library import schema
 from synthmatch.library.editions import changing, edition
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
@@ -43,3 +47,14 @@ def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encode
     with changing(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
         library.add(bank, encoder, pool)
     library.add(bank, encoder, pool)
+
+
+def test_whoever_meets_a_locked_file_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when two make a library at once; to move its folder away would be the wrong thing to do."""
+    monkeypatch.setattr(schema, "PATIENCE", 0.05)
+    file = tmp_path / "library.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as first:
+        first.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LibraryError, match=r"keeps .*library\.sqlite locked; try again when it has ended"):
+            schema.connected(file)
+    schema.connected(file).close()
