@@ -52,8 +52,9 @@ def convert(
     """Write presets in another format of their synth.
 
     A format whose files hold one preset gets a file for each, named after the preset and numbered where names are
-    alike. One whose files hold many gets a single file, named after the presets' bank, or after the folder in which
-    the files of several banks lie. A preset that the format can't hold is a fault, and the rest goes on.
+    alike. One whose files hold many gets a single file, or as many as it takes, named after the presets' bank, or
+    after the folder in which the files of several banks lie. A preset that the format can't hold is a fault, and the
+    rest goes on.
 
     Args:
         suffix: of the format, in lower case, with the dot.
@@ -123,7 +124,7 @@ def _formats_sentence(form: PresetFormat, synth: str, row: Synth | None, known: 
 
 
 def _groups(form: PresetFormat, presets: Sequence[Preset], faults: list[Fault]) -> list[Sequence[Preset]]:
-    """What goes into a file together: all of it if the format can hold that; presets that it can't are faults."""
+    """What goes into a file together: as much of it as the format can hold; presets that it can't hold are faults."""
     if not form.many:
         return [[preset] for preset in presets]
     with TemporaryDirectory(prefix="synthmatch-") as scratch:
@@ -133,9 +134,16 @@ def _groups(form: PresetFormat, presets: Sequence[Preset], faults: list[Fault]) 
         refusals = [_refusal(form, trial, [preset]) for preset in presets]
         faults += [_fault(each, error) for each, error in zip(presets, refusals, strict=True) if error is not None]
         good = [each for each, error in zip(presets, refusals, strict=True) if error is None]
-        if good and len(good) < len(presets) and _refusal(form, trial, good) is None:
-            return [good]
-    return [[preset] for preset in good]  # a plugin's chunks can't lie together, though many values can
+        return _halved(form, trial, good) if good else []
+
+
+def _halved(form: PresetFormat, trial: Path, presets: Sequence[Preset]) -> list[Sequence[Preset]]:
+    """Presets that can be written, in as many files as it takes: a bank may be full, and a plugin's chunks can't lie
+    together at all, though many values can."""
+    if len(presets) == 1 or _refusal(form, trial, presets) is None:
+        return [presets]
+    half = (len(presets) + 1) // 2
+    return [*_halved(form, trial, presets[:half]), *_halved(form, trial, presets[half:])]
 
 
 def _refusal(form: PresetFormat, path: Path, presets: Sequence[Preset]) -> PresetError | None:

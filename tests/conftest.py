@@ -8,6 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # by default an example fails after 200 ms, be the machine busy
+settings.load_profile("unhurried")
 
 _SOURCE = Path(__file__).parent / "renderers" / "running.c"
 

@@ -19,7 +19,7 @@ from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
 from synthmatch.presets.formats.soundfont import SoundFontFile
 from synthmatch.presets.formats.syx import DX7Sysex
 from synthmatch.presets.formats.vital import VitalBank, VitalPreset
-from synthmatch.presets.formats.vst2 import Vst2File
+from synthmatch.presets.formats.vst2 import CHUNKS, Vst2File, plugin_file
 from synthmatch.presets.formats.vstpreset import VstPreset
 from synthmatch.presets.formats.zyn import ZynInstrument, ZynMaster
 from synthmatch.presets.preset import Preset
@@ -116,6 +116,22 @@ def formats_of(synth: Synth, known: Mapping[str, Synth] | None = None) -> tuple[
     """The formats in which a match of a synth is written: its own first, then what plugin hosts load."""
     rows = {row.suffix: row for row in formats(known)}
     return tuple(rows[suffix] for suffix in synth.files)
+
+
+def formats_for(preset: Preset, known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...]:
+    """The formats in which one preset is written: those of its synth, but ``.fxb`` for a plugin's chunk that is a whole
+    bank, which the plugin takes from no ``.fxp``.
+
+    Raises:
+        SynthError: its synth isn't known.
+        PresetError: its state is damaged.
+    """
+    synth = catalogue.known_synth(preset.synth) if known is None else known[preset.synth]
+    rows = formats_of(synth, known)
+    if preset.synth in CHUNKS or all(row.suffix != ".fxp" for row in rows):
+        return rows
+    own = Vst2File(plugin_file(preset.state).suffix, known)
+    return tuple(own if row.suffix == ".fxp" else row for row in rows)
 
 
 def native_format(synth_id: str) -> PresetFormat:

@@ -9,8 +9,7 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.errors import PresetError
 from synthmatch.files import safe_name, write_text
-from synthmatch.presets.catalogue import known_synth
-from synthmatch.presets.formats import formats_of
+from synthmatch.presets.formats import formats_for
 from synthmatch.presets.preset import Preset
 
 MARK = "parameters.json"
@@ -30,7 +29,7 @@ def export_preset(preset: Preset, preview: Clip, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     stem = safe_name(preset.name, 60)
     written: list[Path] = []
-    for form in formats_of(known_synth(preset.synth)):
+    for form in formats_for(preset):
         written.append(folder / f"{stem}{form.suffix}")
         form.write(written[-1], [preset])
     gain = max(1.0, preview.peak * (1 + 2.0**-23))

@@ -19,7 +19,7 @@ from synthmatch.presets.formats.sfreader import SoundFontReader
 from synthmatch.presets.formats.soundfont import SoundFontFile, patch_of, state_of
 from synthmatch.presets.preset import Preset, State
 
-SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 MODES, START, END, LOOP_END, KEYS = 54, 0, 1, 3, 43
 
 
@@ -172,7 +172,6 @@ def states(*found: Patch) -> list[State]:
     return [state_of(reader.patch(slot)) for slot in range(len(found))]
 
 
-@settings(deadline=None)
 @given(patches(), patches(), st.randoms(use_true_random=False))
 def test_neither_order_nor_neighbours_change_a_state(first: Patch, second: Patch, dice: random.Random) -> None:
     first, second = without_neighbours(first), without_neighbours(second)
@@ -180,7 +179,6 @@ def test_neither_order_nor_neighbours_change_a_state(first: Patch, second: Patch
     assert states(reordered(second, dice), first, reordered(first, dice)) == [other, one, one]
 
 
-@settings(deadline=None)
 @given(patches())
 def test_reading_a_state_gives_the_state(patch: Patch) -> None:
     (state,) = states(patch)

@@ -24,7 +24,7 @@ from synthmatch.presets.labels import label
 from synthmatch.presets.preset import Preset, State
 
 TIM = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 MODES, END_COARSE, KEYS = 54, 12, 43
 
 

@@ -20,7 +20,7 @@ _LETTERS = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 SOUNDS = st.tuples(*(st.integers(0, row.maximum) for row in PARAMETERS)).map(bytes)
 NAMES = st.text(_LETTERS, min_size=1, max_size=10).map(str.strip).filter(bool)
 PRESETS = st.builds(Preset, NAMES, st.one_of(SOUNDS.map(lambda sound: State(SYNTH, sound)), st.just(INITIAL)))
-SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 
 
 def sound(algorithm: int = 0, level: int = 99) -> bytes:

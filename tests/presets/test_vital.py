@@ -49,7 +49,7 @@ def read(folder: Path, text: str | bytes, name: str = "some.vital") -> Preset:
     return preset
 
 
-UNHURRIED = hypothesis_settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+UNHURRIED = hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 NUMBERS = st.floats(-1e30, 1e30) | st.integers(-(2**31), 2**31)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
 LINES = st.integers(1, 20).flatmap(

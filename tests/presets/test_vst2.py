@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from synthmatch.errors import PresetError
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS, Engine, Synth
-from synthmatch.presets.formats import format_of
+from synthmatch.presets.formats import format_of, formats_for
 from synthmatch.presets.formats.amsynth import make_state
 from synthmatch.presets.formats.fxp import FxFile, FxProgram
 from synthmatch.presets.formats.vst2 import Vst2File, parameter_state, plugin_file
@@ -59,6 +59,23 @@ def test_a_bank_and_its_programs_hold_the_same_presets(
     again = folder / "again.fxb"
     FXB.write(again, singles)
     assert again.read_bytes() == bank.read_bytes()
+
+
+def test_what_a_preset_is_written_as_is_what_its_plugin_takes(tmp_path: Path) -> None:
+    """A chunk of a whole bank goes into no .fxp, which is what a plugin's presets are written as otherwise."""
+    chunks = [FxFile("Mine", b"chunk", bank=bank, name="" if bank else "N") for bank in (True, False)]
+    presets = [read(saved(tmp_path / f"saved{chunk.suffix}", chunk))[0] for chunk in chunks]
+    presets.append(Preset("values", parameter_state(MINE, [0.5])))
+    suffixes = []
+    for preset in presets:
+        (form,) = formats_for(preset, KNOWN)
+        path = tmp_path / f"again{form.suffix}"
+        form.write(path, [preset])
+        assert [each.state for each in read(path)] == [preset.state]
+        suffixes.append(form.suffix)
+    assert suffixes == [".fxb", ".fxp", ".fxp"]
+    of_amsynth = formats_for(Preset("A", make_state({"amp_attack": 1.0})), KNOWN)
+    assert tuple(form.suffix for form in of_amsynth) == SYNTHS["amsynth"].files
 
 
 def test_names_are_no_part_of_a_state(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ NOTES = st.builds(
 
 
 @given(SOUNDS, st.lists(NOTES, min_size=1, max_size=3), st.sampled_from([0.0, 0.5, 9.0]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 def test_any_voice_plays_any_notes(renderer: DX7Renderer, sound: bytes, notes: list[Note], tail: float) -> None:
     state, performance = State(SYNTH, sound), Performance(tuple(notes), tail)
     heard = play(renderer, state, performance, RenderSettings(22_050))

@@ -120,6 +120,14 @@ def test_values_are_joined_and_chunks_are_not(tmp_path: Path) -> None:
     assert [path.name for path in chunks.written] == ["One.fxb", "Two.fxb"]
 
 
+def test_more_than_a_bank_can_hold_becomes_several(tmp_path: Path) -> None:
+    presets = tuple(am(f"P{number}", number / 200) for number in range(129))
+    report = convert(PresetBank(presets), ".bank", tmp_path / "out", known=KNOWN)
+    assert report.faults == ()
+    assert len(report.written) == 2
+    assert listed(*report.written) == [(preset.name, preset.state) for preset in presets]
+
+
 def test_a_file_with_one_preset_is_named_after_it(tmp_path: Path) -> None:
     one = bank(tmp_path, "x.bank", am("One"))
     assert convert(one, ".bank", tmp_path / "a").written == (tmp_path / "a" / "One.bank",)

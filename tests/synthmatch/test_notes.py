@@ -1,6 +1,6 @@
 import mido
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synthmatch.errors import NotesError
@@ -47,7 +47,6 @@ def test_a_performance_is_sorted_and_ends_with_its_tail():
         Performance(())
 
 
-@settings(deadline=None)
 @given(st.lists(notes, min_size=1, max_size=12, unique_by=lambda note: note.pitch))
 def test_notes_come_back_from_a_midi_file(tmp_path_factory, played):
     path = tmp_path_factory.mktemp("midi") / "notes.mid"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synthmatch.batch.batchplan import Effects, RenderPlan, outline
@@ -55,7 +55,6 @@ def test_several_banks_get_a_folder_each() -> None:
 names = st.text("aA(2)é /.ß", max_size=6) | st.text()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(("A", "a", "B")), names), max_size=12))
 def test_no_two_files_share_a_name_anywhere(presets: list[tuple[str, str]]) -> None:
     found = files(*presets, plan=BOTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from synthmatch.networks.pianoroll import VELOCITY, Grid, Reading, notes_of, roll_of
@@ -29,7 +29,6 @@ def melodies(draw: st.DrawFn) -> list[Note]:
 
 
 @given(melodies())
-@settings(deadline=None)
 def test_what_is_drawn_is_read(notes: list[Note]) -> None:
     read = notes_of(*roll_of(notes, GRID, FRAMES), GRID, ALL)
     assert [(each.pitch, each.velocity) for each in read] == [(each.pitch, each.velocity) for each in notes]

@@ -85,7 +85,8 @@ batches.Company = partial(batches.Company, count=12)
 told = json.loads(Path(sys.argv[1]).read_text())
 folder = Path(told["folder"])
 bank = NoteBank(Path(told["bank"]))
-labels = {key: Label(key, "faust", family, "field", key, "train") for family, ids in told["presets"].items() for key in ids}
+families = {key: family for family, ids in told["presets"].items() for key in ids}
+labels = {key: Label(key, "faust", family, "field", key, "train") for key, family in families.items()}
 with Processes.join() as processes:
     encoder = Encoder.load(folder / "encoder.safetensors")
     songs = presence.song_mixer(encoder, Corpus(labels, bank, bank), Recipe(), 1.0)
@@ -173,9 +174,7 @@ def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path):
         folder = tmp_path / str(world)
         folder.mkdir()
         shutil.copy(tmp_path / "encoder.safetensors", folder)
-        told.write_text(
-            json.dumps({"presets": notes.presets, "bank": str(notes.bank.folder), "folder": str(folder)})
-        )
+        told.write_text(json.dumps({"presets": notes.presets, "bank": str(notes.bank.folder), "folder": str(folder)}))
         together(PRESENCE, told, world)
     expected = load_file(tmp_path / "1" / "presence-1-0.safetensors")
     assert any(name.startswith("ears.") for name in expected)
