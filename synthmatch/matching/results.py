@@ -164,8 +164,8 @@ More = Callable[[str, Match, Path], list[Path]]
 def export(library: Library, result: MatchResult, out: Path, more: More | None = None) -> MatchResult:
     """Write every match as ``out/<family>/<rank>-<name>/``.
 
-    Everything is written beside ``out`` first and moved when it is complete: after an error nothing has
-    changed. Presets that an earlier export left in the same families' folders are replaced.
+    Everything is written within ``out`` first, or beside it where there is none yet, and moved when it is complete:
+    after an error nothing has changed. Presets that an earlier export left in the same families' folders are replaced.
 
     Returns:
         The result with ``files`` filled in.
@@ -174,8 +174,11 @@ def export(library: Library, result: MatchResult, out: Path, more: More | None =
         InputError: ``out`` can't be a folder, or something else stands where a preset's folder has to go.
     """
     require_place(out, folder=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
+    # Not beside a folder that is there: it may be another disk, onto which nothing can be moved, or the only place
+    # where we may write.
+    room = out if out.is_dir() else out.parent
+    room.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".export-", dir=room))
     try:
         families = tuple(_export_family(library, each, building / each.family, out, more) for each in result)
         old = [folder for each in result for folder in _exported(out / each.family)]

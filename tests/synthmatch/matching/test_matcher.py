@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -215,6 +216,20 @@ def test_an_export_replaces_the_one_before_and_nothing_else(matcher: Matcher, li
     names = sorted(path.name for path in (out / "bass").iterdir())
     assert len([name for name in names if name[0].isdigit()]) == 2
     assert {"1-my own folder", "notes.txt"} < set(names)
+
+
+def test_another_disk_takes_an_export_and_loses_nothing(matcher: Matcher, library: Library, tmp_path: Path) -> None:
+    """A stick, say, that is linked to: what lies beside the link lies on this disk."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system on this machine that anybody may write to")
+    with tempfile.TemporaryDirectory(dir=memory) as disk:
+        out = tmp_path / "found"
+        out.symlink_to(disk, target_is_directory=True)
+        for k in (3, 2):
+            exported(matcher, library, out, ["bass"], k)
+            assert [folder.name[0] for folder in sorted((out / "bass").iterdir())] == [str(n + 1) for n in range(k)]
+        assert [path.name for path in out.iterdir()] == ["bass"]
 
 
 def test_a_failed_export_leaves_nothing_behind(matcher: Matcher, library: Library, tmp_path: Path) -> None:
