@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from synthmatch import audio
+from synthmatch.audio import Clip
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
@@ -66,6 +68,18 @@ def test_families_come_one_by_one_and_then_the_whole(client: TestClient, made: A
     assert len(dict(told)["presence"]["families"]) == 12
     again = client.get(f"/api/matches/{told[0][1]['id']}")
     assert again.json() == told[-1][1]
+
+
+def test_channels_that_cancel_out_are_named_to_a_browser_as_well(client: TestClient, made: Any, tmp_path: Path) -> None:
+    """Whose JSON knows no infinity: in mono such a song has no level."""
+    left = audio.read(made.song).samples[:1]
+    audio.write(tmp_path / "wide.flac", Clip(np.concatenate([left, -left]), 44_100))
+    with (tmp_path / "wide.flac").open("rb") as file:
+        answer = client.post("/api/match", files={"file": file}, headers={"Accept": "text/event-stream"})
+    assert "Infinity" not in answer.text
+    told = events(answer.text)
+    assert [name for name, _ in told] == ["job", "level", "error"]
+    assert "The channels of wide.flac cancel each other out" in told[-1][1]["error"]
 
 
 def test_a_song_is_sent_once_and_matched_often(client: TestClient, made: Any) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.sound.levels import LEVEL_DB, levelled
+from synthmatch.sound.levels import LEVEL_DB, levelled, sounding_level
 
 RATE = 44_100
 
@@ -24,3 +24,11 @@ def test_levels_are_equal_and_peaks_stay_below_full_scale() -> None:
     assert levelled(short).peak == pytest.approx(levelled(noise(0)).peak)
     silence = Clip(np.zeros((1, 100), np.float32), RATE)
     assert levelled(silence).peak == 0
+
+
+def test_what_is_wide_is_as_loud_as_each_of_its_channels() -> None:
+    left = noise(0).samples
+    for right in (left, -left, noise(1).samples):
+        wide = Clip(np.concatenate([left, right]), RATE)
+        assert sounding_level(wide) == pytest.approx(sounding_level(noise(0)), abs=0.1)
+    assert sounding_level(Clip(np.zeros((2, RATE), np.float32), RATE)) == -np.inf
