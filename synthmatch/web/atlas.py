@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -180,5 +182,5 @@ def _read(library: Library, key: str) -> Plan | None:
                 return None
             ids = tuple(map(str, kept["ids"]))
             return Plan(key, ids, kept["places"], _timbre(library, ids), kept["groups"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         return None

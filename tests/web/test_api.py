@@ -198,6 +198,25 @@ def test_the_map_is_drawn_once_and_the_song_stands_on_it(client: TestClient, stu
     assert kept.stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize("kept", [0.5, 0.0], ids=["half", "nothing"])
+def test_a_damaged_map_is_drawn_again(
+    client: TestClient, studio: Studio, made: Any, encoder: Encoder, kept: float
+) -> None:
+    """By the next server: this one has read it."""
+    wait(client)
+    path, told = studio.matching._shelf.path / "map.npz", client.get("/api/map").json()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(kept * len(data))])
+    with (
+        Studio(studio.matching._shelf.path, encoder, studio.limits) as later,
+        TestClient(create_app(later), base_url="http://127.0.0.1") as other,
+    ):
+        assert match(other, made.song).status_code == 200
+        wait(other)
+        assert other.get("/api/map").json() == told
+    assert path.read_bytes() == data
+
+
 def test_what_other_processes_change_is_seen_at_once(
     client: TestClient, studio: Studio, made: Any, tmp_path: Path
 ) -> None:
