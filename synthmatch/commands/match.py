@@ -22,6 +22,7 @@ from synthmatch.commands.framework import (
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
+    from synthmatch.matching.auditions import Auditions
     from synthmatch.matching.parts import Score
     from synthmatch.matching.results import FamilyMatches, MatchResult
 
@@ -140,7 +141,7 @@ def match(
         _print_tables(result)
     for reason in (*auditions.silences, *auditions.failures) if auditions else ():
         say(reason)
-    for reason in _unplayed(score, result):
+    for reason in (*_unplayed(score, result), *_unfound(score, auditions)):
         say(reason)
     for path in (out, report):
         if path is not None:
@@ -173,6 +174,18 @@ def _unplayed(score: Score | None, result: MatchResult) -> list[str]:
         if family in FAMILY_KEYS
         else f"Nothing plays part {part}, chosen for a sound of any family; match it with --single."
         for family, part in missing.items()
+    ]
+
+
+def _unfound(score: Score | None, auditions: Auditions | None) -> list[str]:
+    """For which families no part was found in the notes that were given, in one sentence: what presets play there, and
+    what a new order goes by, isn't what the file says."""
+    families = [key for key, part in auditions.parts.items() if part.estimated] if auditions else []
+    if score is None or not families:
+        return []
+    return [
+        f"{score.path} doesn't tell which of its parts plays {', '.join(families)}, so none does;"
+        f" choose with --part {families[0]}=NUMBER: {score.listed}."
     ]
 
 

@@ -78,10 +78,14 @@ class Score:
         word = wanted.strip().casefold()
         found = [part for part in self.parts if word and word in (str(part.number), part.name.casefold())]
         if len(found) != 1:
-            there = ", ".join(f"{part.number} ({part.name or 'no name'})" for part in self.parts)
             how = "more than one part" if found else "no part"
-            raise NotesError(f"{self.path} has {how} called {wanted!r}; choose one by its number: {there}.")
+            raise NotesError(f"{self.path} has {how} called {wanted!r}; choose one by its number: {self.listed}.")
         return found[0]
+
+    @property
+    def listed(self) -> str:
+        """The numbers of its parts, each with its track's name."""
+        return ", ".join(f"{part.number} ({part.name or 'no name'})" for part in self.parts)
 
     def assigned(self, families: Sequence[str]) -> dict[str, MidiPart]:
         """Which part each family plays, of those that one is found for.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mido
 import pytest
 
 from synthmatch import audio
@@ -183,3 +184,19 @@ def test_a_part_that_nothing_plays_is_said(place: Any, run: Callable[..., Any], 
     assert "chosen for bass, since no bass is shown; ask with --family bass." in done.err
     assert "chosen for a sound of any family; match it with --single." in done.err
     assert "Nothing plays" not in run(*asked, "--part", "lead=1", "--rerank", 2).err
+
+
+def test_notes_that_fit_no_family_are_said(place: Any, run: Callable[..., Any]) -> None:
+    """Two tracks without a name, as many programs write them, tell nothing; they aren't what is played unasked."""
+    file = mido.MidiFile()
+    for pitch in (40, 72):
+        strike, lift = (mido.Message(kind, note=pitch, time=time) for kind, time in (("note_on", 0), ("note_off", 480)))
+        file.tracks.append(mido.MidiTrack([strike, lift]))
+    file.save("song.mid")
+    asked = ("match", place.song, "--end", 3, *ALWAYS, "--model", place.model, "--midi", "song.mid", "-k", 1)
+    sentence = "song.mid doesn't tell which of its parts plays {}, so none does; choose with --part {}=NUMBER: 1 (no "
+    done = run(*asked, "--report", "page.html")
+    assert done.status == 0, done.err
+    assert any(sentence.format(*both) in done.err for both in (("bass, pad", "bass"), ("pad, bass", "pad")))
+    assert sentence.format("pad", "pad") in run(*asked, "--part", "bass=1", "--report", "page.html").err
+    assert "doesn't tell" not in run(*asked, "--part", "bass=1", "--part", "pad=2", "--report", "page.html").err
