@@ -59,7 +59,7 @@ _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
     help="Which part of the MIDI file a family plays: its number, or its track's name; repeatable.",
 )
 @click.option(
-    "--midi-start", type=float, default=0.0, metavar="S", help="The second of SONG at which the MIDI file begins."
+    "--midi-start", type=float, metavar="S", help="The second of SONG at which the MIDI file begins; 0 if not given."
 )
 @click.option(
     "--previews",
@@ -91,7 +91,7 @@ def match(
     report: Path | None,
     midi: Path | None,
     chosen: tuple[str, ...],
-    midi_start: float,
+    midi_start: float | None,
     previews: str | None,
     first: int | None,
     library_path: Path | None,
@@ -148,20 +148,25 @@ def match(
             say(f"written: {path}")
 
 
-def _score(midi: Path | None, chosen: tuple[str, ...], begins: float) -> Score | None:
+def _score(midi: Path | None, chosen: tuple[str, ...], begins: float | None) -> Score | None:
     """The notes that were given; the choice of their parts, as (family, part)."""
     if midi is None:
         if chosen:
             raise click.UsageError("--part chooses a part of a MIDI file; name the file with --midi.")
+        if begins is not None:
+            raise click.UsageError("--midi-start says where a MIDI file begins; name the file with --midi.")
         return None
     from synthmatch.matching.parts import Score
 
+    begins = begins or 0.0
     if not math.isfinite(begins):
         raise click.BadParameter(f"{begins} is no second of a song.", param_hint="--midi-start")
-    pairs = dict(each.partition("=")[::2] for each in chosen)
-    for family, part in pairs.items():
+    pairs: dict[str, str] = {}
+    for family, _, part in (each.partition("=") for each in chosen):
         if family not in (*FAMILY_KEYS, "any") or not part:
             raise click.BadParameter(f"{family}={part} isn't FAMILY=PART, such as bass=2.", param_hint="--part")
+        if pairs.setdefault(family, part) != part:
+            raise click.BadParameter(f"{family} plays one part, not {pairs[family]} and {part}.", param_hint="--part")
     return Score.read(midi, pairs, begins)
 
 

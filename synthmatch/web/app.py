@@ -198,7 +198,10 @@ class Doors:
 
     async def _sheet(self, form: FormData) -> Sheet | None:
         file, most = form.get("file"), self.studio.limits.midi_bytes
-        chosen = dict(_choice(each) for each in _texts(form, "part"))
+        chosen: dict[str, str] = {}
+        for family, part in map(_choice, _texts(form, "part")):
+            if chosen.setdefault(family, part) != part:
+                raise Refusal(422, f"{family} plays one part, not {chosen[family][:40]} and {part[:40]}.")
         if not isinstance(file, UploadFile) or not file.filename:
             if chosen:
                 raise Refusal(422, "The field “part” chooses a part of a MIDI file; send that as the field “file”.")

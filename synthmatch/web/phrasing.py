@@ -83,9 +83,14 @@ class Phrasing(Closing):
 
         Raises:
             InputError: a family isn't in the match.
-            Refusal: too many are asked for, or too much is waiting.
+            Refusal: a part is chosen for a family that doesn't play, too many are asked for, or too much is waiting.
         """
         result = _of(answer.result, families)
+        unplayed = set(sheet.chosen if sheet is not None else ()) - {found.family for found in result}
+        if unplayed:
+            raise Refusal(
+                422, f"A part is chosen for {min(unplayed)}, which isn't to play; ask for it as “family”, too."
+            )
         count = sum(map(len, result))
         if count > self._limits.phrases:
             most = self._limits.phrases

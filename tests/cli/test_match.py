@@ -158,6 +158,8 @@ def test_reranking_keeps_the_matches_and_numbers_them(place: Any, run: Callable[
         (("--midi", "song.mid", "--part", "bass", "--report", "page.html"), "FAMILY=PART"),
         (("--midi", "song.mid", "--part", "kazoo=1", "--report", "page.html"), "FAMILY=PART"),
         (("--midi", "song.mid", "--midi-start", "nan", "--report", "page.html"), "no second of a song"),
+        (("--midi-start", "0", "--report", "page.html"), "name the file with --midi"),
+        (("--midi", "song.mid", "--part", "bass=1", "--part", "bass=2", "--report", "page.html"), "not 1 and 2"),
     ],
 )
 @pytest.mark.usefixtures("midi")

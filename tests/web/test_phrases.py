@@ -161,6 +161,8 @@ def test_what_the_file_does_not_have_is_estimated_from_the_passage(
         (b"0" * 1_000_001, {}, 413, "at most 1 MB"),
         (None, {"part": "bass=9"}, 422, "Song.mid has no part called '9'"),
         (None, {"part": "kazoo=1"}, 422, "as bass=2"),
+        (None, {"part": "lead=1"}, 422, "chosen for lead, which isn't to play"),
+        (None, {"part": ["bass=1", "bass=2"]}, 422, "not 1 and 2"),
         (None, {"part": "../x"}, 422, "as bass=2"),
         (None, {"begins": "soon"}, 422, "number of seconds"),
         (None, {"family": "lead"}, 422, "isn't among the families"),
