@@ -70,13 +70,15 @@ class Score:
         return score
 
     def named(self, wanted: str) -> MidiPart:
-        """The part of that number, or whose track has that name.
+        """The part of that number, or else the one whose track has that name.
 
         Raises:
             NotesError: there is none, or more than one.
         """
         word = wanted.strip().casefold()
-        found = [part for part in self.parts if word and word in (str(part.number), part.name.casefold())]
+        # The number first: where tracks are called "1", "2", ... it may be another part's name.
+        found = [part for part in self.parts if word == str(part.number)]
+        found = found or [part for part in self.parts if word and word == part.name.casefold()]
         if len(found) != 1:
             how = "more than one part" if found else "no part"
             raise NotesError(f"{self.path} has {how} called {wanted!r}; choose one by its number: {self.listed}.")

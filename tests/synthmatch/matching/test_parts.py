@@ -89,6 +89,15 @@ def test_a_part_that_is_not_there_is_answered_with_those_that_are(song: Path, wa
     assert str(song) in str(caught.value)
 
 
+def test_a_number_always_chooses_its_part(tmp_path: Path) -> None:
+    """Also where it is another track's name: a track without notes, which is no part, makes them differ."""
+    rows = (("1", 1, None, 0), ("2", 2, None, 2), ("3", 3, None, 2), ("4", 3, None, 2))
+    score = Score.read(write(tmp_path / "numbered.mid", rows))
+    assert [(part.number, part.name) for part in score.parts] == [(1, "2"), (2, "3"), (3, "4")]
+    assert [score.named(str(number)).number for number in (1, 2, 3)] == [1, 2, 3]
+    assert score.named("4").number == 3  # no number, and so a name
+
+
 def test_a_lone_part_is_everybodys(tmp_path: Path) -> None:
     score = Score.read(write(tmp_path / "one.mid", (("whatever", 3, 49, 2),)))
     assert {part.number for part in score.assigned(("bass", "lead")).values()} == {1}
