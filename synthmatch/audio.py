@@ -128,11 +128,17 @@ def read(path: Path | str) -> Clip:
     """Read a sound file (WAV, FLAC, MP3, OGG, AIFF, ...), any rate and number of channels.
 
     Raises:
-        AudioError: the file is missing, empty, not sound, or holds samples that aren't finite.
+        AudioError: the file is missing, empty, not sound, or holds samples that aren't finite; or its path is no
+            text, such as a name in the letters of an old system.
     """
     import soundfile
 
     path = Path(path)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:  # neither libsndfile nor a page or JSON that names it would take that
+        shown = str(path).encode(errors="replace").decode()
+        raise AudioError(f"{shown} has letters in its path that aren't Unicode; rename it.") from error
     if not path.exists():
         raise AudioError(f"{path} isn't there; name a sound file that exists.")
     if path.is_dir():

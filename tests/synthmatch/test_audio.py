@@ -1,3 +1,6 @@
+import os
+import sys
+
 import numpy as np
 import pytest
 import soundfile
@@ -87,6 +90,15 @@ def test_bad_files_are_named(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full((100, 1), np.nan), 8000, subtype="FLOAT")
     with pytest.raises(AudioError, match="not numbers"):
         audio.read(tmp_path / "nan.wav")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems have Unicode alone")
+def test_a_name_that_is_no_text_is_told_as_far_as_it_is(tmp_path):
+    song = tmp_path / os.fsdecode("café.wav".encode("latin-1"))
+    soundfile.write(tmp_path / "plain.wav", np.full((8000, 1), 0.1), 8000)
+    (tmp_path / "plain.wav").rename(song)
+    with pytest.raises(AudioError, match=r"caf\?\.wav has letters in its path that aren't Unicode; rename it\."):
+        audio.read(song)
 
 
 def test_a_stretch_of_a_bad_file_is_named_too(tmp_path):
