@@ -52,6 +52,25 @@ class Adding(Closing):
         self._shelf, self._encoder = shelf, encoder
         self._room = Room("adding", limits.waiting, limits.remembered, shelf.put_back)
 
+    def take(self, synths: Sequence[str], files: Sequence[tuple[IO[bytes], str]]) -> Job:
+        """Keep files of presets, and add them and synths' banks in their turn; of what is refused, nothing is kept.
+
+        Args:
+            synths: see :meth:`begin`.
+            files: their bytes, and what the client calls them.
+
+        Raises:
+            Refusal: see :meth:`keep` and :meth:`begin`.
+        """
+        kept: list[Sent] = []
+        try:
+            for file, name in files:
+                kept.append(self.keep(file, name))
+            return self.begin(synths, kept)
+        except BaseException:
+            _discard(kept)
+            raise
+
     def keep(self, file: IO[bytes], name: str) -> Sent:
         """Keep a file of presets, in the library's folder.
 
@@ -115,12 +134,14 @@ class Adding(Closing):
 
 
 def _joined(banks: Sequence[PresetBank], files: Sequence[Sent]) -> PresetBank:
-    """Banks as one, where what was sent goes by its own name again.
+    """Banks as one, where what was sent goes by its own name again; files that hold no preset are deleted.
 
     Raises:
         PresetError: no preset could be read.
     """
-    every = [*banks, *map(_read, files)]
+    read = list(map(_read, files))
+    _discard([sent for sent, bank in zip(files, read, strict=True) if not len(bank)])
+    every = [*banks, *read]
     joined = PresetBank(
         tuple(preset for bank in every for preset in bank),
         tuple(fault for bank in every for fault in bank.faults),
@@ -130,6 +151,12 @@ def _joined(banks: Sequence[PresetBank], files: Sequence[Sent]) -> PresetBank:
         reason = joined.faults[0].reason if joined.faults else "the files are empty"
         raise PresetError(f"No preset could be read: {reason}")
     return joined
+
+
+def _discard(files: Sequence[Sent]) -> None:
+    """Delete files of which the library lists nothing: nobody would find them there."""
+    for sent in files:
+        shutil.rmtree(sent.path.parent, ignore_errors=True)
 
 
 def _read(sent: Sent) -> PresetBank:

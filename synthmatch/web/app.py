@@ -178,8 +178,7 @@ class Doors:
         async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
             synths = _texts(form, "synth")
             files = [each for each in form.getlist("file") if isinstance(each, UploadFile) and each.filename]
-            sent = [await run_sync(adding.keep, each.file, each.filename or "") for each in files]
-        job = adding.begin(synths, sent)
+            job = await run_sync(adding.take, synths, [(each.file, each.filename or "") for each in files])
         return await _told(job, request, {"Location": f"/api/library/add/{job.id}"})
 
     async def addition(self, request: Request) -> Response:

@@ -167,12 +167,30 @@ def test_a_bank_that_is_sent_goes_by_its_own_name(client: TestClient, studio: St
     ],
 )
 def test_a_bank_that_cannot_be_read_changes_nothing(
-    client: TestClient, name: str, data: bytes, status: int, sentence: str
+    client: TestClient, studio: Studio, name: str, data: bytes, status: int, sentence: str
 ) -> None:
     before = client.get("/api/library").json()
     answer = client.post("/api/library/add", files={"file": (name, data)})
     assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
     assert client.get("/api/library").json() == before
+    assert kept_files(studio) == []
+
+
+def kept_files(studio: Studio) -> list[Path]:
+    """Files that were sent and lie in the library's folder."""
+    return [file for file in (studio.matching._shelf.path / "sent").rglob("*") if file.is_file()]
+
+
+def test_of_what_is_refused_no_file_is_kept(client: TestClient, studio: Studio, made: Any) -> None:
+    good, bad = ("My Bank.faustpatch", made.bank.read_bytes()), ("broken.faustpatch", b"no presets")
+    for other, fields in ((("notes.txt", b""), {}), (good, {"synth": "nonsense"})):
+        answer = client.post("/api/library/add", files=[("file", good), ("file", other)], data=fields)
+        assert answer.status_code in (415, 422)
+        assert kept_files(studio) == []
+    answer = client.post("/api/library/add", files=[("file", bad), ("file", good)])
+    assert answer.json()["rendered"] == 3
+    (kept,) = kept_files(studio)
+    assert kept.read_bytes() == made.bank.read_bytes()
 
 
 def test_nothing_and_strange_synths_are_refused(client: TestClient) -> None:
