@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +70,24 @@ def test_a_passage_that_is_none_is_refused_in_a_sentence(visit: Any, served: Any
     assert "is empty" in there.page.inner_text("#trouble")
     there.page.click("#whole")
     there.found()
+    assert there.page.locator("#trouble").is_hidden()
+
+
+def test_of_two_songs_the_last_one_is_shown(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    """Though the first, a longer one say, takes longer to be sent."""
+    there = visit(served.address)
+    held: list[Any] = []
+    there.page.route("**/api/songs", lambda route: route.continue_() if held else held.append(route))
+    there.drop(made.song)
+    while not held:
+        there.page.wait_for_timeout(50)
+    there.drop(shutil.copy(made.song, tmp_path / "other.flac"))
+    there.found()
+    with there.page.expect_response("**/api/songs"):
+        held[0].continue_()
+    there.page.wait_for_timeout(500)
+    there.found()
+    assert there.page.inner_text("#song-name") == "other.flac"
     assert there.page.locator("#trouble").is_hidden()
 
 

@@ -9,8 +9,9 @@ const audio = byId("song-audio");
 const [from, to] = [byId("from"), byId("to")];
 const FIRST = 10; // seconds that are heard of a longer song before anybody has marked anything
 
-const state = { id: null, seconds: 0, mark: () => {} };
+const state = { id: null, seconds: 0, file: null, mark: () => {} };
 let url = "";
+let chosen = null; // the file that was chosen last: what the server says of an earlier one comes too late
 
 /** The passage that is marked. */
 export const passage = () => ({ song: state.id, seconds: state.seconds, start: Number(from.value), end: Number(to.value) });
@@ -56,6 +57,7 @@ export function openSongs(wanted, failed) {
 async function load(file, wanted) {
   const limit = Number(document.body.dataset.limitBytes);
   if (file.size > limit) throw new Error(`${file.name} is too large; at most ${Math.round(limit / 1e6)} MB are taken.`);
+  chosen = file;
   forget();
   forgetNotes();
   byId("drop").classList.add("busy");
@@ -63,14 +65,17 @@ async function load(file, wanted) {
     const form = new FormData();
     form.append("file", file);
     const song = await post("/api/songs", form);
-    Object.assign(state, song, { mark: () => {} });
+    if (file !== chosen) return;
+    Object.assign(state, song, { file, mark: () => {} });
     show(song, file);
     const start = song.seconds > 2 * FIRST ? song.seconds / 2 - FIRST / 2 : 0;
     changed({ start, end: Math.min(song.seconds, song.seconds > 2 * FIRST ? start + FIRST : song.seconds) });
     wanted();
     await draw(file, wanted);
+  } catch (error) {
+    if (file === chosen) throw error;
   } finally {
-    byId("drop").classList.remove("busy");
+    if (file === chosen) byId("drop").classList.remove("busy");
   }
 }
 
@@ -92,14 +97,18 @@ async function draw(file, wanted) {
   try {
     const { drawWaveform } = await import("./waveform.js");
     await known(audio);
+    if (file !== state.file) return;
     container.hidden = false;
-    state.mark = await drawWaveform(container, audio, file, limits(), (marked) => {
+    const mark = await drawWaveform(container, audio, file, limits(), (marked) => {
       changed(marked, true);
       wanted();
     });
+    if (file !== state.file) return;
+    state.mark = mark;
     audio.controls = false;
     byId("hint").hidden = false;
   } catch (error) {
+    if (file !== state.file) return;
     console.info("no waveform:", error.message);
     container.hidden = true;
   }

@@ -12,14 +12,17 @@ const LONGEST_SPECTROGRAM = 360; // seconds: beyond, the picture is too coarse t
 const SHORTEST = 0.25;
 
 let shown = null;
+let latest = null; // the file that is to be drawn: decoding another one may take longer
 
 /**
  * Draw a song.
  * @param file what was dropped; `audio` plays it already.
  * @param onPassage called with {start, end} when somebody has marked a passage.
- * @returns a promise of `mark(passage)`, which marks one from outside; refused if the browser can't decode the song.
+ * @returns a promise of `mark(passage)`, which marks one from outside; refused if the browser can't decode the song, or
+ * another one is to be drawn meanwhile.
  */
 export async function drawWaveform(container, audio, file, passage, onPassage) {
+  latest = file;
   shown?.destroy();
   container.replaceChildren();
   const regions = Regions.create();
@@ -31,6 +34,7 @@ export async function drawWaveform(container, audio, file, passage, onPassage) {
     plugins.push(Spectrogram.create({ ...spectrogram, colorMap: colours() }));
   }
   const data = await decoded(file);
+  if (file !== latest) throw new Error("another song is drawn");
   shown = WaveSurfer.create({
     container,
     media: audio,
