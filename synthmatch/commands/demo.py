@@ -37,12 +37,14 @@ def demo(
     is filled first, as `synthmatch library add` does.
     """
     from synthmatch.commands.library import add_banks, load_encoder
+    from synthmatch.files import require_place
     from synthmatch.library.library import Library
     from synthmatch.matching.matcher import Matcher
     from synthmatch.pages.demo import MIXTURES, SEED, run_demo
     from synthmatch.renderers.pool import RenderPool
     from synthmatch.sources import read_sources
 
+    require_place(out)  # first of all: filling a library and rendering take their time
     encoder = load_encoder(model)
     with Library.open_or_create(library_path) as library, RenderPool(workers) as pool:
         if not len(library):

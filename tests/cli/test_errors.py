@@ -138,6 +138,8 @@ def test_places_that_cannot_be_written(place: Any, run: Callable[..., Any]) -> N
     refused(run("match", place.song, "--model", place.model, "--out", "file"), "is a file")
     refused(run("match", place.song, "--model", place.model, "--report", "file/page.html"), "file is a file")
     refused(run("match", place.song, "--model", place.model, "--report", "."), "is a folder; name a file")
+    refused(run("demo", "--model", place.model, "--out", "file/demo.html"), "file is a file")
+    refused(run("demo", "--model", place.model, "--out", "."), "is a folder; name a file")
     refused(run("train", "--out", "."), "is a folder; name a file")
     refused(run("train", "--from", place.model, "--run", "file"), "file is a file; name a folder")
     refused(run("evaluate", "--model", place.model, "--out", "file/table.md"), "file is a file")
