@@ -84,7 +84,8 @@ class Presets(Closing):
         count = sum(map(len, chosen))
         if count > self._limits.exports:
             raise Refusal(413, f"{count} presets are too many for one zip; choose at most {self._limits.exports}.")
-        name = chosen.families[0][0].preset.name if count == 1 else "synthmatch"
+        names = [match.preset.name for found in chosen for match in found]  # a family may hold none
+        name = names[0] if count == 1 else "synthmatch"
         return await self.ask(lambda library: _zipped(name, lambda out: export(library, chosen, out, more)))
 
     async def preset_files(self, state: str) -> Zipped:

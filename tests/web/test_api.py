@@ -115,6 +115,20 @@ def test_the_zip_holds_what_match_out_writes(client: TestClient, made: Any, enco
     assert client.get(f"{place}/files?pick=../../etc").status_code == 422
 
 
+def test_a_lone_preset_names_the_zip_though_nothing_is_found_of_another_family(
+    client: TestClient, studio: Studio, made: Any
+) -> None:
+    place = match(client, made.song, k=1).headers["location"]
+    job = studio.matching.job(place.rpartition("/")[2])
+    first, second = job.result.result.families
+    # As for a choice among presets of which none is of the surer family.
+    job.result = replace(job.result, result=replace(job.result.result, families=(replace(first, matches=()), second)))
+    files = client.get(f"{place}/files")
+    assert files.status_code == 200, files.text
+    with zipfile.ZipFile(io.BytesIO(files.content)) as archive:
+        assert {Path(name).parts[0] for name in archive.namelist()} == {second.family}
+
+
 def test_a_preset_plays_at_one_level_and_comes_as_files(client: TestClient, made: Any, tmp_path: Path) -> None:
     with Library.open(made.library) as library:
         preset = library.presets()[0]
