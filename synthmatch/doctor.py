@@ -109,13 +109,15 @@ def _files(row: Synth) -> list[Path]:
 
 
 def _first_preset(row: Synth) -> Preset | None:
+    """The first that is the synth's own: its folder may hold other synths' presets too, as plugins' often do."""
     for file in _files(row):
         try:
             presets, _ = format_of(file).read(file)
         except SynthmatchError:
             continue
-        if presets:
-            return presets[0]
+        own = next((preset for preset in presets if preset.synth == row.id), None)
+        if own is not None:
+            return own
     return None
 
 

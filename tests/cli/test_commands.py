@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,8 @@ from synthmatch.pages.demo import CORE
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format
+from synthmatch.presets.formats.amsynth import AmsynthBank, make_state
+from synthmatch.presets.preset import Preset
 from synthmatch.training.split import side_of
 
 # The function of the package that each command stands for.
@@ -188,6 +191,20 @@ def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
     assert "synthmatch library update" in done.out
     assert "synthmatch library add" in run("doctor", "--model", place.model, "--library", "nowhere").out
     assert not Path("nowhere").exists()
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_doctor_tries_a_synth_by_a_preset_of_its_own(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though another synth's lies before it in the same folder, and can't be played here at all."""
+    banks = Path("banks", "faust")
+    banks.mkdir(parents=True)
+    AmsynthBank().write(banks / "a.bank", [Preset("Foreign", make_state({"amp_attack": 1.0}))])
+    shutil.copy(place.bank, banks / "b.faustpatch")
+    monkeypatch.setenv("SYNTHMATCH_BANKS", "banks")
+    (line,) = (each for each in run("doctor", "--model", place.model).out.splitlines() if "faust: built in" in each)
+    assert line == f"  found    faust: built in; plays “{PresetBank.read(place.bank).presets[0].name}”"
 
 
 def test_the_demonstration_prints_matches_and_writes_its_page(
