@@ -58,7 +58,7 @@ _data_option = click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     metavar="N",
-    help="Begin no step after so many minutes; a later call goes on.",
+    help="Record nothing and begin no step after so many minutes; a later call goes on.",
 )
 @click.option(
     "--memory-gb",
@@ -164,6 +164,9 @@ def _finetune(
             recorded=recorded,
             stepped=stepped,
         )
+    if done is None:
+        click.echo("The time was over before a step could be taken; the same command goes on.")
+        return
     click.echo("\n".join(done.lines()))
 
 

@@ -268,7 +268,7 @@ def finetune(
     recorded: Progress | None = None,
     stepped: StepProgress | None = None,
     settings: FineTuning | None = None,
-) -> FineTuned:
+) -> FineTuned | None:
     """Teach an encoder the presets of a library that it hasn't heard yet.
 
     Args:
@@ -278,11 +278,15 @@ def finetune(
         runs: where runs are kept; each one's folder is named by what is learnt and by whom.
         folder: that of this run, if it isn't to be one in ``runs``.
         out: the encoder to write; ``encoder.safetensors`` in the run's folder if None.
-        minutes: stop after about so long; a later call goes on.
+        minutes: record nothing and begin no step later than this after the call; a later call goes on. What is
+            measured at the end comes on top.
         stop_at: the step to stop at; a later call goes on.
         workers: host processes that record.
         recorded, stepped: called as notes are recorded and steps are taken.
         settings: by default those of :class:`FineTuning`.
+
+    Returns:
+        What came of it; None if the time was over before a step could be taken, so that nothing is written.
 
     Raises:
         CheckpointError, LibraryError: the encoder or the library can't be read.
@@ -296,7 +300,11 @@ def finetune(
     encoder, facts = checkpoint.load(base)
     heard = set(facts.get("trained_on", ()))
     with Library.open(library) as opened:
-        material = gather_material(opened, encoder, heard, data, workers, recorded, settings.built_in)
+        material = gather_material(
+            opened, encoder, heard, data, workers, recorded, settings.built_in, lambda: time.monotonic() >= until
+        )
+    if time.monotonic() >= until:  # not all may be recorded, and what isn't would be learnt by fewer notes
+        return None
     lessons = Lessons(material, encoder.config.families, settings)
     folder = folder or runs / f"own-{run_id(encoder, lessons)[:8]}"
     tuner = FineTuner(encoder, lessons, folder)

@@ -28,6 +28,7 @@ from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, as_float
 from synthmatch.training.split import frozen
 
 Progress = Callable[[int, int], None]
+Stop = Callable[[], bool]
 
 EXTRA = 6
 """Notes recorded of each preset beside the reference notes."""
@@ -117,6 +118,7 @@ def gather_material(
     workers: int | None = None,
     progress: Progress | None = None,
     built_in: int = BUILT_IN,
+    stop: Stop | None = None,
 ) -> Material:
     """Collect what fine-tuning needs of a library.
 
@@ -132,6 +134,8 @@ def gather_material(
         workers: host processes that record.
         progress: called with (done, all) as notes are recorded.
         built_in: how many patches of the built-in synth are rehearsed.
+        stop: asked before each preset is recorded; from its first True on no further one is, and the library's own
+            notes stand for those of the rest.
 
     Raises:
         EncoderMismatch: another encoder embedded the library.
@@ -156,7 +160,7 @@ def gather_material(
     factory = {key: each for key, each in _factory(base.config.families, built_in).items() if key not in own}
     bank = NoteBank(folder)
     mine = _renderable(library, own)
-    _record(bank, {**mine, **factory}, mine, workers, progress)
+    _record(bank, {**mine, **factory}, mine, workers, progress, stop)
     alike = _clusters(library)
     learnt = (_of_library(library, bank, listing, alike) for listing in own.values())
     rest = (_of_library(library, bank, listing, alike) for key, listing in known.items() if key not in factory)
@@ -187,6 +191,7 @@ def _record(
     learnt: Collection[str],
     workers: int | None,
     progress: Progress | None,
+    stop: Stop | None,
 ) -> None:
     states = {key: state for key, (state, _) in wanted.items()}
     plans = {
@@ -194,7 +199,7 @@ def _record(
         for key, (_, families) in wanted.items()
     }
     with RenderPool(workers) as pool:
-        bank.record(states, plans, pool.render, progress)
+        bank.record(states, plans, pool.render, progress, stop)
 
 
 def _clusters(library: Library) -> dict[str, str]:

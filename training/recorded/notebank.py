@@ -98,6 +98,7 @@ class NoteBank(ShardBank[Recorded]):
         plans: Mapping[str, Sequence[Performance]],
         render: Render,
         progress: Callable[[int, int], None] | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
         """Record what isn't there yet; see :meth:`ShardBank.record_jobs`.
 
@@ -106,8 +107,9 @@ class NoteBank(ShardBank[Recorded]):
             plans: the notes of each, from :func:`plan`.
             render: usually ``RenderPool.render``.
             progress: called with (done, all) after each preset.
+            stop: asked before each preset; from its first True on, what is under way is finished and kept.
         """
-        self.record_jobs(list(states), lambda key: note_job(states[key], plans[key]), render, progress)
+        self.record_jobs(list(states), lambda key: note_job(states[key], plans[key]), render, progress, stop=stop)
 
     def _row(self, key: str, job: RenderJob, failure: str) -> Recorded:
         played = () if failure else tuple(performance.notes[0] for performance in job.performances)

@@ -21,6 +21,7 @@ from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetu
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
 from synthmatch.training.finetuning.material import HELD_OUT, Material, gather_material
 from synthmatch.training.finetuning.owncheck import examine
+from synthmatch.training.recorded.notebank import NoteBank
 
 PRESETS = 12
 SMALL = EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=16)
@@ -47,9 +48,11 @@ class Place:
     own: frozenset[str]
 
     def finetune(self, folder: Path, settings: FineTuning = SETTINGS, stop_at: int | None = None) -> FineTuned:
-        return finetune(
+        done = finetune(
             self.base, self.library, self.notes, folder, folder=folder, stop_at=stop_at, workers=1, settings=settings
         )
+        assert done is not None
+        return done
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +215,17 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been_stopped(place: Place, tmp_p
     first, second = (weights(Encoder.load(done.out)) for done in (whole, resumed))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert resumed.after == whole.after
+
+
+def test_nothing_is_recorded_or_written_when_the_time_is_over(place: Place, tmp_path: Path) -> None:
+    notes, out = tmp_path / "notes", tmp_path / "mine.safetensors"
+    done = finetune(
+        place.base, place.library, notes, tmp_path / "runs", out=out, minutes=1e-6, workers=1, settings=SETTINGS
+    )
+    assert done is None
+    assert not NoteBank(notes).recorded
+    assert not out.exists()
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_file_says_what_it_is_and_the_library_takes_it(place: Place, tmp_path: Path) -> None:
