@@ -100,7 +100,7 @@ class NoteBank(ShardBank[Recorded]):
         progress: Callable[[int, int], None] | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> None:
-        """Record what isn't there yet; see :meth:`ShardBank.record_jobs`.
+        """Record what isn't there yet, or there with fewer notes; see :meth:`ShardBank.record_jobs`.
 
         Args:
             states: by id.
@@ -109,7 +109,10 @@ class NoteBank(ShardBank[Recorded]):
             progress: called with (done, all) after each preset.
             stop: asked before each preset; from its first True on, what is under way is finished and kept.
         """
-        self.record_jobs(list(states), lambda key: note_job(states[key], plans[key]), render, progress, stop=stop)
+        fewer = {key for key, played in plans.items() if key in self and self.recorded[key].count < len(played)}
+        self.record_jobs(
+            list(states), lambda key: note_job(states[key], plans[key]), render, progress, stop=stop, again=fewer
+        )
 
     def _row(self, key: str, job: RenderJob, failure: str) -> Recorded:
         played = () if failure else tuple(performance.notes[0] for performance in job.performances)

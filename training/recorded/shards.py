@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -121,6 +121,7 @@ class ShardBank(ABC, Generic[R]):
         progress: Progress | None = None,
         gate: Gate | None = None,
         stop: Callable[[], bool] | None = None,
+        again: Collection[str] = (),
     ) -> None:
         """Record what isn't there yet.
 
@@ -134,8 +135,9 @@ class ShardBank(ABC, Generic[R]):
             progress: called with (done, all) after each preset.
             gate: asked about everything that sounds.
             stop: asked before each job; from its first True on, what is under way is finished and kept.
+            again: those that are recorded anew, though they are there; what is there counts until then.
         """
-        missing = [key for key in keys if key not in self.recorded]
+        missing = [key for key in keys if key not in self.recorded or key in again]
         done, total = len(keys) - len(missing), len(keys)
         names: dict[str, str] = {}
 

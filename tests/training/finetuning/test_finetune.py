@@ -19,9 +19,9 @@ from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors, learning_rate
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
-from synthmatch.training.finetuning.material import HELD_OUT, Material, gather_material
+from synthmatch.training.finetuning.material import HELD_OUT, REHEARSED_EXTRA, Material, gather_material
 from synthmatch.training.finetuning.owncheck import examine
-from synthmatch.training.recorded.notebank import NoteBank
+from synthmatch.training.recorded.notebank import NoteBank, plan
 
 PRESETS = 12
 SMALL = EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=16)
@@ -264,6 +264,19 @@ def test_without_the_synth_the_librarys_own_notes_serve(
     assert {each.id for each in found.own} == place.own
     assert not any(each.examined for each in found.own)
     assert examine(base, found, SETTINGS).taught
+
+
+def test_a_patch_that_was_rehearsed_gets_all_notes_when_it_is_to_be_learnt(place: Place, tmp_path: Path) -> None:
+    states = {each.id: each.state for each in PresetBank.read(factory_bank_path()) if each.id in place.own}
+    bank = NoteBank(tmp_path)
+    with RenderPool(1) as pool:
+        bank.record(states, {key: plan("bass", key, REHEARSED_EXTRA) for key in states}, pool.render)
+    base, _ = checkpoint.load(place.base)
+    with Library.open(place.library) as library:
+        found = gather_material(library, base, (), tmp_path, 1, built_in=0)
+    assert {each.id for each in found.own} == place.own
+    assert all(each.examined for each in found.own)
+    assert NoteBank(tmp_path).recorded.keys() == place.own
 
 
 def test_an_empty_library_is_refused(place: Place, tmp_path: Path) -> None:
