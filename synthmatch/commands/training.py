@@ -63,10 +63,8 @@ _data_option = click.option(
 @click.option(
     "--memory-gb",
     type=click.FloatRange(0),
-    default=14.0,
-    show_default=True,
     metavar="N",
-    help="What recordings may take of memory, or of the GPU's; if there are more, they stay on disk.",
+    help="What recordings may take of memory, or of the GPU's; if there are more, they stay on disk; 14 if not given.",
 )
 @workers_option
 def train(
@@ -78,7 +76,7 @@ def train(
     out: Path | None,
     stop_at: int | None,
     minutes: float | None,
-    memory_gb: float,
+    memory_gb: float | None,
     workers: int | None,
 ) -> None:
     """Train an encoder on the installed synths' banks, or fine-tune one on your library.
@@ -93,6 +91,8 @@ def train(
     if base is not None:
         if recipe is not None:
             raise click.UsageError("--from fine-tunes and follows no recipe; leave out --recipe.")
+        if memory_gb is not None:
+            raise click.UsageError("--from reads its notes from disk as it needs them; leave out --memory-gb.")
         _finetune(base, library_path, data, folder, out, stop_at, minutes, workers)
         return
     if library_path is not None:
@@ -120,7 +120,7 @@ def train(
             workers=workers,
             stop_at=stop_at,
             minutes=minutes,
-            memory_gb=memory_gb,
+            memory_gb=run.MEMORY_GB if memory_gb is None else memory_gb,
             recorded=recorded,
             stepped=stepped,
             taught=taught,

@@ -166,6 +166,7 @@ def test_recipes_and_suites_that_are_not_there(place: Any, run: Callable[..., An
         ("library", "remove"),
         ("library", "polish"),
         ("library", "add", "--workers", "none"),
+        ("train", "--from", "released", "--memory-gb", "4"),  # it would have no say there
     ],
 )
 def test_wrong_usage(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
