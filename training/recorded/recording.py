@@ -254,7 +254,9 @@ class Recording:
             variant = self.variants[key]
             return note_job(variant.state, plan(variant.family, key, self.plan.notes), variant.effects)
 
-        gate = VariantGate(self.variants, self.labels, self.notes, self.notes.folder / VARIANTS)
+        # Whatever the folder holds counts, be it of this plan or of one before.
+        everybody = frozen() | read_presets(self.notes.folder) | self.labels
+        gate = VariantGate(self.variants, everybody, self.notes, self.notes.folder / VARIANTS)
         self.notes.record_jobs(list(self.variants), job, session.pool.render, session.progress, gate, session.stop)
 
     def _cluster(self) -> None:

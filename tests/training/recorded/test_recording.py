@@ -186,6 +186,32 @@ def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, monkeypatch):
     assert (label.cluster, label.side) == (judged.id, "test")
 
 
+def test_a_variant_near_a_preset_of_an_earlier_plan_is_dropped(tmp_path, monkeypatch):
+    """Banks of one's own are recorded beside Debian's, whose test presets aren't in the later plan."""
+    base = faustsynth.make_state({"filter_cutoff": 900.0})
+    monkeypatch.setattr("synthmatch.training.recorded.stock.side_of", lambda _: "train")
+    monkeypatch.setattr("synthmatch.training.recorded.recording.hash_side", lambda _: "train")
+    FaustPatch().write(tmp_path / "mine.faustpatch", [Preset("Bass", base)])
+    mine = DataPlan(
+        0, variants=Counts(perturbed=3), synths=("faust",), banks=(tmp_path / "mine.faustpatch",), own_only=True
+    )
+    alone = gather(tmp_path / "alone", mine, 1, for_benchmark=False)
+    new = next(key for key in alone.parents if alone.labels[key].cluster == key)  # no twin of its parent
+
+    values = faustsynth.values_of(Recording(tmp_path / "alone", mine).variants[new].state)
+    judged = faustsynth.make_state({**values, "amp_release": values["amp_release"] * 1.05})
+    known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
+    for module in ("recording", "stock"):
+        monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
+    FaustPatch().write(tmp_path / "debian.faustpatch", [Preset("Bass", judged)])
+    debian = replace(mine, banks=(tmp_path / "debian.faustpatch",), variants=Counts())
+    gather(tmp_path / "both", debian, 1, for_benchmark=False)
+    corpus = gather(tmp_path / "both", mine, 1, for_benchmark=False)
+    assert base.id in corpus.labels
+    assert new not in corpus.parents
+    assert judged.id in corpus.notes.recorded[new].failure
+
+
 class Crashing:
     """A pool in which every synth crashes."""
 
