@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from synthmatch.errors import TrainingError
+from synthmatch.files import content_hash, write_text
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
@@ -29,6 +30,8 @@ VARIANTS = "variants.jsonl"
 """In a folder of notes, what is known of the variants in it."""
 PRESETS = "presets.tsv"
 """In a folder of notes, the labels of presets that the frozen labels don't know."""
+COMPARED = "compared.txt"
+"""Beside them, hash of the presets with frozen labels that these were compared with."""
 
 
 def never() -> bool:
@@ -262,10 +265,13 @@ class Recording:
     def _cluster(self) -> None:
         """Find near-duplicates among presets that the frozen labels don't know: a cluster is on the side of a frozen
         preset that is near, else on that which the hash of its smallest member says. It is written down, for those
-        who only read."""
+        who only read, and done again when presets of either kind have come."""
         new = [key for key in self.labels if key not in frozen() and key in self.notes]
         known = read_presets(self.notes.folder)
-        if not known.keys() >= set(new):
+        there = content_hash(*(key.encode() for key in sorted(frozen()) if key in self.notes))
+        compared = self.notes.folder / COMPARED
+        settled = compared.read_text(encoding="utf-8") if compared.exists() else ""
+        if not known.keys() >= set(new) or (known and settled != there):
             ids = sorted({*new, *(key for key in known if key in self.notes)})
             clusters = near_clusters(ids, torch.stack([recorded_print(self.notes, key) for key in ids]))
             known |= {key: self.labels[key] for key in new}
@@ -275,6 +281,7 @@ class Recording:
                 key: replace(known[key], cluster=places[of][0], side=places[of][1]) for key, of in clusters.items()
             }
             write_labels(self.notes.folder / PRESETS, list(known.values()))
+            write_text(compared, there)
         self._settle(known)
 
     def _frozen_twins(self, clusters: Mapping[str, str]) -> dict[str, Label]:

@@ -186,6 +186,24 @@ def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, monkeypatch):
     assert (label.cluster, label.side) == (judged.id, "test")
 
 
+def test_a_twin_is_found_though_the_frozen_preset_is_recorded_later(tmp_path, monkeypatch):
+    states = [faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)]
+    judged = states[0]
+    twin = next(each for each in states[1:] if hash_side(each.id) == "train")
+    known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
+    for module in ("recording", "stock"):
+        monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
+    plans = []
+    for name, state in (("mine", twin), ("debian", judged)):
+        FaustPatch().write(tmp_path / f"{name}.faustpatch", [Preset("Bass", state)])
+        plans.append(DataPlan(0, synths=("faust",), banks=(tmp_path / f"{name}.faustpatch",), own_only=True))
+    labels = [gather(tmp_path / "data", plan, 1, for_benchmark=False).labels for plan in plans]
+    assert labels[0][twin.id].side == "train"
+    assert judged.id in labels[1]
+    label = open_corpus(tmp_path / "data", 0).labels[twin.id]
+    assert (label.cluster, label.side) == (judged.id, "test")
+
+
 def test_a_variant_near_a_preset_of_an_earlier_plan_is_dropped(tmp_path, monkeypatch):
     """Banks of one's own are recorded beside Debian's, whose test presets aren't in the later plan."""
     base = faustsynth.make_state({"filter_cutoff": 900.0})
