@@ -303,7 +303,8 @@ class Recording:
 
 
 def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
-    """Everything that was ever recorded in a folder, without recording or reading a bank.
+    """Everything that was ever recorded in a folder, without recording or reading a bank; but for variants of presets
+    that have left the training side since.
 
     Args:
         notes: of each preset beside the reference notes.
@@ -315,8 +316,11 @@ def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
     bank = NoteBank(folder / f"notes-{notes}")
     if not bank.recorded:
         raise TrainingError(f"{bank.folder} holds no recorded notes; record some with synthmatch.training.record.")
-    variants = read_variants(bank.folder / VARIANTS)
-    labels = frozen() | read_presets(bank.folder) | {key: row.label for key, row in variants.items()}
+    labels = frozen() | read_presets(bank.folder)
+    # A bank that came later may have moved a parent to another side, where nothing may be learnt from its variants.
+    moved = {key for key, label in labels.items() if label.side != "train"}
+    variants = {key: row for key, row in read_variants(bank.folder / VARIANTS).items() if moved.isdisjoint(row.parents)}
+    labels |= {key: row.label for key, row in variants.items()}
     heard = {key: labels[key] for key in sorted(labels) if key in bank}
     played = PhraseBank(folder / f"phrases-{phrases}") if phrases else None
     parents = {key: row.parents for key, row in variants.items() if key in heard}

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 import time
@@ -63,6 +64,20 @@ def same(one, other):
     for first, second in zip(one[2:], other[2:], strict=True):
         assert first.keys() == second.keys()
         assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_variants_of_a_preset_that_left_the_training_side_are_left_out(folder, tmp_path):
+    """As a bank that is recorded later may put it into another cluster."""
+    shutil.copytree(folder, tmp_path / "data")
+    path = tmp_path / "data" / "notes-1" / PRESETS
+    before = open_corpus(tmp_path / "data", 1)
+    moved = next(parents[0] for parents in before.parents.values())
+    labels = [replace(row, side="test") if row.id == moved else row for row in read_presets(path.parent).values()]
+    write_labels(path, labels)
+    after = open_corpus(tmp_path / "data", 1)
+    assert after.parents == {key: ids for key, ids in before.parents.items() if moved not in ids}
+    assert after.labels.keys() == before.labels.keys() - (before.parents.keys() - after.parents.keys())
+    assert after.parents.keys() < before.parents.keys()
 
 
 def test_a_plan_is_recorded_as_it_says(folder, wanted):
