@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from synthmatch.errors import TrainingError
 from synthmatch.training.recorded.notebank import LENGTH, SETTLE
 from synthmatch.training.recorded.notebank import SECONDS as NOTE_SECONDS
 from synthmatch.training.recorded.phrasebank import LENGTH as PHRASE_LENGTH
@@ -51,6 +52,21 @@ class DataPlan:
     own_only: bool = False
     made_up: int = MADE_UP
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            TrainingError: it asks for phrases that have no place to be kept.
+        """
+        if self.variant_phrases > self.phrases:
+            raise TrainingError(
+                f"{self.variant_phrases} phrases of each variant are kept beside {self.phrases} of each preset, and"
+                " there can't be more of them; ask for as many with --phrases."
+            )
+        if not self.phrases and set(self.phrase_sides) - {"train"}:
+            raise TrainingError(
+                "Valid and test presets play as many phrases as the others do; say how many, --phrases."
+            )
 
 
 @dataclass(frozen=True)

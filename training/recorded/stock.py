@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from synthmatch.errors import TrainingError
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.catalogue import Synth, synths
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.synths import bank_folders, installed
@@ -27,8 +27,11 @@ def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
     of their own, and stand on the side that their hash says; those without a family are left out.
 
     Raises:
-        TrainingError: none of the synths is installed.
+        TrainingError: a synth isn't known at all, or none is installed.
     """
+    unknown = set(plan.synths) - synths().keys()
+    if unknown:
+        raise TrainingError(f"There's no synth called {', '.join(sorted(unknown))}; see `synthmatch synth list`.")
     states: dict[str, State] = {}
     labels: dict[str, Label] = {}
     known = frozen()

@@ -308,6 +308,24 @@ def test_a_plan_without_presets_says_what_to_install():
         stock(DataPlan(synths=("dx7",), own_only=True))
 
 
+def test_a_synth_that_nobody_knows_is_named_and_not_passed_over():
+    with pytest.raises(TrainingError, match=r"no synth called  soundfont, amsynt;"):
+        stock(DataPlan(synths=("faust", "amsynt", " soundfont")))
+
+
+@pytest.mark.parametrize("options", [["--variant-phrases", "1"], ["--phrases", "1", "--variant-phrases", "2"]])
+def test_phrases_that_would_not_be_kept_are_refused(tmp_path, options):
+    said = []
+    assert record.main(["--data", str(tmp_path), "--variants", "1", *options], said.append) == 1
+    assert "ask for as many with --phrases" in said[0]
+
+
+def test_phrases_of_the_other_sides_want_a_number(tmp_path):
+    said = []
+    assert record.main(["--data", str(tmp_path), "--evaluated"], said.append) == 1
+    assert "say how many, --phrases" in said[0]
+
+
 def test_kits_of_soundfonts_are_never_in_stock():
     row = SYNTHS["soundfont"]
     if not is_installed(row) or not any(path.exists() for path in row.banks):
