@@ -255,6 +255,8 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
         there = mixer.residence
         say(f"{len(mixer.planner.layout.ids)} presets, {there.gigabytes:.1f} GB, {there.place.value}")
+        if corpus.notice:
+            say(corpus.notice)
         course = Course(TranscriberConfig(width=given.width), recipe)
         trainer = PitchTrainer(mixer, corpus, course, given.run)
         trainer.run(until, say=say)

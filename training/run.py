@@ -122,6 +122,8 @@ def train(
         mixer = mixer_of(corpus, recipe, processes.device, memory_gb)
         if said and processes.first:
             said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
+            if corpus.notice:
+                said(corpus.notice)
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
         run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))

@@ -107,6 +107,16 @@ def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recip
     assert first.fingerprint == second.fingerprint
 
 
+def test_a_recipe_with_phrases_says_so_where_none_were_recorded(data, recipe, tmp_path):
+    said = []
+    run.train(recipe, data, tmp_path / "plain", tmp_path / "plain.safetensors", said=said.append, stop_at=1)
+    assert not any("phrases" in each for each in said)
+    phrased = tmp_path / "phrased.toml"
+    phrased.write_text("phrases = 3\n" + RECIPE)
+    run.train(str(phrased), data, tmp_path / "run", tmp_path / "out.safetensors", said=said.append, stop_at=1)
+    assert any(each.startswith(f"{data / 'phrases-3'} holds no phrases") for each in said)
+
+
 def test_only_the_recipes_synths_are_recorded(tmp_path):
     """Who trains on one synth needs no other, and no time for it."""
     (tmp_path / "notes.toml").write_text('synths = ["faust"]')

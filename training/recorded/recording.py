@@ -62,6 +62,13 @@ class Corpus:
         """The near-duplicates' cluster of each preset and variant."""
         return {key: label.cluster for key, label in self.labels.items()}
 
+    @property
+    def notice(self) -> str:
+        """A sentence if phrases are wanted and there are none, or nothing."""
+        if self.phrases is None or any(key in self.phrases for key in self.labels):
+            return ""
+        return f"{self.phrases.folder} holds no phrases of these presets: all is put together from single notes."
+
     def ids(self, side: str | None = None, family: str | None = None, stated: bool = False) -> list[str]:
         """Ids in order, of one side and family if named; ``stated`` leaves out labels from the sound."""
         return [
