@@ -122,10 +122,11 @@ def gather_material(
 ) -> Material:
     """Collect what fine-tuning needs of a library.
 
-    Its own are the presets that the encoder hasn't heard yet; those of the benchmark's test and valid sides are
-    left out, so that the result can be measured like any other encoder. Where a preset's synth is installed,
-    further notes are recorded; of the others, the library's reference notes serve. What is rehearsed is the
-    built-in synth's factory bank, and those of the library that the encoder knows.
+    Its own are the presets that the encoder hasn't heard yet; those of the benchmark's test and valid sides, and what
+    sounds nearly like one of them that the library holds, as in another edition of a bank, are left out, so that the
+    result can be measured like any other encoder. Where a preset's synth is installed, further notes are recorded; of
+    the others, the library's reference notes serve. What is rehearsed is the built-in synth's factory bank, and those
+    of the library that the encoder knows.
 
     Args:
         base: the encoder that is fine-tuned, which must have embedded the library.
@@ -142,8 +143,8 @@ def gather_material(
         TrainingError: the library holds too few presets that are new to the encoder.
     """
     ready = {each.id: each for each in library.presets() if each.status == READY}
-    sides = frozen()
-    new = sorted(key for key in ready if key not in heard and (key not in sides or sides[key].side == "train"))
+    alike = _clusters(library)
+    new = sorted(ready.keys() - set(heard) - _judged(ready, alike))
     if len(new) < FEWEST:
         raise TrainingError(
             f"The library {library.path} holds {len(new)} presets that the encoder hasn't learnt yet, and at least"
@@ -161,11 +162,17 @@ def gather_material(
     bank = NoteBank(folder)
     mine = _renderable(library, own)
     _record(bank, {**mine, **factory}, mine, workers, progress, stop)
-    alike = _clusters(library)
     learnt = (_of_library(library, bank, listing, alike) for listing in own.values())
     rest = (_of_library(library, bank, listing, alike) for key, listing in known.items() if key not in factory)
     rehearsed = (_recorded(bank, key, families, key) for key, (_, families) in factory.items() if key in bank)
     return Material(tuple(filter(None, learnt)), (*filter(None, rest), *rehearsed))
+
+
+def _judged(ids: Collection[str], alike: Mapping[str, str]) -> set[str]:
+    """Those of the test and valid sides, and near-duplicates of theirs that the frozen labels don't know."""
+    sides = {key: frozen()[key].side for key in ids if key in frozen()}
+    clusters = {alike.get(key, key) for key, side in sides.items() if side != "train"}
+    return {key for key in ids if sides.get(key) != "train" and alike.get(key, key) in clusters}
 
 
 def _renderable(library: Library, listings: Mapping[str, Listing]) -> dict[str, tuple[State, tuple[str, ...]]]:

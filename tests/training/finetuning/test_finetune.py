@@ -15,7 +15,7 @@ from synthmatch.networks import checkpoint
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.notes import Note
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.faustsynth import factory_bank_path
+from synthmatch.presets.faustsynth import factory_bank_path, make_state, values_of
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors, learning_rate
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
@@ -250,6 +250,28 @@ def test_no_preset_of_the_benchmark_is_learnt(place: Place, monkeypatch: pytest.
     with Library.open(place.library) as library:
         found = gather_material(library, base, (), place.notes, 1, built_in=0)
     assert {each.id for each in found.own} == place.own - {held}
+
+
+def test_no_twin_of_a_preset_of_the_benchmark_is_learnt(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in another edition of a bank, where it has another id."""
+    from synthmatch.training.finetuning import material as module
+    from synthmatch.training.split import Label
+
+    bank = sorted(PresetBank.read(factory_bank_path()), key=lambda preset: preset.id)[-PRESETS:]
+    values = values_of(bank[0].state)
+    twin = replace(bank[0], state=make_state({**values, "amp_release": values["amp_release"] * 1.001}), slot=999)
+    base, _ = checkpoint.load(place.base)
+    with Library.create(tmp_path / "library") as library, RenderPool(1) as pool:
+        library.add(PresetBank((*bank, twin)), base, pool)
+        monkeypatch.setattr(module, "is_installed", lambda _: False)  # nothing needs to be recorded
+        for side in ("train", "test"):
+            known = {bank[0].id: Label(bank[0].id, "faust", "bass", "name", bank[0].id, side)}
+            monkeypatch.setattr(module, "frozen", lambda known=known: known)
+            found = gather_material(library, base, (), tmp_path / "notes", 1, built_in=0)
+            left = {each.id for each in (*bank, twin)} - {each.id for each in found.own}
+            assert left == ({bank[0].id, twin.id} if side == "test" else set())
 
 
 def test_without_the_synth_the_librarys_own_notes_serve(
