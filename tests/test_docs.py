@@ -24,6 +24,7 @@ from synthmatch.cli import cli
 from synthmatch.library import index, listing
 from synthmatch.matching import matcher
 from synthmatch.networks.encoder import EncoderConfig
+from synthmatch.networks.transcriber import Transcriber
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.sound.descriptors import DESCRIPTORS
 from synthmatch.training.benchmark.suites import CANDIDATES, CORE
@@ -320,6 +321,21 @@ def test_numbers_in_architecture_are_those_of_the_code(sentence: str, values: tu
     found = re.search(sentence, " ".join(text(ROOT / "docs" / "architecture.md").split()))
     assert found, f"no sentence like: {sentence}"
     assert tuple(float(number.replace(",", "")) for number in found.groups()) == values
+
+
+def test_the_shares_in_phrases_are_the_released_transcribers() -> None:
+    told = " ".join(text(ROOT / "docs" / "phrases.md").split())
+    found = re.search(r"at least ([\d.]+) times .* of the surest beginning .* at least ([\d.]+) times as sure", told)
+    assert found
+    config = Transcriber.released().config
+    assert tuple(map(float, found.groups())) == (config.surest, config.fading)
+
+
+@every_page
+def test_every_file_of_code_that_a_page_names_is_there(page: Path) -> None:
+    folders = "synthmatch|training|renderers|presets|bench|tests|tools"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]+\.\w+)`", prose(page)):
+        assert (ROOT / path).exists(), f"{path} isn't there"
 
 
 def test_the_changelog_has_this_version() -> None:
