@@ -165,3 +165,19 @@ def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path:
     assert step("results", "short") == 0
     assert (tmp_path / "results" / "encoder.safetensors").read_text() == "weights\n"
     assert step("train", "long") == 3
+
+
+@needs_shell
+def test_each_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
+    """`synthmatch` stands for one that writes its arguments for a table."""
+    (tmp_path / "env.sh").write_text(f"PATH='{tmp_path}':$PATH\n", encoding="utf-8")
+    command = tmp_path / "synthmatch"
+    command.write_text('#!/bin/sh\necho "$@" >"$7"\n', encoding="utf-8")
+    command.chmod(0o755)
+    for suite in ("single", "mixture", ""):
+        words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), "evaluate"]
+        subprocess.run(words, env={**os.environ, "SUITE": suite}, check=True)
+    tables = {path.name: path.read_text() for path in (tmp_path / "results").iterdir()}
+    assert tables.keys() == {"table-single.md", "table-mixture.md", "table.md"}
+    assert tables["table-single.md"].endswith("--suite single\n")
+    assert "--suite" not in tables["table.md"]

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Training without network, as steps of under ten minutes. Each goes on where it ended the last time:
+# Training without network, as steps of under ten minutes. Recording and training go on where they ended the last time:
 #
 #   sh steps.sh FOLDER record | train | evaluate | results
 #
 # FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
-# (8 a step) and RECORD (what else record.py is to be told, such as "--phrases 3 --variants 2") come from the
-# environment.
+# (8 a step), RECORD (what else record.py is to be told, such as "--phrases 3 --variants 2") and SUITE (all) come from
+# the environment.
 set -eu
 
 [ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
@@ -32,7 +32,9 @@ train)
     [ -f "$encoder" ] || exit 3
     ;;
 evaluate)
-    synthmatch evaluate --model "$encoder" --data "$notes" --out "$results/table.md" ${SUITE:+--suite "$SUITE"}
+    # A suite's own table: who evaluates one after the other is to have all of them in the end.
+    synthmatch evaluate --model "$encoder" --data "$notes" --out "$results/table${SUITE:+-$SUITE}.md" \
+        ${SUITE:+--suite "$SUITE"}
     ;;
 results)
     for file in "$encoder" "$run/run.json" "$run/log.jsonl"; do
