@@ -18,6 +18,8 @@ from synthmatch.training.recorded.notebank import REFERENCES
 _AT_ONCE = 64
 """Sounds that are heard together, so that memory stays bounded."""
 
+_PRESETS = _AT_ONCE // REFERENCES
+
 
 @dataclass(frozen=True)
 class Found:
@@ -56,8 +58,11 @@ def examine(encoder: Encoder, material: Material, settings: FineTuning) -> Found
     sounds = np.stack([lessons.mixture(rng, cast, held_out=True) for cast in casts])
     queries = _hear(encoder, sounds)  # (Q, F, D)
     presets = (*material.own, *material.known)
-    notes = np.concatenate([each.references for each in presets])
-    references = _hear(encoder, notes).reshape(len(presets), REFERENCES, *queries.shape[1:])
+    heard = [  # a few presets' notes at a time: those of thousands take gigabytes
+        _hear(encoder, np.concatenate([each.references for each in presets[first : first + _PRESETS]]))
+        for first in range(0, len(presets), _PRESETS)
+    ]
+    references = np.concatenate(heard).reshape(len(presets), REFERENCES, *queries.shape[1:])
     strict, near = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
     for row, (preset, cast) in enumerate(zip(asked, casts, strict=True)):
         family = next(key for key, each in cast.items() if each is preset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -299,6 +300,22 @@ def test_a_patch_that_was_rehearsed_gets_all_notes_when_it_is_to_be_learnt(place
     assert {each.id for each in found.own} == place.own
     assert all(each.examined for each in found.own)
     assert NoteBank(tmp_path).recorded.keys() == place.own
+
+
+def test_many_presets_are_measured_in_little_memory(place: Place, material: Material) -> None:
+    base, _ = checkpoint.load(place.base)
+    many = tuple(replace(each, id=f"{turn} {each.id}") for turn in range(8) for each in material.known[:12])
+    crowd = Material(material.own, many)
+    found = []
+    tracemalloc.start()
+    try:
+        found.append(examine(base, crowd, SETTINGS))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found[0].candidates == PRESETS + len(many)
+    notes = found[0].candidates * material.own[0].references.nbytes
+    assert peak < 0.5 * notes
 
 
 def test_an_empty_library_is_refused(place: Place, tmp_path: Path) -> None:
