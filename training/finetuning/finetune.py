@@ -29,6 +29,7 @@ from synthmatch.training.finetuning.lessons import FineTuning, Lesson, Lessons
 from synthmatch.training.finetuning.material import Progress, gather_material
 from synthmatch.training.finetuning.owncheck import Found, examine
 from synthmatch.training.learning import statefile
+from synthmatch.training.learning.distributed import started
 from synthmatch.training.learning.losses import info_nce
 from synthmatch.training.learning.trainer import fast_bfloat16
 
@@ -290,9 +291,12 @@ def finetune(
 
     Raises:
         CheckpointError, LibraryError: the encoder or the library can't be read.
-        EncoderMismatch, TrainingError: see :func:`gather_material`; or ``folder`` holds another run.
+        EncoderMismatch, TrainingError: see :func:`gather_material`; or ``folder`` holds another run, or several
+            processes were started.
         InputError: the encoder or the run can't be written there.
     """
+    if started() > 1:  # several would record in one folder, over each other
+        raise TrainingError("One process fine-tunes; start it without torchrun.")
     until = time.monotonic() + 60 * minutes if minutes else math.inf
     for place in filter(None, (folder, out)):
         require_place(place, folder=place is folder)

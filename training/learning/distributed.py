@@ -34,7 +34,7 @@ class Processes(Closing):
     @classmethod
     def join(cls) -> Processes:
         """Take the place that `torchrun` gives this process; without it, be the only one."""
-        world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        world, rank = started(), int(os.environ.get("RANK", "0"))
         if not torch.cuda.is_available():
             device = torch.device("cpu")
         else:
@@ -107,6 +107,11 @@ class Processes(Closing):
         """Leave."""
         if self.world > 1 and distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def started() -> int:
+    """How many processes `torchrun` has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 ALONE = Processes()

@@ -13,7 +13,7 @@ import torch
 from synthmatch.errors import EncoderMismatch, TrainingError
 from synthmatch.library.library import Library
 from synthmatch.networks import checkpoint
-from synthmatch.networks.encoder import Encoder, EncoderConfig
+from synthmatch.networks.encoder import RELEASED, Encoder, EncoderConfig
 from synthmatch.notes import Note
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path, make_state, values_of
@@ -331,6 +331,14 @@ def test_a_library_of_another_encoder_is_refused(place: Place, tmp_path: Path) -
         Encoder(SMALL).save(tmp_path / "other.safetensors")
     with pytest.raises(EncoderMismatch, match="synthmatch library update"):
         finetune(tmp_path / "other.safetensors", place.library, place.notes, tmp_path / "runs")
+
+
+def test_several_processes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would record in one folder, and train the same."""
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun says it
+    with pytest.raises(TrainingError, match="without torchrun"):
+        finetune(RELEASED, tmp_path / "library", tmp_path / "notes", tmp_path / "runs")
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_folder_with_another_run_is_refused(place: Place, tmp_path: Path) -> None:
