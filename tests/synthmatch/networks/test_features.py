@@ -30,6 +30,16 @@ def test_filters_are_averages_and_leave_no_band_empty():
         assert (filters >= 0).all()
 
 
+def test_bands_are_the_filters_share_of_the_power():
+    sound = torch.randn(2, 8_000)
+    for bands, window, hop in ((3, WINDOW, HOP), (64, WINDOW, HOP), (250, 4096, 640)):
+        padded = torch.nn.functional.pad(sound, (window // 2, window // 2))
+        frames = padded.unfold(1, window, hop) * torch.hann_window(window)
+        power = torch.fft.rfft(frames).abs().square() * (2 / (window / 2)) ** 2
+        expected = torch.einsum("mk,bnk->bmn", mel_filters(bands, window=window), power)
+        assert torch.allclose(mel_power(sound, bands, window, hop), expected, rtol=1e-4, atol=1e-9)
+
+
 @pytest.mark.parametrize("frequency", [60, 200, 1000, 3000, 7000])
 def test_a_tone_is_loudest_in_the_band_that_holds_it(frequency):
     """The band's centre is the nearest on the mel scale."""

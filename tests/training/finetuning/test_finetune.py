@@ -18,11 +18,13 @@ from synthmatch.notes import Note
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path, make_state, values_of
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.training.finetuning import material as gathering
 from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors, learning_rate
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
 from synthmatch.training.finetuning.material import HELD_OUT, REHEARSED_EXTRA, Material, gather_material
 from synthmatch.training.finetuning.owncheck import examine
 from synthmatch.training.recorded.notebank import NoteBank, plan
+from synthmatch.training.split import Label
 
 PRESETS = 12
 SMALL = EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=16)
@@ -242,11 +244,8 @@ def test_the_file_says_what_it_is_and_the_library_takes_it(place: Place, tmp_pat
 
 
 def test_no_preset_of_the_benchmark_is_learnt(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from synthmatch.training.finetuning import material as module
-    from synthmatch.training.split import Label
-
     held = min(place.own)
-    monkeypatch.setattr(module, "frozen", lambda: {held: Label(held, "faust", "bass", "name", held, "test")})
+    monkeypatch.setattr(gathering, "frozen", lambda: {held: Label(held, "faust", "bass", "name", held, "test")})
     base, _ = checkpoint.load(place.base)
     with Library.open(place.library) as library:
         found = gather_material(library, base, (), place.notes, 1, built_in=0)
@@ -257,19 +256,16 @@ def test_no_twin_of_a_preset_of_the_benchmark_is_learnt(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As in another edition of a bank, where it has another id."""
-    from synthmatch.training.finetuning import material as module
-    from synthmatch.training.split import Label
-
     bank = sorted(PresetBank.read(factory_bank_path()), key=lambda preset: preset.id)[-PRESETS:]
     values = values_of(bank[0].state)
     twin = replace(bank[0], state=make_state({**values, "amp_release": values["amp_release"] * 1.001}), slot=999)
     base, _ = checkpoint.load(place.base)
     with Library.create(tmp_path / "library") as library, RenderPool(1) as pool:
         library.add(PresetBank((*bank, twin)), base, pool)
-        monkeypatch.setattr(module, "is_installed", lambda _: False)  # nothing needs to be recorded
+        monkeypatch.setattr(gathering, "is_installed", lambda _: False)  # nothing needs to be recorded
         for side in ("train", "test"):
             known = {bank[0].id: Label(bank[0].id, "faust", "bass", "name", bank[0].id, side)}
-            monkeypatch.setattr(module, "frozen", lambda known=known: known)
+            monkeypatch.setattr(gathering, "frozen", lambda known=known: known)
             found = gather_material(library, base, (), tmp_path / "notes", 1, built_in=0)
             left = {each.id for each in (*bank, twin)} - {each.id for each in found.own}
             assert left == ({bank[0].id, twin.id} if side == "test" else set())
@@ -278,9 +274,7 @@ def test_no_twin_of_a_preset_of_the_benchmark_is_learnt(
 def test_without_the_synth_the_librarys_own_notes_serve(
     place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from synthmatch.training.finetuning import material as module
-
-    monkeypatch.setattr(module, "is_installed", lambda _: False)
+    monkeypatch.setattr(gathering, "is_installed", lambda _: False)
     base, _ = checkpoint.load(place.base)
     with Library.open(place.library) as library:
         found = gather_material(library, base, (), tmp_path / "notes", 1, built_in=0)
