@@ -240,7 +240,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=TranscriberConfig().width, help="features of the network")
     parser.add_argument("--phrases", type=int, default=MIXTURES.phrases, help="played live, of each preset; 0 for none")
     parser.add_argument("--memory-gb", type=float, default=4.0, help="above it, recordings stay on disk")
-    parser.add_argument("--device", default="cpu", help="where to compute: cpu or cuda")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where to compute")
     return parser
 
 
@@ -250,6 +250,8 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     say = say or (lambda text: sys.stdout.write(text + "\n") and sys.stdout.flush())
     until = time.monotonic() + 60 * given.minutes if given.minutes is not None else math.inf
     try:
+        if given.device == "cuda" and not torch.cuda.is_available():
+            raise TrainingError("There is no GPU here that torch can use; leave out --device.")
         recipe = replace(MIXTURES, steps=given.steps, mixtures=given.mixtures, phrases=given.phrases)
         corpus = open_corpus(given.data, recipe.extra_notes, recipe.phrases)
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)

@@ -95,7 +95,7 @@ class FaustProgram:
 def _rows(path: Path) -> list[Any]:
     data = read_whole(path, _LARGEST, "bank of patches")
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = json.loads(data.decode("utf-8-sig"))  # with or without the mark that some editors put first
     except (ValueError, RecursionError) as error:
         raise PresetError(f"{path} isn't JSON text; save the patch again.") from error
     if not isinstance(document, dict) or document.get("format") != _KIND:

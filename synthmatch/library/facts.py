@@ -47,13 +47,15 @@ class Facts:
         """Read them.
 
         Raises:
-            LibraryError: damaged, or of another version.
+            LibraryError: it can't be read, is damaged, or is of another version.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
             facts = cls(str(values["encoder"]), tuple(values["spaces"]), int(values["dimension"]))
             version, notes = values["format"], values["reference_notes"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
+            raise LibraryError(f"{path} can't be read ({error.strerror}); see to it that you may read it.") from error
+        except (ValueError, KeyError, TypeError) as error:
             raise LibraryError(f"{path} is damaged; move its folder away and add your banks again.") from error
         if isinstance(version, int) and version > FORMAT:
             raise LibraryError(

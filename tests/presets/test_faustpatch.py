@@ -117,6 +117,14 @@ def test_broken_preset_costs_one_sentence_and_the_rest_goes_on(tmp_path: Path) -
     assert all(str(path) in sentence and sentence.endswith(".") for sentence in broken)
 
 
+def test_the_mark_that_some_editors_put_first_is_no_part_of_a_patch(tmp_path: Path) -> None:
+    path = patch_file(tmp_path, {"name": "Good", "parameters": {"drive": 0.5}})
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    presets, broken = FaustPatch().read(path)
+    assert [preset.name for preset in presets] == ["Good"]
+    assert not broken
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -117,5 +117,8 @@ def test_what_cannot_be_trained_is_said_in_one_line(tmp_path: Path) -> None:
     words = ["--data", str(tmp_path), "--run", str(tmp_path)]
     assert pitch.main([*words, "--mixtures", "1"], said.append) == 1
     assert pitch.main(words, said.append) == 1
+    if not torch.cuda.is_available():
+        assert pitch.main([*words, "--device", "cuda"], said.append) == 1
+        assert said.pop() == "There is no GPU here that torch can use; leave out --device."
     assert "2 mixtures a step" in said[0]
     assert "holds no recorded notes" in said[1]

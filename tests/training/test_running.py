@@ -87,7 +87,8 @@ def test_the_average_of_weights_is_what_is_returned(notes, tiny, tmp_path):
 def test_the_log_has_each_step_once_after_a_stop(tmp_path):
     log = tmp_path / "log.jsonl"
     rows = [{"step": step, "total": 1.0} for step in (20, 40, 60)]
-    log.write_text("".join(json.dumps(row) + "\n" for row in rows) + '{"step": 80, "to')
+    whole = [json.dumps(row) + "\n" for row in rows]
+    log.write_text("".join([whole[0], "\0\0\0\n", *whole[1:], '{"step": 80, "to']))  # as a power cut leaves it
     with Journal(tmp_path, 40) as journal:
         journal.write(60, {"total": 0.5}, {"mixtures a second": 9.0})
         assert journal.notice in ("", WITHOUT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,12 @@ class Journal(Closing):
     """``log.jsonl`` in a run's folder, and TensorBoard's files beside it."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """Open a run's log at a step; what it says of later ones, which will be taken again, is dropped."""
+        """Open a run's log at a step; what it says of later ones, which will be taken again, is dropped, and so are
+        lines that a power cut left damaged."""
         self._path = folder / "log.jsonl"
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+            kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
             if kept != lines:
                 write_text(self._path, "".join(kept))
         self._board = _board(folder, step)
@@ -47,6 +49,14 @@ class Journal(Closing):
         """Write what TensorBoard still holds back."""
         if self._board:
             self._board.close()
+
+
+def _step_of(line: str) -> float:
+    """The step of which a line tells; of one that is damaged, one that never comes."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf
 
 
 def _board(folder: Path, step: int) -> SummaryWriter | None:

@@ -40,9 +40,9 @@ FIRST = 10  # steps whose summaries are measured; from then on what the head lea
 FIRST_SHARE, RISE = 0.05, 0.05  # of the steps up to a restart: the head learns by itself, then ears ever faster
 RATE, EARS_RATE, DECAY = 1e-3, 5e-4, 0.05  # AdamW's: the head's rate, that of its ears
 CLIPPED = 1.0  # the gradient's length
-AGAIN = 0.4  # of these rates, after a restart: whole ones undo in a hundred steps what was learnt
+AGAIN = 0.6  # of these rates, after a restart: whole ones undo in a hundred steps what was learnt
 DROPPED = (0.1, 0.3)  # of the summary, and of the hidden features
-KEPT = 0.995  # how much of their moving average the weights keep each step; the average is what is installed
+KEPT = 0.997  # how much of their moving average the weights keep each step; the average is what is installed
 CHECKPOINT_SECONDS = 110.0
 
 Progress = Callable[[int, int, float], None]

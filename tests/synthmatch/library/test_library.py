@@ -320,6 +320,10 @@ def test_opening_what_is_not_a_library(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "later" / "library.json").write_text("{")
     with pytest.raises(LibraryError, match="damaged"):
         Library.open(tmp_path / "later")
+    (tmp_path / "later" / "library.json").unlink()
+    (tmp_path / "later" / "library.json").mkdir()  # root may read any file, but no folder
+    with pytest.raises(LibraryError, match="see to it that you may read it"):
+        Library.open(tmp_path / "later")
     shutil.copytree(filled, tmp_path / "broken")
     (tmp_path / "broken" / "library.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(LibraryError, match="can't be read"):
