@@ -19,9 +19,10 @@ import torch
 from torch import Tensor
 
 from synthmatch.files import write_text
+from synthmatch.matching.results import CLOSE, CLOSE_ELSEWHERE
 from synthmatch.networks.encoder import Encoder
 from synthmatch.networks.features import sound_print
-from synthmatch.pages.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_SCORE
+from synthmatch.pages.cards import WORDS_FOR_SCORE
 from synthmatch.training.benchmark.queries import CORE, mixture_queries
 from synthmatch.training.benchmark.suites import CANDIDATES, candidates
 from synthmatch.training.config import read_recipe

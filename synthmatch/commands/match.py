@@ -205,8 +205,9 @@ def _heading(found: FamilyMatches) -> str:
     from synthmatch.pages.cards import WORDS_FOR_PRESENCE, describe
 
     if found.family not in FAMILIES:
-        return "Closest of all presets"
-    return f"{FAMILIES[found.family].title}: {describe(found.presence, WORDS_FOR_PRESENCE)} ({found.presence:.2f})"
+        return f"Closest of all presets{', none of them close' if found.nothing_close else ''}"
+    heard = f"{describe(found.presence, WORDS_FOR_PRESENCE)} ({found.presence:.2f})"
+    return f"{FAMILIES[found.family].title}: {heard}{', but nothing close to it' if found.nothing_close else ''}"
 
 
 def matches_table(found: FamilyMatches) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from synthmatch.library.library import Library
 
 _ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
+
+CLOSE: Mapping[str, float] = {"percussion": 0.69, "bass": 0.73, "lead": 0.69}
+"""By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
+wrong of a tenth of the parts that something is close to (``bench/closeness.md``)."""
+
+CLOSE_ELSEWHERE = 0.70
+"""The same for other families, and where none is named; not measured."""
 
 ANY = "any"
 """The key under which a sound that was compared with all presets has its matches."""
@@ -80,10 +88,18 @@ class FamilyMatches:
     def __getitem__(self, place: int) -> Match:
         return self.matches[place]
 
+    @property
+    def nothing_close(self) -> bool:
+        """Whether even the best match scores lower than nine in ten best matches of what something is close to. Said
+        far too seldom of what nothing is close to (``bench/closeness.md``)."""
+        best = max((match.score for match in self), default=math.inf)  # after re-ranking not always the first
+        return best < CLOSE.get(self.family, CLOSE_ELSEWHERE)
+
     def to_json(self) -> dict[str, Any]:
         """As ``match --json`` prints it, under the family's key."""
         return {
             "presence": round(self.presence, 4),
+            "nothing_close": self.nothing_close,
             "surest": {"start": round(self.surest[0], 3), "end": round(self.surest[1], 3)},
             "matches": [match.to_json() for match in self],
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from synthmatch.audio import Clip
@@ -15,12 +14,8 @@ WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
 )
 """Cosine from which a match is called so, best first; ``bench/closeness.md`` says what each is worth."""
 
-CLOSE: Mapping[str, float] = {"percussion": 0.69, "bass": 0.73, "lead": 0.69}
-"""By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
-wrong of a tenth of the parts that something is close to (``bench/closeness.md``)."""
-
-CLOSE_ELSEWHERE = 0.70
-"""The same for other families, and where none is named; not measured."""
+NOTHING_CLOSE = "Nothing close: these score lower than close presets nearly always do."
+"""What is said of a part of which that is so (:attr:`~synthmatch.matching.results.FamilyMatches.nothing_close`)."""
 
 WORDS_FOR_PRESENCE: tuple[tuple[float, str], ...] = (
     (0.9, "clearly there"),

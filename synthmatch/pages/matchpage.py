@@ -10,7 +10,7 @@ from synthmatch.matching.matcher import Query
 from synthmatch.matching.parts import LONGEST
 from synthmatch.matching.results import FamilyMatches, Match, MatchResult
 from synthmatch.pages import report
-from synthmatch.pages.cards import FamilySection, MatchCard, Page, Passage, PresetCard, Sound
+from synthmatch.pages.cards import NOTHING_CLOSE, FamilySection, MatchCard, Page, Passage, PresetCard, Sound
 from synthmatch.presets.families import FAMILIES
 
 PASSAGE = LONGEST
@@ -71,6 +71,8 @@ def _section(library: Library, found: FamilyMatches, auditions: Auditions | None
     note = part.origin if part else ""
     if part is not None and part.notes is None:
         note = "" if _shared_silence(auditions) else f"{note} {_ALL_FIVE}"
+    if found.nothing_close:
+        note = f"{NOTHING_CLOSE} {note}".strip()
     if family is None:
         return FamilySection("All presets", cards, note=note)
     return FamilySection(family.title, cards, presence=found.presence, note=note)

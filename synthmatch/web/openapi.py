@@ -194,7 +194,10 @@ def _schemas() -> Schema:
                 "type": "object",
                 "propertyNames": keys,
                 "additionalProperties": _object(
-                    presence=chance, surest=_object(start=number, end=number), matches=_list(match)
+                    presence=chance,
+                    nothing_close={"type": "boolean"},
+                    surest=_object(start=number, end=number),
+                    matches=_list(match),
                 ),
             },
         ),

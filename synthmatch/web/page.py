@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from synthmatch._version import __version__
 from synthmatch.library.trust import WORDS_FOR_FAILURE
 from synthmatch.matching.matcher import PRESENT
-from synthmatch.pages.cards import CLOSE, CLOSE_ELSEWHERE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
+from synthmatch.pages.cards import NOTHING_CLOSE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
 from synthmatch.presets.families import FAMILIES
 from synthmatch.web.limits import Limits
 
@@ -69,7 +69,7 @@ def page(limits: Limits, nonce: str) -> str:
             "score": WORDS_FOR_SCORE,
             "presence": WORDS_FOR_PRESENCE,
             "present": PRESENT,
-            "close": {**CLOSE, "": CLOSE_ELSEWHERE},
+            "nothing_close": NOTHING_CLOSE,
             "failure": {failure.value: words for failure, words in WORDS_FOR_FAILURE.items()},
         },
         limits=limits,

@@ -26,7 +26,7 @@ def test_json_stands_alone_on_stdout(place: Any, run: Callable[..., Any]) -> Non
     assert document["query"] == {"path": str(place.song), "start": 0.0, "end": 4.0}
     assert set(document["families"]) == {"bass", "pad"}
     for family in document["families"].values():
-        assert set(family) == {"presence", "surest", "matches"}
+        assert set(family) == {"presence", "nothing_close", "surest", "matches"}
         assert 0 <= family["presence"] <= 1
         assert [match["rank"] for match in family["matches"]] == list(range(1, len(family["matches"]) + 1))
         for match in family["matches"]:
@@ -79,6 +79,20 @@ def test_a_single_sound_is_compared_with_everything(place: Any, run: Callable[..
     (matches,) = (family["matches"] for family in json.loads(done.out)["families"].values())
     assert len(matches) == 8
     assert "Closest of all presets" in run("match", place.song, "--single", "--model", place.model).out
+
+
+def test_nothing_close_is_said_wherever_matches_are(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synthmatch.matching.results.CLOSE", {"bass": 1.01, "pad": -1.0})
+    words = ("match", place.song, "-k", 2, *ALWAYS, "--model", place.model)
+    table = run(*words).out
+    headings = {line.partition(":")[0]: line for line in table.splitlines() if line.startswith(("Bass: ", "Pad: "))}
+    far = {key: line.endswith(", but nothing close to it") for key, line in headings.items()}
+    assert far == {"Bass": True, "Pad": False}
+    families = json.loads(run(*words, "--json", "--report", "page.html").out)["families"]
+    assert {key: family["nothing_close"] for key, family in families.items()} == {"bass": True, "pad": False}
+    assert Path("page.html").read_text(encoding="utf-8").count("Nothing close: ") == 1
 
 
 def test_the_report_carries_its_sounds(place: Any, run: Callable[..., Any]) -> None:

@@ -95,8 +95,7 @@ const hear = {
   },
 };
 
-/** Whether a part's best match scores less than nine in ten best matches of what something is close to. */
-const far = ({ family, matches }) => matches.length > 0 && matches[0].score < (words.close[family] ?? words.close[""]);
+const far = (part) => part.nothing_close;
 
 // Said once for the whole passage when it is so of every part that is shown, and in each part.
 function sayFar() {
@@ -127,7 +126,8 @@ function chip({ family, presence }) {
   return button;
 }
 
-function section({ family, presence, matches }) {
+function section(found) {
+  const { family, presence, matches } = found;
   const cards = matches.map((match) => card(family, match));
   const head = make("header", {}, make("h3", {}, make("i", { class: "dot", "data-family": family }), title(family)),
     make("p", { class: "small", text: `${word(words.presence, presence)}, ${percent(presence)}` }),
@@ -135,7 +135,7 @@ function section({ family, presence, matches }) {
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
     : make("p", { class: "small", text: `${state.some ? "Nothing that you look among is" : "The library holds no preset"} of this family.` });
-  if (far({ family, matches })) head.append(make("p", { class: "far", text: "Nothing close: these score lower than close presets nearly always do." }));
+  if (far(found)) head.append(make("p", { class: "far", text: words.nothing_close }));
   const part = make("section", { id: `part-${family}`, class: "part", "data-family": family, "aria-label": title(family) }, head, list);
   part.hidden = !state.shown.has(family);
   return part;

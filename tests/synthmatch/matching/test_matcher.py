@@ -175,7 +175,7 @@ def test_json_is_what_the_design_says(matcher: Matcher, library: Library, encode
     assert document["model"] == encoder.fingerprint
     assert document["library"] == library.fingerprint
     bass = document["families"]["bass"]
-    assert list(bass) == ["presence", "surest", "matches"]
+    assert list(bass) == ["presence", "nothing_close", "surest", "matches"]
     assert list(bass["matches"][0]) == [
         *("rank", "score", "id", "name", "synth", "bank", "family", "label_source", "tags", "descriptors", "files")
     ]
