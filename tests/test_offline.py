@@ -149,13 +149,18 @@ def test_what_a_plugin_needs_is_found_but_for_the_run_time(gather: ModuleType, t
     assert gather.newest_glibc([plugin]) >= 4
 
 
+def stand_in(folder: Path, script: str) -> None:
+    """Put a command of the name `synthmatch` where the steps in a folder find it first."""
+    (folder / "env.sh").write_text(f"PATH='{folder}':$PATH\n", encoding="utf-8")
+    command = folder / "synthmatch"
+    command.write_text(script, encoding="utf-8")
+    command.chmod(0o755)
+
+
 @needs_shell
 def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path: Path) -> None:
     """`synthmatch` stands for one that trains the recipe `short` to its end, and no other."""
-    (tmp_path / "env.sh").write_text(f"PATH='{tmp_path}':$PATH\n", encoding="utf-8")
-    command = tmp_path / "synthmatch"
-    command.write_text('#!/bin/sh\n[ "$3" != short ] || { mkdir -p "$7" && echo weights >"$9"; }\n', encoding="utf-8")
-    command.chmod(0o755)
+    stand_in(tmp_path, '#!/bin/sh\n[ "$3" != short ] || { mkdir -p "$7" && echo weights >"$9"; }\n')
 
     def step(name: str, recipe: str) -> int:
         words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), name]
@@ -170,10 +175,7 @@ def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path:
 @needs_shell
 def test_each_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
     """`synthmatch` stands for one that writes its arguments for a table."""
-    (tmp_path / "env.sh").write_text(f"PATH='{tmp_path}':$PATH\n", encoding="utf-8")
-    command = tmp_path / "synthmatch"
-    command.write_text('#!/bin/sh\necho "$@" >"$7"\n', encoding="utf-8")
-    command.chmod(0o755)
+    stand_in(tmp_path, '#!/bin/sh\necho "$@" >"$7"\n')
     for suite in ("single", "mixture", ""):
         words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), "evaluate"]
         subprocess.run(words, env={**os.environ, "SUITE": suite}, check=True)

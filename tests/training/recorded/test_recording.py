@@ -186,14 +186,22 @@ def test_no_variant_has_a_parent_whose_twin_is_on_the_test_side(tmp_path):
     assert corpus.parents == {}
 
 
-def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, monkeypatch):
-    """As in another edition of a bank, where nearly all presets have other ids."""
+@pytest.fixture
+def twins(monkeypatch):
+    """The states of a test preset whose label is frozen, and of one that sounds nearly like it and whose own hash would
+    have it trained on."""
     states = [faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)]
     judged = states[0]
     twin = next(each for each in states[1:] if hash_side(each.id) == "train")
     known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
     for module in ("recording", "stock"):
         monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
+    return judged, twin
+
+
+def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, twins):
+    """As in another edition of a bank, where nearly all presets have other ids."""
+    judged, twin = twins
     bank = [Preset(f"Bass {each}", state) for each, state in enumerate((judged, twin))]
     FaustPatch().write(tmp_path / "edition.faustpatch", bank)
     plan = DataPlan(0, synths=("faust",), banks=(tmp_path,), own_only=True)
@@ -201,13 +209,8 @@ def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, monkeypatch):
     assert (label.cluster, label.side) == (judged.id, "test")
 
 
-def test_a_twin_is_found_though_the_frozen_preset_is_recorded_later(tmp_path, monkeypatch):
-    states = [faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)]
-    judged = states[0]
-    twin = next(each for each in states[1:] if hash_side(each.id) == "train")
-    known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
-    for module in ("recording", "stock"):
-        monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
+def test_a_twin_is_found_though_the_frozen_preset_is_recorded_later(tmp_path, twins):
+    judged, twin = twins
     plans = []
     for name, state in (("mine", twin), ("debian", judged)):
         FaustPatch().write(tmp_path / f"{name}.faustpatch", [Preset("Bass", state)])
