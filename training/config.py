@@ -67,6 +67,8 @@ class Recipe:
         core_share: share of the steps that mix ``core`` families; the others draw ``parts`` at random.
         parts: families of those other steps, whose mixtures hold any number of them, each number as likely; 0 for
             as many as ``core`` has, dropped like them.
+        scattered: whether each of those mixtures draws its families by itself, of all there are. Else a step's mixtures
+            share them: contrastive losses tell a part from those of its family in the other mixtures.
         core: the families of the paper's mixtures.
         drop: probability that a mixture lacks a part.
         solo: share of the mixtures that keep one part alone, which teaches single sounds.
@@ -114,6 +116,7 @@ class Recipe:
     extra_notes: int = 6
     core_share: float = 0.7
     parts: int = 0
+    scattered: bool = False
     core: tuple[str, ...] = ("percussion", "bass", "lead")
     drop: float = 0.2
     solo: float = 0.15

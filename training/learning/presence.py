@@ -65,6 +65,7 @@ def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> R
         core=families[:1],
         core_share=0.0,
         parts=PARTS,
+        scattered=True,
         solo=0.0,
         solo_until=0,
         live=0.0,

@@ -159,6 +159,7 @@ class Planner:
         self._others = np.array([row[key] for key in presets.get(NOBODY, ())], np.int64)
         names = [clusters.get(key, key) for key in layout.ids]
         self._cluster = np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)
+        self._most = recipe.parts or len(recipe.core)  # families of a mixture that isn't of the core ones
         self._samples = round(recipe.seconds * ENCODER_RATE)
         self._openings = layout.openings(min(self._samples, layout.passage_length))
         self._rules = np.array([FAMILY_KEYS.index(key) for key in self.families], np.int64)
@@ -172,7 +173,8 @@ class Planner:
         core = rng.random() < recipe.core_share
         families = self._families(rng, core)
         columns = np.stack([_column(rng, self._pools[key], recipe.mixtures) for key in families], axis=1)
-        mixture, column = np.nonzero(self._kept(rng, len(families), step, core or not recipe.parts))
+        most = core or not (recipe.parts or recipe.scattered)
+        mixture, column = np.nonzero(self._kept(rng, len(families), step, most))
         family, state = families[column], columns[mixture, column]
         labels = self._labels(rng, mixture, family, state)
         strange = np.nonzero(rng.random(recipe.mixtures) < recipe.distractors)[0] if len(self._others) else mixture[:0]
@@ -199,8 +201,9 @@ class Planner:
         names = list(self.families)
         if core:
             return np.array([names.index(key) for key in self.recipe.core], np.int64)
-        count = self.recipe.parts or len(self.recipe.core)
-        return rng.choice(len(names), min(count, len(names)), replace=False).astype(np.int64)
+        if self.recipe.scattered:
+            return np.arange(len(names), dtype=np.int64)
+        return rng.choice(len(names), min(self._most, len(names)), replace=False).astype(np.int64)
 
     def _kept(self, rng: np.random.Generator, families: int, step: int, most: bool) -> Bools:
         """(B, K), which parts each mixture keeps, at least one: most of them, or any number."""
@@ -211,7 +214,7 @@ class Planner:
         else:
             order = rng.random((count, families)).argsort(axis=1)
             one = order == 0
-            several = order < rng.integers(1, families + 1, size=count)[:, None]
+            several = order < rng.integers(1, min(families, self._most) + 1, size=count)[:, None]
         alone = rng.random(count) < solo_share(self.recipe, step)
         kept: Bools = one | (several & ~alone[:, None])
         return kept

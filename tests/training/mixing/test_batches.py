@@ -188,6 +188,19 @@ def test_songs_hold_any_number_of_parts_each_as_likely(notes, recipe):
     assert np.allclose(shares[1:], 1 / 3, atol=0.05)
 
 
+def test_scattered_songs_draw_families_of_their_own(notes, recipe):
+    asked = replace(recipe, core=("bass",), core_share=0.0, parts=2, scattered=True, solo=0.0, solo_start=0.0)
+    planner = Mixer(notes.bank, notes.presets, {}, asked).planner
+    labels = [planner.plan(step).labels for step in range(200)]
+    casts = [frozenset(each.family[each.mixture == row].tolist()) for each in labels for row in range(asked.mixtures)]
+    shares = {cast: casts.count(cast) / len(casts) for cast in casts}
+    assert len(planner.families) == 3
+    assert set(shares) == {frozenset(cast) for cast in ({0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2})}
+    assert np.allclose(list(shares.values()), 1 / 6, atol=0.03)  # one part and two are as likely, and so is each family
+    together = np.mean([len(set(each.family.tolist())) for each in labels])
+    assert together > 2.5  # of the families of a step, of which none of its songs has more than two
+
+
 def test_stems_are_the_parts_alone(notes, recipe):
     mixer = Mixer(notes.bank, notes.presets, {}, replace(recipe, stem_share=1.0, gain_db=0.0))
     batch = mixer.batch(4)
