@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import secrets
 import socket
@@ -43,6 +44,26 @@ class Address:
     host: str = "127.0.0.1"
     port: int = PORT
 
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is no address, but stands for all that this machine has: 0.0.0.0 or ::."""
+        try:
+            return ipaddress.ip_address(self.host).is_unspecified
+        except ValueError:  # a name
+            return False
+
+    @property
+    def here(self) -> str:
+        """The host by which this machine itself reaches the server."""
+        if not self.everywhere:
+            return self.host
+        return "::1" if ":" in self.host else "127.0.0.1"
+
+    @property
+    def reached(self) -> str:
+        """The host by which other machines reach it, if any do."""
+        return _own_address(":" in self.host) if self.everywhere else self.host
+
 
 def serve(
     library: Path | None,
@@ -78,15 +99,31 @@ def serve(
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
         )
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        place = f"http://{host}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
-        ready(place)
+        entry = f":{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
+        ready(f"http://{_in_url(address.reached)}{entry}")
         if browser:
             # The socket listens already: a browser that is quicker than the server waits.
-            threading.Thread(target=webbrowser.open, args=(place,), daemon=True).start()
+            own = f"http://{_in_url(address.here)}{entry}"
+            threading.Thread(target=webbrowser.open, args=(own,), daemon=True).start()
         server = uvicorn.Server(config)
         _end_streams(server, studio)
         server.run([listener])
+
+
+def _own_address(newer: bool) -> str:
+    """This machine's address in its network, of IPv6 if ``newer``; its name if it is in none."""
+    family, stranger = (socket.AF_INET6, "2001:db8::1") if newer else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((stranger, 9))  # sends nothing; it only decides from which address that would be sent
+        except OSError:
+            return socket.gethostname()
+        address: str = probe.getsockname()[0]
+        return address
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _end_streams(server: uvicorn.Server, studio: Studio) -> None:

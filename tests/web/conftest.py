@@ -164,14 +164,14 @@ class Visit:
 
 
 @contextmanager
-def serve(library: Path, model: Path) -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0"]
+def serve(library: Path, model: Path, host: str = "127.0.0.1") -> Iterator[str]:
+    """The address that a server in a process of its own prints."""
+    command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0", "--host", host]
     command += ["--library", str(library), "--model", str(model)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("The page: http://127.0.0.1:"), line
+    assert line.startswith("The page: http://"), line
     try:
         yield line.split()[-1]
     finally:
@@ -198,8 +198,8 @@ def amsynth() -> tuple[Preset, ...]:
 
 
 @pytest.fixture(scope="session")
-def serving() -> Callable[[Path, Path], AbstractContextManager[str]]:
-    """Serves a library: ``with serving(library, model) as address``."""
+def serving() -> Callable[..., AbstractContextManager[str]]:
+    """Serves a library: ``with serving(library, model) as address``, or to other machines, too, with ``host``."""
     return serve
 
 

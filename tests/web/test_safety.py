@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import numpy as np
 import pytest
@@ -16,7 +21,9 @@ from starlette.testclient import TestClient
 from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.web.app import create_app
+from synthmatch.web.guard import LOOPBACK
 from synthmatch.web.limits import Refusal
+from synthmatch.web.serve import Address
 from synthmatch.web.studio import Studio
 from synthmatch.web.uploads import Songs, shown_name
 
@@ -82,6 +89,28 @@ def test_other_machines_need_the_token(afar: TestClient) -> None:
     assert afar.get("/api/library", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     assert afar.get("/api/library", headers={"Authorization": f"Basic {TOKEN}"}).status_code == 401
     assert afar.get("/api/library", headers={"Cookie": "synthmatch=guess"}).status_code == 401
+
+
+def test_who_listens_to_all_machines_prints_an_address_that_they_can_open(
+    made: Any, tmp_path: Path, serving: Callable[..., AbstractContextManager[str]]
+) -> None:
+    library = shutil.copytree(made.library, tmp_path / "library")
+    with serving(library, made.model, "0.0.0.0") as place:
+        address = urlsplit(place)
+        assert address.hostname not in {"0.0.0.0", *LOOPBACK}
+        with pytest.raises(HTTPError, match=r"401|403"):
+            urlopen(f"http://{address.netloc}/api/library")
+        with build_opener(HTTPCookieProcessor()).open(place) as page:
+            assert (page.status, urlsplit(page.url).query) == (200, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "here"), [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.7", "192.0.2.7"), ("studio", "studio")]
+)
+def test_a_browser_on_this_machine_opens_an_address_that_there_is(host: str, here: str) -> None:
+    address = Address(host)
+    assert address.here == here
+    assert (address.reached == host) is not address.everywhere
 
 
 def test_the_address_with_the_token_lets_a_browser_in(afar: TestClient) -> None:
