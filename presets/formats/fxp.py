@@ -6,7 +6,6 @@ Every number is big-endian. What a chunk means is the plugin's own affair: see `
 from __future__ import annotations
 
 import codecs
-import math
 import struct
 from dataclasses import dataclass, field
 
@@ -32,6 +31,12 @@ class FxProgram:
 
     name: str
     values: tuple[float, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all values are numbers that float32 holds; a bank that is read may have programs of which some
+        aren't."""
+        return all(abs(value) <= _LARGEST_VALUE for value in self.values)  # which NaN isn't, either
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class FxFile:
         return self._program(self.programs[0])
 
     def _program(self, program: FxProgram) -> bytes:
-        if not all(abs(value) <= _LARGEST_VALUE for value in program.values):  # which NaN isn't, either
+        if not program.is_whole:
             raise PresetError(f"The program {program.name!r} holds values that aren't numbers; save it again.")
         values = struct.pack(f">{len(program.values)}f", *program.values)
         content = _padded(program.name) + values
@@ -106,7 +111,8 @@ class FxFile:
             source: what errors call it, such as its path.
 
         Raises:
-            PresetError: not a VST 2 preset file, or cut short.
+            PresetError: not a VST 2 preset file, cut short, or a program whose values aren't all numbers; a bank may
+                hold such programs beside others (:attr:`FxProgram.is_whole`).
         """
         if len(data) < _HEADER.size or not data.startswith(_MAGIC):
             raise PresetError(f"{source} isn't a VST preset file; name an .fxp or .fxb that a host saved.")
@@ -120,6 +126,8 @@ class FxFile:
             return cls(identity, chunk, bank=True, plugin_version=version)
         if kind == _PROGRAM_VALUES:
             program, _ = _program(data, 0, source)
+            if not program.is_whole:
+                raise PresetError(f"{source} holds values that aren't numbers; save it again.")
             return cls(identity, programs=(program,), plugin_version=version)
         if kind == _BANK_VALUES:
             programs = _programs(data, count, source)
@@ -184,6 +192,4 @@ def _program(data: bytes, place: int, source: str) -> tuple[FxProgram, int]:
     if len(data) < end:
         raise PresetError(f"{source} is cut short: {len(data) - start} of {4 * count} bytes are there.")
     values = struct.unpack_from(f">{count}f", data, start)
-    if not all(math.isfinite(value) for value in values):
-        raise PresetError(f"{source} holds values that aren't numbers; save it again.")
     return FxProgram(_text(data[place + _HEADER.size : start]), values), end

@@ -97,7 +97,13 @@ class Vst2File:
             return _of_folder([Preset(file.name or path.stem, state, file=path)]), []
         if not file.programs:
             raise PresetError(f"{path} is a bank without programs; save it again.")
-        return _of_folder([_listed(synth, file, slot, path) for slot in range(len(file.programs))]), []
+        presets = [_listed(synth, file, slot, path) for slot, each in enumerate(file.programs) if each.is_whole]
+        faults = [
+            f"Program {slot + 1} of {path}, {program.name!r}, holds values that aren't numbers; save it again."
+            for slot, program in enumerate(file.programs)
+            if not program.is_whole
+        ]
+        return presets if faults else _of_folder(presets), faults
 
     def write(self, path: Path, presets: Sequence[Preset]) -> None:
         """Write presets of one synth; see ``PresetFormat.write``."""

@@ -1,5 +1,6 @@
 """``.fxp`` and ``.fxb`` as presets: one state whatever file it comes from, banks and programs, strangers' plugins."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,19 @@ def test_a_preset_alone_in_its_file_belongs_to_the_folder(tmp_path: Path) -> Non
 def test_programs_without_names_are_numbered(tmp_path: Path) -> None:
     file = FxFile("Mine", programs=(FxProgram("", (0.5,)), FxProgram("Named", (0.25,))), bank=True)
     assert [each.name for each in read(saved(tmp_path / "bank.fxb", file))] == ["bank 1", "Named"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_program_that_holds_no_numbers_costs_the_bank_nothing_else(tmp_path: Path, value: float) -> None:
+    whole = FxFile("Mine", programs=tuple(FxProgram(name, (0.5, 0.25)) for name in ("A", "Bad")), bank=True).encode()
+    path = tmp_path / "bank.fxb"
+    path.write_bytes(whole[:-8] + struct.pack(">2f", 0.5, value))
+    presets, faults = FXB.read(path)
+    assert [(each.name, each.slot, each.bank) for each in presets] == [("A", 0, "bank")]
+    assert faults == [f"Program 2 of {path}, 'Bad', holds values that aren't numbers; save it again."]
+    (single,) = FxFile.decode(path.read_bytes(), "it").programs[1:]
+    with pytest.raises(PresetError, match="'Bad' holds values that aren't numbers"):
+        FxFile("Mine", programs=(single,)).encode()
 
 
 @pytest.mark.parametrize("bank", [False, True])
