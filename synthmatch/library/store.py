@@ -304,7 +304,7 @@ def write_lock(folder: Path) -> Iterator[None]:
     SQLite's own file lock on every system, let go by the system when the process dies.
 
     Raises:
-        LibraryError: another process holds it, or the folder can't be written.
+        LibraryError: another process holds it, the folder can't be written, or its file is no lock.
     """
     unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
     if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
@@ -319,6 +319,8 @@ def write_lock(folder: Path) -> Iterator[None]:
             raise LibraryError(
                 f"Another synthmatch is writing into the library {folder}; try again when it has ended."
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(f"{folder / 'lock.sqlite'} is damaged; delete it, there is nothing in it.") from error
         yield
     finally:
         connection.close()

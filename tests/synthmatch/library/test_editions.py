@@ -49,6 +49,16 @@ def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encode
     library.add(bank, encoder, pool)
 
 
+def test_a_lock_that_something_else_was_written_over_is_named(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.sqlite"
+    lock.write_bytes(b"something else" * 100)
+    with pytest.raises(LibraryError, match=rf"{lock} is damaged; delete it"), changing(tmp_path):
+        pass
+    lock.unlink()
+    with changing(tmp_path):
+        assert lock.exists()
+
+
 def test_whoever_meets_a_locked_file_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when two make a library at once; to move its folder away would be the wrong thing to do."""
     monkeypatch.setattr(schema, "PATIENCE", 0.05)
