@@ -197,12 +197,15 @@ def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Pat
         calibrate_presence(run.encoder, corpus)
     if recipe.half:
         run.encoder.half().float()  # what is in memory is what will be read
+    families = run.encoder.config.families
+    # Families too small to be mixed are learnt by the heads all the same.
+    heard = run.heard.union(*(corpus.players(family) for family in families))
     facts = {
         "recipe": recipe_name,
         "settings": asdict(recipe),
         "steps": run.step,
         "family_agreement": agreement,
-        "trained_on": sorted(run.heard - corpus.parents.keys()),
-        "variants": len(run.heard & corpus.parents.keys()),  # of those presets; they have no side of their own
+        "trained_on": sorted(heard - corpus.parents.keys()),
+        "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
     checkpoint.save(out, run.encoder, facts, half=recipe.half)

@@ -97,6 +97,19 @@ def test_an_encoder_says_what_it_heard_and_is_the_same_when_it_is_made_again(not
     assert checkpoint.load(tmp_path / "again.safetensors")[0].fingerprint == encoder.fingerprint
 
 
+def test_what_the_heads_alone_have_heard_is_told_too(notes, tmp_path):
+    """A family with too few presets for the steps is learnt by the heads of presence and family."""
+    asked = tmp_path / "two.toml"
+    asked.write_text('core = ["bass", "lead"]\n' + RECIPE)
+    rare = notes.presets["percussion"][:1]
+    labels = [each for each in labels_of(notes) if each.family != "percussion" or each.id in rare]
+    data = folder_of(notes, labels, tmp_path / "data")
+    run.train(str(asked), data, tmp_path / "run", tmp_path / "out.safetensors")
+    heard = checkpoint.load(tmp_path / "out.safetensors")[1]["trained_on"]
+    assert heard == sorted(each.id for each in labels if (each.synth, each.side) == ("faust", "train"))
+    assert set(rare) < set(heard)
+
+
 def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recipe, tmp_path):
     """Neither by the steps nor by the heads that are fitted after them."""
     own = [each for each in labels_of(notes) if each.synth == "faust"]
