@@ -40,7 +40,6 @@ FIRST = 10  # steps whose summaries are measured; from then on what the head lea
 FIRST_SHARE, RISE = 0.05, 0.05  # of the steps up to a restart: the head learns by itself, then ears ever faster
 RATE, EARS_RATE, DECAY = 1e-3, 5e-4, 0.05  # AdamW's: the head's rate, that of its ears
 CLIPPED = 1.0  # the gradient's length
-AGAIN = 0.6  # of these rates, after a restart: whole ones undo in a hundred steps what was learnt
 DROPPED = (0.1, 0.3)  # of the summary, and of the hidden features
 KEPT = 0.997  # how much of their moving average the weights keep each step; the average is what is installed
 CHECKPOINT_SECONDS = 110.0
@@ -146,7 +145,7 @@ class PresenceTrainer:
         self._path = folder / "presence.safetensors"
         self._facts = {
             "encoder": encoder.fingerprint,
-            "schedule": f"{steps} {restarts} {FIRST_SHARE} {RISE} {AGAIN} {RATE} {EARS_RATE}",
+            "schedule": f"{steps} {restarts} {FIRST_SHARE} {RISE} {RATE} {EARS_RATE}",
             "kept": str(KEPT),
         }
         self._resume()
@@ -262,16 +261,14 @@ def learning_rates(step: int, steps: int, restarts: tuple[int, ...] = ()) -> tup
     """Learning rates at a step, of the head and of its ears.
 
     Both fall to zero along half a cosine, before each restart, too. Ears learn nothing for a while, since at first the
-    head doesn't know what they hear, and then rise to it; after a restart both rise at once, but not as high.
+    head doesn't know what they hear, and then rise to it; after a restart both rise at once.
     """
     edges = (0, *restarts, steps)
     turn = bisect(restarts, step)
     share = (step - edges[turn]) / (edges[turn + 1] - edges[turn])
     falling = 0.5 * (1 + math.cos(math.pi * share))
     risen = min(1.0, max(0.0, (share if turn else share - FIRST_SHARE) / RISE))
-    if turn:
-        return RATE * AGAIN * falling * risen, EARS_RATE * AGAIN * falling * risen
-    return RATE * falling, EARS_RATE * falling * risen
+    return RATE * falling * (risen if turn else 1.0), EARS_RATE * falling * risen
 
 
 def with_ears(encoder: Encoder, closer: int = 0) -> Encoder:

@@ -138,7 +138,7 @@ def test_rates_begin_anew_at_a_restart_and_rise_at_once():
     assert head[300] == ears[300] == 0
     assert all(first < then for rates in (head, ears) for first, then in pairwise(rates[300:310]))
     assert list(head[310:]) == sorted(head[310:], reverse=True)
-    assert head[310] == pytest.approx(2 * ears[310]) == pytest.approx(6e-4, rel=0.01)
+    assert head[310] == pytest.approx(2 * ears[310]) == pytest.approx(1e-3, rel=0.01)
     assert max(head[-1], ears[-1]) < 1e-12
 
 
