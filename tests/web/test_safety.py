@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -94,6 +95,8 @@ def test_other_machines_need_the_token(afar: TestClient) -> None:
 def test_who_listens_to_all_machines_prints_an_address_that_they_can_open(
     made: Any, tmp_path: Path, serving: Callable[..., AbstractContextManager[str]]
 ) -> None:
+    if Address("0.0.0.0").reached == socket.gethostname():
+        pytest.skip("this machine is in no network, so no other one can reach it")
     library = shutil.copytree(made.library, tmp_path / "library")
     with serving(library, made.model, "0.0.0.0") as place:
         address = urlsplit(place)

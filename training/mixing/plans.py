@@ -159,7 +159,7 @@ class Planner:
         self._others = np.array([row[key] for key in presets.get(NOBODY, ())], np.int64)
         names = [clusters.get(key, key) for key in layout.ids]
         self._cluster = np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)
-        self._most = recipe.parts or len(recipe.core)  # families of a mixture that isn't of the core ones
+        self._parts = recipe.parts or len(recipe.core)  # of a mixture that isn't of the core families, at most
         self._samples = round(recipe.seconds * ENCODER_RATE)
         self._openings = layout.openings(min(self._samples, layout.passage_length))
         self._rules = np.array([FAMILY_KEYS.index(key) for key in self.families], np.int64)
@@ -203,7 +203,7 @@ class Planner:
             return np.array([names.index(key) for key in self.recipe.core], np.int64)
         if self.recipe.scattered:
             return np.arange(len(names), dtype=np.int64)
-        return rng.choice(len(names), min(self._most, len(names)), replace=False).astype(np.int64)
+        return rng.choice(len(names), min(self._parts, len(names)), replace=False).astype(np.int64)
 
     def _kept(self, rng: np.random.Generator, families: int, step: int, most: bool) -> Bools:
         """(B, K), which parts each mixture keeps, at least one: most of them, or any number."""
@@ -214,7 +214,7 @@ class Planner:
         else:
             order = rng.random((count, families)).argsort(axis=1)
             one = order == 0
-            several = order < rng.integers(1, min(families, self._most) + 1, size=count)[:, None]
+            several = order < rng.integers(1, min(families, self._parts) + 1, size=count)[:, None]
         alone = rng.random(count) < solo_share(self.recipe, step)
         kept: Bools = one | (several & ~alone[:, None])
         return kept
