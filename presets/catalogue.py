@@ -179,6 +179,7 @@ _TABLE = (
         (".syx",),
         "run `pip install 'synthmatch[dx7]'`",
         Isolation.NOTHING,  # every note is played from a fresh start
+        banks=(Path("/usr/share/hexter"),),  # the voices of the DX7's and TX7's cartridges, in Debian's hexter
         settle=0.0,
     ),
     Synth(

@@ -19,7 +19,7 @@ import numpy as np
 from synthmatch.errors import PresetError
 from synthmatch.presets import faustsynth
 from synthmatch.presets.catalogue import synths
-from synthmatch.presets.formats import amsynth, syx
+from synthmatch.presets.formats import amsynth, dx7voice
 from synthmatch.presets.formats.fxp import FxFile, FxProgram
 from synthmatch.presets.formats.vst2 import plugin_file
 from synthmatch.presets.preset import State
@@ -238,17 +238,17 @@ _DX7_HELD = frozenset({"fixed pitch", "coarse pitch", "fine", "break point", "al
 
 @cache
 def _dx7_panel() -> Panel:
-    named = [(f"operator {6 - place}", name) for place in range(syx.OPERATORS) for name in _OPERATOR]
+    named = [(f"operator {6 - place}", name) for place in range(dx7voice.OPERATORS) for name in _OPERATOR]
     named += [("common", name) for name in _COMMON]
     knobs = tuple(
         Knob(f"{section}: {name}", 0, row.maximum, 1, section, name in _DX7_HELD or is_held(name))
-        for (section, name), row in zip(named, syx.PARAMETERS, strict=True)
+        for (section, name), row in zip(named, dx7voice.PARAMETERS, strict=True)
     )
 
     def write(values: Sequence[float]) -> State:
-        return State(syx.SYNTH, bytes(round(value) for value in values))
+        return State(dx7voice.SYNTH, bytes(round(value) for value in values))
 
-    return Panel(knobs, lambda state: [float(value) for value in syx.sound_of(state)], write)
+    return Panel(knobs, lambda state: [float(value) for value in dx7voice.sound_of(state)], write)
 
 
 _PANELS: dict[str, Callable[[], Panel]] = {

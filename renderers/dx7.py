@@ -12,7 +12,7 @@ from synthmatch.closing import Closing
 from synthmatch.errors import NotFinite, PluginMissing, RenderError
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.catalogue import Isolation, Synth
-from synthmatch.presets.formats.syx import sound_of
+from synthmatch.presets.formats.dx7voice import sound_of
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderSettings
 

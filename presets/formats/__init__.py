@@ -17,7 +17,7 @@ from synthmatch.presets.catalogue import Synth
 from synthmatch.presets.formats.amsynth import AmsynthBank
 from synthmatch.presets.formats.faustpatch import FaustPatch, FaustProgram
 from synthmatch.presets.formats.soundfont import SoundFontFile
-from synthmatch.presets.formats.syx import DX7Sysex
+from synthmatch.presets.formats.syx import DX7Sysex, DX7Voices
 from synthmatch.presets.formats.vital import VitalBank, VitalPreset
 from synthmatch.presets.formats.vst2 import CHUNKS, Vst2File, plugin_file
 from synthmatch.presets.formats.vstpreset import VstPreset
@@ -83,6 +83,7 @@ def formats(known: Mapping[str, Synth] | None = None) -> tuple[PresetFormat, ...
         FaustPatch(),
         FaustProgram(),
         DX7Sysex(),
+        DX7Voices(),
         Vst2File(".fxp", known),
         Vst2File(".fxb", known),
         VstPreset(known),

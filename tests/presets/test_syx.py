@@ -1,4 +1,4 @@
-"""DX7 voices: byte layout, round trips, checksums, empty places, damaged files."""
+"""DX7 voices: byte layout, round trips, checksums, empty places, damaged files; ``.syx`` and ``.dx7``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from synthmatch.errors import PresetError
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import native_format
-from synthmatch.presets.formats.syx import INITIAL, PARAMETERS, SIZE_LIMIT, SYNTH, DX7Sysex, pack, sound_of, unpack
+from synthmatch.presets.formats.dx7voice import INITIAL, PARAMETERS, SYNTH, pack, sound_of
+from synthmatch.presets.formats.syx import SIZE_LIMIT, DX7Sysex, DX7Voices
 from synthmatch.presets.preset import Preset, State
 
 FORMAT = DX7Sysex()
@@ -57,53 +58,6 @@ def test_it_is_the_synths_own_format() -> None:
     assert native_format(SYNTH) == FORMAT
     assert FORMAT.serves(SYNTHS[SYNTH])
     assert not FORMAT.serves(SYNTHS["amsynth"])
-
-
-def test_a_state_is_145_parameters() -> None:
-    assert len(PARAMETERS) == len(INITIAL.data) == 145
-    assert sound_of(State(SYNTH, b"")) == sound_of(INITIAL)
-    for wrong in (State("amsynth", INITIAL.data), State(SYNTH, b"x"), State(SYNTH, bytes([100]) + INITIAL.data[1:])):
-        with pytest.raises(PresetError, match="isn't a voice of the DX7"):
-            sound_of(wrong)
-
-
-def test_no_bit_of_a_packed_voice_is_used_twice() -> None:
-    used = [(row.place, row.shift + bit) for row in PARAMETERS for bit in range(row.bits)]
-    assert len(set(used)) == len(used)
-    assert max(used) < (118, 0)
-    assert all(bit < 7 for _, bit in used)
-    assert all(row.maximum < 1 << row.bits for row in PARAMETERS)
-
-
-def test_the_packed_layout() -> None:
-    """The bytes that share parameters, as the owner's manual lays them out, for operator 6 and the common part."""
-    voice = bytearray(INITIAL.data + b"SHARED BIT")
-    voice[11:13] = 1, 2  # left and right curve
-    voice[13], voice[20] = 5, 12  # rate scaling, detune
-    voice[14], voice[15] = 3, 6  # amplitude and velocity sensitivity
-    voice[17], voice[18] = 1, 21  # fixed, coarse
-    voice[134:137] = 30, 4, 1  # algorithm, feedback, oscillator sync
-    voice[141:145] = 1, 5, 6, 48  # LFO sync, wave, sensitivity, transpose
-    packed = pack(bytes(voice))
-    assert packed[11:16] == bytes([0b10_01, 0b1100_101, 0b110_11, 0, 0b10101_1])
-    assert packed[110:112] == bytes([30, 0b1_100])
-    assert packed[116:118] == bytes([0b110_101_1, 48])
-    assert packed[118:] == b"SHARED BIT"
-
-
-@given(SOUNDS, st.binary(min_size=10, max_size=10))
-def test_packing_round_trip(voice: bytes, name: bytes) -> None:
-    packed = pack(voice + name)
-    assert len(packed) == 128
-    assert unpack(packed) == voice + name
-
-
-@given(SOUNDS)
-def test_packing_agrees_with_dexed(voice: bytes) -> None:
-    dexed = pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
-    whole = voice + b"TEN LETTER"
-    assert dexed.Patch.from_sysex(whole).to_packed() == pack(whole)
-    assert dexed.Patch.from_packed(pack(whole)).to_sysex()[:155] == whole
 
 
 def test_a_single_voice_is_163_bytes(file: Path) -> None:
@@ -333,3 +287,54 @@ def test_what_a_file_cannot_hold_is_refused_and_leaves_it_alone(file: Path) -> N
     with pytest.raises(PresetError, match="state of amsynth isn't a voice"):
         FORMAT.write(file, [*presets(1), Preset("Wrong", State("amsynth", INITIAL.data))])
     assert file.read_bytes() == before
+
+
+PACKED = DX7Voices()
+
+
+@pytest.mark.parametrize("count", [1, 2, 33, 48])
+def test_packed_voices_come_back_in_any_number(tmp_path: Path, count: int) -> None:
+    file = tmp_path / "bank.dx7"
+    PACKED.write(file, presets(count))
+    assert file.read_bytes() == b"".join(
+        pack(each.state.data + each.name.encode().ljust(10)) for each in presets(count)
+    )
+    found, faults = PACKED.read(file)
+    assert (listing(found), faults) == (listing(presets(count)), [])
+
+
+def test_packed_voices_are_those_of_the_same_cartridge(tmp_path: Path) -> None:
+    PACKED.write(tmp_path / "bank.dx7", presets(32))
+    (tmp_path / "bank.syx").write_bytes(sealed("f0 43 00 09 20 00", (tmp_path / "bank.dx7").read_bytes()))
+    read = [PresetBank.read(tmp_path / name) for name in ("bank.dx7", "bank.syx")]
+    assert [each.id for each in read[0]] == [each.id for each in read[1]]
+
+
+@pytest.mark.parametrize("size", [0, 1, 127, 129, 4104])
+def test_what_is_no_row_of_packed_voices_is_refused(tmp_path: Path, size: int) -> None:
+    file = tmp_path / "bank.dx7"
+    file.write_bytes(bytes(size))
+    with pytest.raises(PresetError, match=rf"bank\.dx7 has {size} bytes, which isn't a whole number"):
+        PACKED.read(file)
+
+
+def test_a_packed_voice_out_of_range_costs_itself_alone(tmp_path: Path) -> None:
+    file = tmp_path / "bank.dx7"
+    PACKED.write(file, presets(3))
+    data = bytearray(file.read_bytes())
+    data[128] = 100  # the first rate of the second voice
+    file.write_bytes(bytes(data))
+    found, faults = PACKED.read(file)
+    assert [each.name for each in found] == ["Voice 1", "Voice 3"]
+    assert faults == [f"{file}: voice 2 is left out: it holds values that no DX7 has."]
+
+
+HEXTER = Path("/usr/share/hexter")
+
+
+@pytest.mark.skipif(not HEXTER.exists(), reason="Debian's hexter isn't installed, whose banks these are")
+def test_the_banks_of_hexter_are_read_whole() -> None:
+    bank = PresetBank.read(HEXTER)
+    assert not bank.faults
+    assert {"BRASS   1", "E.PIANO 1", "HARPSICH 1"} <= {preset.name for preset in bank}
+    assert len(bank) > 400

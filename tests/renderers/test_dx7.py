@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from synthmatch.errors import PluginMissing, PresetError, RenderError
 from synthmatch.notes import REFERENCE_NOTES, Note, Performance
 from synthmatch.presets.catalogue import SYNTHS
-from synthmatch.presets.formats.syx import INITIAL, PARAMETERS, SYNTH, DX7Sysex
+from synthmatch.presets.formats.dx7voice import INITIAL, PARAMETERS, SYNTH
+from synthmatch.presets.formats.syx import DX7Sysex
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.dx7 import VOICES, DX7Renderer
 from synthmatch.renderers.pool import RenderPool

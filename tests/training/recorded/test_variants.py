@@ -8,7 +8,7 @@ from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
-from synthmatch.presets.formats import amsynth, syx
+from synthmatch.presets.formats import amsynth, dx7voice
 from synthmatch.presets.knobs import panel_of
 from synthmatch.presets.preset import State
 from synthmatch.presets.randompatches import random_patches
@@ -28,7 +28,7 @@ def parent(state, family="bass", side="train"):
 
 def voices():
     rng = np.random.default_rng(0)
-    return [State("dx7", bytes(int(rng.integers(row.maximum + 1)) for row in syx.PARAMETERS)) for _ in range(6)]
+    return [State("dx7", bytes(int(rng.integers(row.maximum + 1)) for row in dx7voice.PARAMETERS)) for _ in range(6)]
 
 
 KNOBS = amsynth.parameter_table()
