@@ -14,7 +14,7 @@ from synthmatch.networks.encoder import EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 
-_Kind = TypeVar("_Kind", EncoderConfig, "Degradations", "Recipe")
+_Kind = TypeVar("_Kind", EncoderConfig, "Alterations", "Degradations", "Recipe")
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -50,6 +50,26 @@ class Degradations:
     def any(self) -> bool:
         """Whether anything is done at all."""
         return self.share > 0 and any(getattr(self, each.name) > 0 for each in fields(self) if each.name != "share")
+
+
+@dataclass(frozen=True)
+class Alterations:
+    """What is done to each stem before it is mixed, so that it sounds as another preset of its family might.
+
+    Args:
+        share: of the stems to which each of the following is done, each drawn by itself.
+        semitones: notes are played from recordings that lie up to so many away.
+        bend_db: a filter that tilts the spectrum by up to this many dB, either way, and makes it uneven.
+    """
+
+    share: float = 0.5
+    semitones: int = 0
+    bend_db: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is done at all."""
+        return self.share > 0 and (self.semitones > 0 or self.bend_db > 0)
 
 
 @dataclass(frozen=True)
@@ -104,10 +124,12 @@ class Recipe:
         ema: how much of their moving average the weights keep each step, which is what is saved; 0 for none.
         half: whether the encoder is saved in 16-bit numbers.
         degradations: see :class:`Degradations`.
+        alterations: see :class:`Alterations`; those of the songs that teach presence alone.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     degradations: Degradations = field(default_factory=Degradations)
+    alterations: Alterations = field(default_factory=Alterations)
     seed: int = 1
     steps: int = 5000
     mixtures: int = 48
@@ -201,13 +223,15 @@ def read_recipe(name: str) -> Recipe:
         raise TrainingError(f"There's no recipe called {name}; name a TOML file or one of: {known}.") from error
     except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"{path} isn't TOML ({error}); mend it.") from error
-    for table in ("encoder", "degradations"):
+    for table in ("encoder", "degradations", "alterations"):
         if not isinstance(values.setdefault(table, {}), dict):
             raise TrainingError(f"{path} sets {table}, which is a table of settings; see docs/training.md.")
     encoder = _build(EncoderConfig, values["encoder"], path)
     _require_shape(encoder, path)
     degradations = _build(Degradations, values["degradations"], path)
-    return _build(Recipe, {**values, "encoder": encoder, "degradations": degradations}, path)
+    alterations = _build(Alterations, values["alterations"], path)
+    tables = {"encoder": encoder, "degradations": degradations, "alterations": alterations}
+    return _build(Recipe, {**values, **tables}, path)
 
 
 def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:

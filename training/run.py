@@ -14,7 +14,7 @@ from synthmatch.files import require_place
 from synthmatch.machine import processors
 from synthmatch.networks import checkpoint
 from synthmatch.networks.encoder import Encoder
-from synthmatch.training.config import Recipe, read_recipe
+from synthmatch.training.config import Alterations, Recipe, read_recipe
 from synthmatch.training.learning.calibration import calibrate_presence
 from synthmatch.training.learning.classifier import fit_families
 from synthmatch.training.learning.distributed import Processes
@@ -60,7 +60,8 @@ class Trained:
 
 
 def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None, memory_gb: float = MEMORY_GB) -> Mixer:
-    """Mixtures of the presets on the training side, labelled ones and heard ones alike.
+    """Mixtures of the presets on the training side, labelled ones and heard ones alike; of none that is altered, since
+    it would be another preset then.
 
     Args:
         device: where mixtures are made; the CPU if None.
@@ -69,7 +70,8 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
     wanted = (*recipe.encoder.families, NOBODY)
     corpus = corpus.of(recipe.synths)
     presets = {family: corpus.ids("train", family) for family in wanted}
-    return Mixer(corpus.notes, presets, corpus.clusters, recipe, corpus.phrases, device, memory_gb)
+    plain = replace(recipe, alterations=Alterations())
+    return Mixer(corpus.notes, presets, corpus.clusters, plain, corpus.phrases, device, memory_gb)
 
 
 def train(

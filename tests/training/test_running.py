@@ -204,6 +204,7 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("steps = 10\nrestarts = [10]", "restarts are steps before its last"),
         ("restarts = [20, 10]", "each later than the one before"),
         ("[degradations]\nechoes = 1", "sets echoes"),
+        ("[alterations]\nechoes = 1", "sets echoes"),
         ('steps = "many"', "sets steps to many; it is a whole number"),
         ("steps = 2.5", "it is a whole number"),
         ("half = 1", "it is true or false"),

@@ -79,7 +79,7 @@ def song_mixer(
 
     Args:
         corpus: the presets of the encoder's training.
-        recipe: that of the encoder's training: its seed and degradations.
+        recipe: that of the encoder's training: its seed, degradations and alterations.
         memory_gb: see :class:`Mixer`.
         device: where songs are made and heard; the CPU if None.
 
@@ -94,6 +94,7 @@ def song_mixer(
         song_recipe(encoder.config, heard, recipe.seed + 1),
         live=LIVE if corpus.phrases is not None else 0.0,
         degradations=recipe.degradations,
+        alterations=recipe.alterations,
     )
     return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, device, memory_gb)
 

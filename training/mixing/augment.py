@@ -13,6 +13,7 @@ from torch import Tensor
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.training.config import Degradations
+from synthmatch.training.mixing.alteration import smooth_size
 
 Numbers = npt.NDArray[np.float32]
 
@@ -148,7 +149,7 @@ def _with_noise(audio: Tensor, treatment: Treatment) -> Tensor:
 def _filtered(audio: Tensor, treatment: Treatment) -> Tensor:
     """Tilt, shelves, low-pass and reverb as one product of spectra."""
     samples = audio.shape[1]
-    size = _smooth(samples + TAIL)
+    size = smooth_size(samples + TAIL)
 
     hertz = torch.linspace(0, ENCODER_RATE / 2, size // 2 + 1, device=audio.device)[None]
     low, high = (math.log2(edge) for edge in TILT)
@@ -175,16 +176,3 @@ def _reverb(treatment: Treatment, device: torch.device) -> Tensor:
     decay = _column(treatment.decay, time)
     tail = _noise(device)[None, :TAIL] * 10 ** (-3 * time / decay)
     return _column(treatment.wet, time) * tail / tail.square().sum(dim=1, keepdim=True).sqrt()
-
-
-def _smooth(least: int) -> int:
-    """The next even number without large factors, of which transforms are fast."""
-    size = least + least % 2
-    while True:
-        rest = size
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return size
-        size += 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.training.config import Recipe
+from synthmatch.training.mixing.alteration import bend, transpose
 from synthmatch.training.mixing.augment import treat
 from synthmatch.training.mixing.composer import Ints
 from synthmatch.training.mixing.mixtures import FADE
@@ -141,12 +143,19 @@ class Mixer:
         stems = torch.zeros(len(plan.level), plan.samples, device=self.device)
         for events in _blocks(plan.events, BLOCK.get(self.device.type, BLOCK["cpu"])):
             length = int(events.length[0])
-            sound = self.residence.pieces(events.source, length).float()
+            sound = self._played(events, length)
             self._fade(events, sound)
             _add(stems, events, sound)
+        stems = bend(stems, plan.curve)
         peak = _peaks(stems)
         level = torch.from_numpy(plan.level).to(self.device, non_blocking=True)[:, None]
         return stems.mul_(torch.where(peak > 0, level / peak, 0.0))
+
+    def _played(self, events: Events, length: int) -> Tensor:
+        """The pieces of events (E, length), at their rates."""
+        needed = min(math.ceil(length * float(events.rate.max())) + 1, self.residence.longest)
+        at_rate = length if (events.rate == 1).all() else needed
+        return transpose(self.residence.pieces(events.source, at_rate).float(), events.rate, length)
 
     def _fade(self, events: Events, sound: Tensor) -> None:
         """Fade pieces (E, L) to 0 at the end of each, and from 0 where it opens, in place."""

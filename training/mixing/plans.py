@@ -12,12 +12,14 @@ from synthmatch.audio import ENCODER_RATE
 from synthmatch.errors import TrainingError
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.training.config import Recipe
+from synthmatch.training.mixing.alteration import Alteration, draw_alteration
 from synthmatch.training.mixing.augment import Treatment, draw
 from synthmatch.training.mixing.composer import Bools, Floats, Ints, compose_parts
 from synthmatch.training.mixing.mixtures import LEVELS
-from synthmatch.training.mixing.residence import GRID, Layout
+from synthmatch.training.mixing.residence import GRID, PITCHES, Layout
 
 DISTRACTOR_DB = (-12.0, 9.0)  # the level of a distractor's peak against a part's: drums stand out, drones don't
+_ALTERED = 7  # beside seed and step, of which random numbers stems are altered by
 NOBODY = ""
 """The family of presets that may be heard in mixtures, but are nobody's part."""
 
@@ -32,6 +34,7 @@ class Events:
         onset: (E,), sample of the stem at which it begins.
         length: (E,), samples.
         opens: (E,), whether it is faded in, because it is cut out of something longer.
+        rate: (E,), samples of the recording for each one that is played.
     """
 
     stem: Ints
@@ -39,6 +42,7 @@ class Events:
     onset: Ints
     length: Ints
     opens: Bools
+    rate: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +77,7 @@ class Plan:
         rank: which share this is.
         events: of every stem of the share: first the parts, then what is nobody's part.
         level: (S,), how loud each stem is, by its peak.
+        curve: (S, P), how each stem is filtered (:class:`Alteration`); (S, 0) if none is.
         mixture_of: (S,), in which mixture of the share it sounds.
         references, partners: (p,), where two different reference notes of each part's preset begin.
         treatment: what is done to the share's mixtures.
@@ -86,6 +91,7 @@ class Plan:
     rank: int
     events: Events
     level: npt.NDArray[np.float32]
+    curve: npt.NDArray[np.float32]
     mixture_of: Ints
     references: Ints
     partners: Ints
@@ -118,6 +124,7 @@ class Plan:
             rank=rank,
             events=_chosen(self.events, rows, len(self.mixture_of)),
             level=self.level[rows],
+            curve=self.curve[rows],
             mixture_of=self.mixture_of[rows] - low,
             references=self.references[first:last],
             partners=self.partners[first:last],
@@ -182,6 +189,7 @@ class Planner:
         played = np.concatenate([state, rng.choice(self._others, len(strange)) if len(strange) else strange])
         ruled = np.concatenate([self._rules[family], rng.choice(self._rules, len(strange))])
         references, partners = self._references(rng, state)
+        altered = self._alteration(step, len(stems))
         return Plan(
             samples=self._samples,
             labels=labels,
@@ -189,8 +197,9 @@ class Planner:
             parts=_whole(len(mixture)),
             stems=_whole(len(labels.heard)),
             rank=0,
-            events=self._events(rng, stems, ruled, played),
+            events=self._events(rng, stems, ruled, played, altered.shift),
             level=self._level(rng, family, len(strange)),
+            curve=altered.curve,
             mixture_of=stems,
             references=references,
             partners=partners,
@@ -232,6 +241,13 @@ class Planner:
         rest = 10 ** (rng.uniform(*DISTRACTOR_DB, others) / 20)
         return np.concatenate([parts, rest]).astype(np.float32)
 
+    def _alteration(self, step: int, stems: int) -> Alteration:
+        """By random numbers of its own, so that a recipe without it plans what it always did."""
+        kinds = self.recipe.alterations
+        if not kinds.any:
+            return Alteration(np.zeros(stems, np.int64), np.zeros((stems, 0), np.float32))
+        return draw_alteration(np.random.default_rng((self.recipe.seed, step, _ALTERED)), kinds, stems)
+
     def _references(self, rng: np.random.Generator, state: Ints) -> tuple[Ints, Ints]:
         """Where a reference note of each part's preset begins, and where another one does."""
         choice = np.array(self.recipe.references, np.int64)
@@ -240,7 +256,7 @@ class Planner:
         start, length = self.layout.first[state], self.layout.length[state]
         return start + choice[first] * length, start + choice[other] * length
 
-    def _events(self, rng: np.random.Generator, mixture: Ints, family: Ints, state: Ints) -> Events:
+    def _events(self, rng: np.random.Generator, mixture: Ints, family: Ints, state: Ints, shift: Ints) -> Events:
         """What every stem plays: notes by rule, or a crop of a passage played live."""
         layout, samples = self.layout, self._samples
         score = compose_parts(rng, mixture, family, self.recipe.seconds)
@@ -251,25 +267,26 @@ class Planner:
         onset = np.rint(score.start[kept] * ENCODER_RATE).astype(np.int64)
         held = np.rint(score.held[kept] * ENCODER_RATE).astype(np.int64)
         of = state[part]
-        length = np.minimum(np.minimum(held, samples - onset), layout.length[of])
-        source = layout.first[of] + layout.nearest[of, pitch] * layout.length[of]
-        crops = self._crops(rng, np.nonzero(live)[0], state, passages)
-        notes = Events(part, source, onset, length, np.zeros(len(part), np.bool_))
+        recorded = np.clip(pitch - shift[part], 0, PITCHES - 1)
+        rate = 2 ** (shift / 12)
+        length = np.minimum(np.minimum(held, samples - onset), (layout.length[of] / rate[part]).astype(np.int64))
+        source = layout.first[of] + layout.nearest[of, recorded] * layout.length[of]
+        crops = self._crops(rng, np.nonzero(live)[0], state, passages, rate)
+        notes = Events(part, source, onset, length, np.zeros(len(part), np.bool_), rate[part])
         both = {name: np.concatenate([value, vars(crops)[name]]) for name, value in vars(notes).items()}
         order = np.argsort(-both["length"], kind="stable")
         return Events(**{name: value[order] for name, value in both.items()})
 
-    def _crops(self, rng: np.random.Generator, stems: Ints, state: Ints, passages: Ints) -> Events:
+    def _crops(self, rng: np.random.Generator, stems: Ints, state: Ints, passages: Ints, rate: Floats) -> Events:
         layout = self.layout
         turn = (rng.random(len(stems)) * passages[stems]).astype(np.int64)
         chosen = layout.passage_of[state[stems]] + turn
         # Among the places from where something can be heard, each is as likely: the largest of random numbers.
         lots: Floats = rng.random((len(stems), self._openings.shape[1]))
         place = np.where(self._openings[chosen], lots, -1.0).argmax(axis=1) * GRID if len(stems) else stems
-        length = np.minimum(self._samples, layout.passage_length - place)
-        return Events(
-            stems, layout.passages[chosen] + place, np.zeros_like(stems), length, np.ones(len(stems), np.bool_)
-        )
+        length = np.minimum(self._samples, ((layout.passage_length - place) / rate[stems]).astype(np.int64))
+        begins, opens = layout.passages[chosen] + place, np.ones(len(stems), np.bool_)
+        return Events(stems, begins, np.zeros_like(stems), length, opens, rate[stems])
 
 
 def _column(rng: np.random.Generator, pool: Ints, count: int) -> Ints:

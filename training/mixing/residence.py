@@ -117,7 +117,8 @@ class Residence:
         self.device = device
         self._blocks = blocks
         self._edges = np.cumsum([0, *(block.size for block in blocks)])
-        self._longest = max((block.shape[-1] for block in blocks), default=0)
+        self.longest = max((block.shape[-1] for block in blocks), default=0)
+        """Samples of the longest recording."""
         samples = int(self._edges[-1])
         self.gigabytes = 2 * samples / 1e9
         self.place = _place(2 * samples, device, memory_gb)
@@ -125,7 +126,7 @@ class Residence:
         if self.place is not Place.DISK:
             home = device if self.place is Place.DEVICE else torch.device("cpu")
             # The end is padded, so that a piece may be read beyond its own end.
-            self._flat = torch.zeros(samples + self._longest, dtype=torch.int16, device=home)
+            self._flat = torch.zeros(samples + self.longest, dtype=torch.int16, device=home)
             for block, start in zip(blocks, self._edges[:-1].tolist(), strict=True):
                 self._flat[start : start + block.size] = torch.from_numpy(np.array(block).reshape(-1)).to(home)
 

@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from synthmatch.networks.encoder import EncoderConfig
 from synthmatch.errors import TrainingError
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.config import Degradations, Recipe
+from synthmatch.training.config import Alterations, Degradations, Recipe
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.learning.trainer import Trainer
@@ -40,6 +40,7 @@ recipe = Recipe(**{
     **frozen(told["recipe"]),
     "encoder": EncoderConfig(**frozen(told["recipe"]["encoder"])),
     "degradations": Degradations(**told["recipe"]["degradations"]),
+    "alterations": Alterations(**told["recipe"]["alterations"]),
 })
 with Processes.join() as processes:
     mixer = Mixer(NoteBank(Path(told["bank"])), told["presets"], {}, recipe)

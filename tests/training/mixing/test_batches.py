@@ -10,6 +10,7 @@ import torch
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
+from synthmatch.training.config import Alterations
 from synthmatch.training.mixing.batches import Mixer, _add_at_once, _add_in_turn
 from synthmatch.training.mixing.composer import compose_parts
 from synthmatch.training.mixing.mixtures import FADE, LEVELS, compose, mix_stems, stem
@@ -88,8 +89,9 @@ def test_one_reference_note_can_be_asked_for(notes, recipe):
 def test_a_gpu_would_add_pieces_as_a_cpu_does():
     rng = np.random.default_rng(0)
     length = np.sort(rng.integers(5, 40, 30))[::-1].copy()
+    nothing = np.zeros(30, np.int64)
     events = Events(
-        rng.integers(0, 4, 30), np.zeros(30, np.int64), rng.integers(0, 60, 30), length, np.zeros(30, np.bool_)
+        rng.integers(0, 4, 30), nothing, rng.integers(0, 60, 30), length, nothing.astype(np.bool_), np.ones(30)
     )
     sound = torch.randn(30, 40)
     one, other = torch.zeros(4, 100), torch.zeros(4, 100)
@@ -116,7 +118,7 @@ class Passages:
 def test_pieces_are_faded_as_sample_by_sample(notes, recipe):
     length = np.array([400, 161, 160, 159, 100, 2, 1])
     opens = np.array([True, False, True, False, True, False, True])
-    events = Events(*(np.zeros(7, np.int64) for _ in range(3)), length, opens)
+    events = Events(*(np.zeros(7, np.int64) for _ in range(3)), length, opens, np.ones(7))
     sound = torch.randn(7, 400)
     expected = sound.clone()
     for row, (end, opened) in enumerate(zip(length.tolist(), opens.tolist(), strict=True)):
@@ -212,7 +214,8 @@ def test_stems_are_the_parts_alone(notes, recipe):
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_shares_of_a_plan_are_the_whole(notes, recipe, world):
-    asked = replace(recipe, stem_share=0.5, note_note_weight=1.0, distractors=0.5)
+    altered = Alterations(share=0.5, semitones=3, bend_db=9.0)
+    asked = replace(recipe, stem_share=0.5, note_note_weight=1.0, distractors=0.5, alterations=altered)
     presets = {**notes.presets, NOBODY: notes.presets["lead"]}
     mixer = Mixer(notes.bank, presets, {}, asked)
     plan = mixer.planner.plan(2)
