@@ -107,6 +107,10 @@ class Recipe:
         presence_steps: steps after these, of as many songs each, that teach the presence head alone
             (:mod:`synthmatch.training.learning.presence`); for encoders whose ``presence`` is above 0.
         presence_restarts: those of them at which their learning rates begin anew.
+        presence_shares: for each of these turns, the last one included, how much what was learnt in it counts when
+            the next one begins; the rest is what was known before
+            (:class:`synthmatch.training.learning.presence.Schedule`). If empty, all of it.
+        presence_synths: further synths whose presets play in those songs; nothing is found by them.
         synths: the synths whose presets are trained on; all of them if empty.
         phrases: passages of each preset that are recorded as the synth plays them.
         variants: perturbed and crossed ones that are made and recorded of each preset, each, and a dry one.
@@ -157,6 +161,8 @@ class Recipe:
     context_from: int = 0
     presence_steps: int = 0
     presence_restarts: tuple[int, ...] = ()
+    presence_shares: tuple[float, ...] = ()
+    presence_synths: tuple[str, ...] = ()
     synths: tuple[str, ...] = ()
     phrases: int = 0
     variants: int = 0
@@ -184,6 +190,8 @@ class Recipe:
             raise TrainingError(
                 "A recipe's presence_restarts are of its presence_steps, each later than the one before."
             )
+        if self.presence_shares and len(self.presence_shares) != len(self.presence_restarts) + 1:
+            raise TrainingError("A recipe's presence_shares are as many as its presence_restarts, and one for the end.")
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")
@@ -250,7 +258,8 @@ _ONE = {bool: "true or false", int: "a whole number", float: "a number", str: "a
 _SEVERAL = {int: "a list of whole numbers", str: "a list of words in quotes"}
 
 _RANGES: dict[str, tuple[float, float]] = {
-    **dict.fromkeys(("core_share", "drop", "solo", "solo_start", "live", "distractors", "stem_share", "share"), (0, 1)),
+    **dict.fromkeys(("core_share", "drop", "solo", "solo_start", "live", "distractors"), (0, 1)),
+    **dict.fromkeys(("stem_share", "presence_shares", "share"), (0, 1)),
     **dict.fromkeys(("channels", "width", "heads", "dimension", "bands", "family"), (1, math.inf)),
     "seconds": (1, math.inf),
     "temperature": (0.001, math.inf),

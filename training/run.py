@@ -18,8 +18,9 @@ from synthmatch.training.config import Alterations, Recipe, read_recipe
 from synthmatch.training.learning.calibration import calibrate_presence
 from synthmatch.training.learning.classifier import fit_families
 from synthmatch.training.learning.distributed import Processes
-from synthmatch.training.learning.presence import PresenceTrainer, song_mixer, with_ears
+from synthmatch.training.learning.presence import PresenceTrainer, Schedule, with_ears
 from synthmatch.training.learning.presence import Progress as PresenceProgress
+from synthmatch.training.learning.songs import song_mixer
 from synthmatch.training.learning.trainer import Progress as StepProgress
 from synthmatch.training.learning.trainer import Trainer, steps_taken
 from synthmatch.training.mixing.batches import Mixer
@@ -68,7 +69,7 @@ def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None,
         memory_gb: see :class:`Mixer`.
     """
     wanted = (*recipe.encoder.families, NOBODY)
-    corpus = corpus.of(recipe.synths)
+    corpus = corpus.of(found_among(recipe))
     presets = {family: corpus.ids("train", family) for family in wanted}
     plain = replace(recipe, alterations=Alterations())
     return Mixer(corpus.notes, presets, corpus.clusters, plain, corpus.phrases, device, memory_gb)
@@ -152,11 +153,23 @@ def _teach(
     until: float,
 ) -> bool:
     """Have an encoder learn presence; whether there was time for all of it."""
-    teacher = PresenceTrainer(encoder, songs, recipe.presence_steps, folder, recipe.presence_restarts, processes)
+    schedule = Schedule(recipe.presence_steps, recipe.presence_restarts, recipe.presence_shares)
+    teacher = PresenceTrainer(encoder, songs, schedule, folder, processes)
     done = teacher.run(taught, until)
     if done:
         teacher.install()
     return done
+
+
+def found_among(recipe: Recipe) -> tuple[str, ...]:
+    """The synths by whose presets an encoder learns to find some; all if none is named."""
+    return recipe.synths or (() if recipe.everything else FROZEN)
+
+
+def heard_at_all(recipe: Recipe) -> tuple[str, ...]:
+    """Those, and the synths whose presets play in songs besides; all if none is named."""
+    found = found_among(recipe)
+    return tuple(dict.fromkeys((*found, *recipe.presence_synths))) if found else ()
 
 
 def data_plan(recipe: Recipe) -> DataPlan:
@@ -165,7 +178,7 @@ def data_plan(recipe: Recipe) -> DataPlan:
         notes=recipe.extra_notes,
         phrases=recipe.phrases,
         variants=Counts.of(recipe.variants),
-        synths=recipe.synths or FROZEN,
+        synths=heard_at_all(recipe) or FROZEN,
     )
 
 
@@ -175,14 +188,14 @@ def _corpus(
     """What there is of the recipe's synths. The first process records what isn't there yet, until the time is over;
     the others wait, and read what it has written: two that record in one folder would write over each other."""
     if recipe.everything:
-        return open_corpus(data, recipe.extra_notes, recipe.phrases).of(recipe.synths)
+        return open_corpus(data, recipe.extra_notes, recipe.phrases).of(heard_at_all(recipe))
     wanted = data_plan(recipe)
     if not processes.first:
         processes.wait()
-        return Recording(data, wanted).corpus().of(recipe.synths)
+        return Recording(data, wanted).corpus().of(wanted.synths)
     corpus = gather(data, wanted, workers, recorded, for_benchmark=False, stop=lambda: time.monotonic() >= until)
     processes.wait()
-    return corpus.of(recipe.synths)
+    return corpus.of(wanted.synths)
 
 
 def planners(processes: Processes) -> int:
@@ -194,9 +207,10 @@ def planners(processes: Processes) -> int:
 
 def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Path) -> None:
     """Fit what is fitted at the end, and write the encoder with what there is to know about it."""
-    agreement = fit_families(run.encoder, corpus)
+    found = corpus.of(found_among(recipe))
+    agreement = fit_families(run.encoder, found)
     if recipe.presence_weight or recipe.presence_steps:
-        calibrate_presence(run.encoder, corpus)
+        calibrate_presence(run.encoder, found)
     if recipe.half:
         run.encoder.half().float()  # what is in memory is what will be read
     families = run.encoder.config.families

@@ -18,7 +18,7 @@ from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.trainer import STATE
 from synthmatch.training.mixing.strangers import Company
-from synthmatch.training.recorded.recording import PRESETS, Recording
+from synthmatch.training.recorded.recording import PRESETS, Recording, open_corpus
 from synthmatch.training.split import Label, write_labels
 
 RECIPE = """
@@ -45,8 +45,8 @@ family = 8
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Few songs, and short ones; and a head that learns for a moment only."""
-    monkeypatch.setattr("synthmatch.training.learning.presence.SECONDS", 1.0)
-    for module in ("presence", "calibration"):
+    monkeypatch.setattr("synthmatch.training.learning.songs.SECONDS", 1.0)
+    for module in ("songs", "calibration"):
         monkeypatch.setattr(f"synthmatch.training.learning.{module}.TOGETHER", 6)
     monkeypatch.setattr("synthmatch.training.learning.calibration.SONGS", 12)
     monkeypatch.setattr("synthmatch.training.learning.classifier.STEPS", 20)
@@ -120,6 +120,30 @@ def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recip
     assert first.fingerprint == second.fingerprint
 
 
+def test_further_synths_play_in_songs_and_nothing_is_found_by_them(notes, data, tmp_path):
+    path = tmp_path / "wider.toml"
+    path.write_text(RECIPE.replace('synths = ["faust"]', 'synths = ["faust"]\npresence_synths = ["kars"]'))
+    recipe = read_recipe(str(path))
+    assert run.found_among(recipe) == ("faust",)
+    assert run.data_plan(recipe).synths == ("faust", "kars")
+    labels = labels_of(notes)
+    of = {each.id: each.synth for each in labels}
+    assert set(of.values()) == {"faust", "kars"}
+    heard = []
+    songs = run.song_mixer
+
+    def spied(encoder, corpus, *rest):
+        heard.append({of[key] for key in corpus.labels})
+        return songs(encoder, corpus, *rest)
+
+    steps = run.mixer_of(open_corpus(data, recipe.extra_notes), recipe)
+    assert {of[key] for ids in steps.presets.values() for key in ids} == {"faust"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "song_mixer", spied)
+        run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors")
+    assert heard == [{"faust", "kars"}]
+
+
 def test_a_recipe_with_phrases_says_so_where_none_were_recorded(data, recipe, tmp_path):
     said = []
     run.train(recipe, data, tmp_path / "plain", tmp_path / "plain.safetensors", said=said.append, stop_at=1)
@@ -165,10 +189,11 @@ def test_ears_and_restarts_of_presence_are_the_recipes(data, tmp_path, monkeypat
 
     monkeypatch.setattr(run, "PresenceTrainer", spied)
     path = tmp_path / "ears.toml"
-    learnt = RECIPE.replace("presence_steps = 1", "presence_steps = 3\npresence_restarts = [2]")
+    turns = "presence_steps = 3\npresence_restarts = [2]\npresence_shares = [1.0, 0.5]"
+    learnt = RECIPE.replace("presence_steps = 1", turns)
     path.write_text(learnt + "listener = true\ncloser = 64\n")
     run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors")
-    assert given == [(3, tmp_path / "run", (2,), ALONE)]
+    assert given == [(run.Schedule(3, (2,), (1.0, 0.5)), tmp_path / "run", ALONE)]
     assert Encoder.load(tmp_path / "out.safetensors").config == read_recipe(str(path)).encoder
 
 

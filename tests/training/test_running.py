@@ -221,6 +221,7 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("[encoder]\nwidth = 30", "heads divide width"),
         ("[encoder]\nwidth = 0", "width to 0; it must be at least 1"),
         ("[encoder]\nlistener = true\npresence = 8", "listener, which nothing teaches"),
+        ("presence_steps = 9\npresence_shares = [1.0, 0.5]\n[encoder]\npresence = 8", "as many as its"),
         ("presence_steps = 9\npresence_restarts = [9]\n[encoder]\npresence = 8", "are of its presence_steps"),
         ("[encoder]\ncloser = 64", "no listener that would"),
         ("[encoder]\ncloser = 72", "closer is a multiple of half"),

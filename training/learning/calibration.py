@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.networks.encoder import Encoder
-from synthmatch.training.learning.presence import LIVE, TOGETHER, song_recipe
+from synthmatch.training.learning.songs import LIVE, TOGETHER, song_recipe
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.recorded.recording import Corpus
 

@@ -1,10 +1,8 @@
 """Which families play in a song, learnt from songs after everything else is trained: the encoder's presence head, and
 the ears that it has of its own, if any.
 
-Families are what people call presets, and of most presets nobody has said anything: their families were guessed from
-their sound, well enough to mix by, not to learn families from. So these songs are played by presets whose family a
-person stated, and by variants of them. What presets are found by stays as it is. Without ears of its own the head makes
-do with what those hear, and songs cost no way back through a trunk.
+What presets are found by stays as it is. Without ears of its own the head makes do with what those hear, and songs
+(:mod:`synthmatch.training.learning.songs`) cost no way back through a trunk.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import math
 import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -22,20 +20,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import TrainingError
-from synthmatch.networks.encoder import Encoder, EncoderConfig
-from synthmatch.training.config import Recipe
+from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.heads import Head
 from synthmatch.training.learning.trainer import fast_bfloat16
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.recorded.recording import Corpus
 
-TOGETHER = 48  # songs a step
-SECONDS = 10.0
-PARTS = 6  # at most, of each song
-STRANGE = 0.75  # share of the songs with a sound that is nobody's part: two in three of these are drums
-LIVE = 0.25  # share of the parts that are passages played live
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
 FIRST_SHARE, RISE = 0.05, 0.05  # of the steps up to a restart: the head learns by itself, then ears ever faster
 RATE, EARS_RATE, DECAY = 1e-3, 5e-4, 0.05  # AdamW's: the head's rate, that of its ears
@@ -47,56 +38,40 @@ CHECKPOINT_SECONDS = 110.0
 Progress = Callable[[int, int, float], None]
 
 
-def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> Recipe:
-    """A recipe whose every step is of songs: one to six parts of any families, and drums, noises and drones.
-
-    Presets without a family aren't among what is nobody's part: nobody has told theirs, but they sound like one.
-
-    Args:
-        families: those that may play.
-    """
-    return Recipe(
-        encoder=replace(shape, presence=0, listener=False, closer=0),
-        seed=seed,
-        mixtures=TOGETHER,
-        repeats=TOGETHER,
-        seconds=SECONDS,
-        core=families[:1],
-        core_share=0.0,
-        parts=PARTS,
-        scattered=True,
-        solo=0.0,
-        solo_until=0,
-        live=0.0,
-        distractors=STRANGE,
-    )
-
-
-def song_mixer(
-    encoder: Encoder, corpus: Corpus, recipe: Recipe, memory_gb: float, device: torch.device | None = None
-) -> Mixer:
-    """Makes the songs that teach presence.
+@dataclass(frozen=True)
+class Schedule:
+    """How presence is learnt: in turns, each of which begins with whole learning rates.
 
     Args:
-        corpus: the presets of the encoder's training.
-        recipe: that of the encoder's training: its seed, degradations and alterations.
-        memory_gb: see :class:`Mixer`.
-        device: where songs are made and heard; the CPU if None.
-
-    Raises:
-        TrainingError: no preset of the training side has a stated family.
+        steps: in all, of a mixer's songs each.
+        restarts: the steps at which another turn begins.
+        shares: by turn, how much what was learnt in it counts when the next one begins, and at the end; the rest is
+            what was known before it. The mean of two such sets of weights often does better than either (after Izmailov
+            et al., "Averaging Weights Leads to Wider Optima", 2018). If empty, a turn goes on with the weights of the
+            last one, and with all that its optimiser remembers.
     """
-    there = {family: corpus.players(family) for family in encoder.config.families}
-    heard = tuple(family for family in encoder.config.families if there[family])
-    if not heard:
-        raise TrainingError("Nobody said the family of any preset that is trained on; add banks that name theirs.")
-    asked = replace(
-        song_recipe(encoder.config, heard, recipe.seed + 1),
-        live=LIVE if corpus.phrases is not None else 0.0,
-        degradations=recipe.degradations,
-        alterations=recipe.alterations,
-    )
-    return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, device, memory_gb)
+
+    steps: int
+    restarts: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    def rates(self, step: int) -> tuple[float, float]:
+        """Learning rates at a step, of the head and of its ears.
+
+        Both fall to zero along half a cosine, before each restart, too. Ears learn nothing for a while, since at first
+        the head doesn't know what they hear, and then rise to it; after a restart both rise at once.
+        """
+        edges = (0, *self.restarts, self.steps)
+        turn = bisect(self.restarts, step)
+        share = (step - edges[turn]) / (edges[turn + 1] - edges[turn])
+        falling = 0.5 * (1 + math.cos(math.pi * share))
+        risen = min(1.0, max(0.0, (share if turn else share - FIRST_SHARE) / RISE))
+        return RATE * falling * (risen if turn else 1.0), EARS_RATE * falling * risen
+
+    def share(self, step: int) -> float | None:
+        """That of the turn that ends with a step; None if none does, or if nothing is to be done then."""
+        edges = (*self.restarts, self.steps)
+        return self.shares[edges.index(step)] if self.shares and step in edges else None
 
 
 class PresenceTrainer:
@@ -107,21 +82,14 @@ class PresenceTrainer:
     """
 
     def __init__(
-        self,
-        encoder: Encoder,
-        mixer: Mixer,
-        steps: int,
-        folder: Path,
-        restarts: tuple[int, ...] = (),
-        processes: Processes = ALONE,
+        self, encoder: Encoder, mixer: Mixer, schedule: Schedule, folder: Path, processes: Processes = ALONE
     ) -> None:
         """
         Args:
             encoder: trained, on the CPU; changed by :meth:`install` alone.
             mixer: makes the songs of any step, and decides where everything is computed.
-            steps: of ``TOGETHER`` songs each.
+            schedule: how many steps, and at which rates.
             folder: keeps ``presence.safetensors``; one of the same encoder and schedule is taken up.
-            restarts: the steps at which the learning rates begin anew.
             processes: those that share each step's songs; the first one writes.
 
         Raises:
@@ -129,8 +97,7 @@ class PresenceTrainer:
         """
         if encoder.presence_hidden is None:
             raise TrainingError("The encoder has no presence head to be trained alone; its `presence` is 0.")
-        self.encoder, self.mixer, self.steps, self.restarts = encoder, mixer, steps, restarts
-        self.processes = processes
+        self.encoder, self.mixer, self.schedule, self.processes = encoder, mixer, schedule, processes
         self.step = 0
         hidden, device = encoder.presence_hidden, mixer.device
         torch.manual_seed(mixer.recipe.seed)
@@ -142,11 +109,12 @@ class PresenceTrainer:
         groups = [{"params": [weight for _, weight in self._learning(name)]} for name in ("head", "ears")]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=DECAY)
         self.average = {name: weight.detach().clone() for name, weight in self._learning()}
+        self.before = {name: weight.detach().clone() for name, weight in self._learning()}
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
         self._facts = {
             "encoder": encoder.fingerprint,
-            "schedule": f"{steps} {restarts} {FIRST_SHARE} {RISE} {RATE} {EARS_RATE}",
+            "schedule": f"{schedule} {FIRST_SHARE} {RISE} {RATE} {EARS_RATE}",
             "kept": str(KEPT),
         }
         self._resume()
@@ -160,16 +128,16 @@ class PresenceTrainer:
             progress: called after each step with (steps so far, all, loss).
         """
         saved = time.monotonic()
-        while self.step < self.steps and not self.processes.agree(time.monotonic() >= until):
+        while self.step < self.schedule.steps and not self.processes.agree(time.monotonic() >= until):
             loss = self.take_step()
             if progress is not None:
-                progress(self.step, self.steps, loss)
+                progress(self.step, self.schedule.steps, loss)
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
                 self.checkpoint()
                 saved = time.monotonic()
         self.checkpoint()
         self.processes.wait()  # whoever goes on from the checkpoint finds it
-        return self.step >= self.steps
+        return self.step >= self.schedule.steps
 
     def take_step(self) -> float:
         """Hear the songs of a step and learn from them; the loss.
@@ -178,7 +146,7 @@ class PresenceTrainer:
         """
         plan = self.mixer.planner.plan(self.step).share(self.processes.rank, self.processes.world)
         batch = self.mixer.play(plan)
-        rates = learning_rates(self.step, self.steps, self.restarts)
+        rates = self.schedule.rates(self.step)
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         with torch.set_grad_enabled(rates[1] > 0 and self.pupil.listener is not None):
@@ -201,7 +169,20 @@ class PresenceTrainer:
         with torch.no_grad():
             for name, weight in self._learning():
                 self.average[name].lerp_(weight, 1 - kept)
+        share = self.schedule.share(self.step)
+        if share is not None:
+            self._end_turn(share)
         return float(loss.detach())
+
+    def _end_turn(self, share: float) -> None:
+        """Go on from the mean of what was known before a turn and what was learnt in it; the optimiser forgets the way
+        to either."""
+        with torch.no_grad():
+            for name, weight in self._learning():
+                self.before[name].lerp_(self.average[name], share)
+                self.average[name].copy_(self.before[name])
+                weight.copy_(self.before[name])
+        self.optimizer.state.clear()
 
     def install(self) -> None:
         """Give the encoder the head, and its ears, as they are now on average."""
@@ -223,7 +204,8 @@ class PresenceTrainer:
         if not self.processes.first:
             return
         averages = {f"average.{name}": weight for name, weight in self.average.items()}
-        tensors = {"sums": self.sums, **dict(self._learning()), **averages}
+        before = {f"before.{name}": weight for name, weight in self.before.items()}
+        tensors = {"sums": self.sums, **dict(self._learning()), **averages, **before}
         statefile.write(self._path, tensors, self.optimizer, {**self._facts, "step": str(self.step)})
 
     def _resume(self) -> None:
@@ -236,6 +218,7 @@ class PresenceTrainer:
             for name, weight in self._learning():
                 weight.copy_(state.tensors[name])
                 self.average[name].copy_(state.tensors[f"average.{name}"])
+                self.before[name].copy_(state.tensors[f"before.{name}"])
         state.restore(self.optimizer)
         self.step = int(facts["step"])
 
@@ -256,20 +239,6 @@ class PresenceTrainer:
         mean = total / count
         spread = (squares / count - mean.square()).clamp(min=0).sqrt()
         return mean.float(), spread.float() + 1e-3
-
-
-def learning_rates(step: int, steps: int, restarts: tuple[int, ...] = ()) -> tuple[float, float]:
-    """Learning rates at a step, of the head and of its ears.
-
-    Both fall to zero along half a cosine, before each restart, too. Ears learn nothing for a while, since at first the
-    head doesn't know what they hear, and then rise to it; after a restart both rise at once.
-    """
-    edges = (0, *restarts, steps)
-    turn = bisect(restarts, step)
-    share = (step - edges[turn]) / (edges[turn + 1] - edges[turn])
-    falling = 0.5 * (1 + math.cos(math.pi * share))
-    risen = min(1.0, max(0.0, (share if turn else share - FIRST_SHARE) / RISE))
-    return RATE * falling * (risen if turn else 1.0), EARS_RATE * falling * risen
 
 
 def with_ears(encoder: Encoder, closer: int = 0) -> Encoder:

@@ -30,7 +30,7 @@ def test_scales_and_shifts_that_were_put_in_are_found():
 
 def test_what_is_said_comes_true_and_the_order_stays(valid, tiny, monkeypatch):
     monkeypatch.setattr("synthmatch.training.learning.calibration.SONGS", 144)
-    monkeypatch.setattr("synthmatch.training.learning.presence.SECONDS", 2.0)
+    monkeypatch.setattr("synthmatch.training.learning.songs.SECONDS", 2.0)
     torch.manual_seed(0)
     encoder = Encoder(tiny.encoder).eval()
     with torch.no_grad():

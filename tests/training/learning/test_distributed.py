@@ -73,7 +73,7 @@ import torch
 from safetensors.torch import save_file
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import Recipe
-from synthmatch.training.learning import presence
+from synthmatch.training.learning import presence, songs
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.mixing import batches
 from synthmatch.training.recorded.notebank import NoteBank
@@ -81,7 +81,7 @@ from synthmatch.training.recorded.recording import Corpus
 from synthmatch.training.split import Label
 
 torch.set_num_threads(1)
-presence.SECONDS, presence.TOGETHER = 1.0, 7
+songs.SECONDS, songs.TOGETHER = 1.0, 7
 batches.Company = partial(batches.Company, count=12)
 told = json.loads(Path(sys.argv[1]).read_text())
 folder = Path(told["folder"])
@@ -90,8 +90,8 @@ families = {key: family for family, ids in told["presets"].items() for key in id
 labels = {key: Label(key, "faust", family, "field", key, "train") for key, family in families.items()}
 with Processes.join() as processes:
     encoder = Encoder.load(folder / "encoder.safetensors")
-    songs = presence.song_mixer(encoder, Corpus(labels, bank, bank), Recipe(), 1.0)
-    teacher = presence.PresenceTrainer(encoder, songs, 20, folder, processes=processes)
+    mixer = songs.song_mixer(encoder, Corpus(labels, bank, bank), Recipe(), 1.0)
+    teacher = presence.PresenceTrainer(encoder, mixer, presence.Schedule(20), folder, processes)
     teacher.pupil.low_precision = False
     for step in range(3):
         teacher.take_step()
@@ -99,7 +99,7 @@ with Processes.join() as processes:
     grads = {name: weight.grad.contiguous() for name, weight in teacher._learning()}
     save_file(grads, folder / f"presence-{processes.world}-{processes.rank}.safetensors")
     assert teacher.run()
-    again = presence.PresenceTrainer(encoder, songs, 20, folder, processes=processes)
+    again = presence.PresenceTrainer(encoder, mixer, presence.Schedule(20), folder, processes)
     assert again.step == 20
 """
 

@@ -9,7 +9,8 @@ import torch
 
 from synthmatch.errors import TrainingError
 from synthmatch.networks.encoder import Encoder
-from synthmatch.training.learning.presence import PresenceTrainer, learning_rates, song_mixer, with_ears
+from synthmatch.training.learning.presence import PresenceTrainer, Schedule, with_ears
+from synthmatch.training.learning.songs import song_mixer
 from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.recording import Corpus
 
@@ -25,8 +26,8 @@ def taught(corpus):
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr("synthmatch.training.learning.presence.SECONDS", SONG)
-    monkeypatch.setattr("synthmatch.training.learning.presence.TOGETHER", 12)
+    monkeypatch.setattr("synthmatch.training.learning.songs.SECONDS", SONG)
+    monkeypatch.setattr("synthmatch.training.learning.songs.TOGETHER", 12)
     monkeypatch.setattr("synthmatch.training.mixing.batches.Company", partial(Company, count=12))
 
 
@@ -37,8 +38,8 @@ def encoder(tiny, request):
     return made if request.param is None else with_ears(made, request.param)
 
 
-def trainer(encoder, taught, tiny, folder, steps=8, restarts=()):
-    return PresenceTrainer(encoder, song_mixer(encoder, taught, tiny, 1.0), steps, folder, restarts)
+def trainer(encoder, taught, tiny, folder, *schedule):
+    return PresenceTrainer(encoder, song_mixer(encoder, taught, tiny, 1.0), Schedule(*(schedule or (8,))), folder)
 
 
 def test_only_presets_of_stated_families_and_their_variants_play(taught):
@@ -112,18 +113,18 @@ def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
 
 
 def test_ears_learn_once_the_head_knows_what_they_hear_and_the_encoders_own_never(taught, encoder, tiny, tmp_path):
-    teacher = trainer(encoder, taught, tiny, tmp_path, steps=40)
+    teacher = trainer(encoder, taught, tiny, tmp_path, 40)
     begun = {name: weight.clone() for name, weight in teacher.pupil.state_dict().items()}
     changed = set()
     for step in range(40):
         teacher.take_step()
         changed = {name for name, weight in teacher.pupil.state_dict().items() if not torch.equal(weight, begun[name])}
-        assert bool(changed) == (encoder.config.listener and learning_rates(step, 40)[1] > 0)
+        assert bool(changed) == (encoder.config.listener and Schedule(40).rates(step)[1] > 0)
     assert changed == {name for name in begun if name.startswith("listener.")}
 
 
 def test_rates_rise_after_a_while_and_fall_to_nothing():
-    head, ears = zip(*(learning_rates(step, 400) for step in range(401)), strict=True)
+    head, ears = zip(*(Schedule(400).rates(step) for step in range(401)), strict=True)
     assert head[0] == 1e-3
     assert list(head) == sorted(head, reverse=True)
     assert set(ears[:21]) == {0.0}
@@ -133,8 +134,8 @@ def test_rates_rise_after_a_while_and_fall_to_nothing():
 
 
 def test_rates_begin_anew_at_a_restart_and_rise_at_once():
-    head, ears = zip(*(learning_rates(step, 500, (300,)) for step in range(501)), strict=True)
-    assert (head[:300], ears[:300]) == tuple(zip(*(learning_rates(step, 300) for step in range(300)), strict=True))
+    head, ears = zip(*(Schedule(500, (300,)).rates(step) for step in range(501)), strict=True)
+    assert (head[:300], ears[:300]) == tuple(zip(*(Schedule(300).rates(step) for step in range(300)), strict=True))
     assert head[300] == ears[300] == 0
     assert all(first < then for rates in (head, ears) for first, then in pairwise(rates[300:310]))
     assert list(head[310:]) == sorted(head[310:], reverse=True)
@@ -146,13 +147,50 @@ def test_the_steps_follow_the_restarts(taught, encoder, tiny, tmp_path):
     teacher = trainer(encoder, taught, tiny, tmp_path, 10, (4,))
     for step in range(10):
         teacher.take_step()
-        assert [group["lr"] for group in teacher.optimizer.param_groups] == list(learning_rates(step, 10, (4,)))
+        assert [group["lr"] for group in teacher.optimizer.param_groups] == list(Schedule(10, (4,)).rates(step))
+
+
+def test_what_a_turn_teaches_counts_by_its_share(taught, encoder, tiny, tmp_path):
+    """What came before counts for the rest, and the next turn knows nothing of the way there."""
+    plain = trainer(encoder, taught, tiny, tmp_path / "plain", 10, (4,))
+    begun = {name: weight.detach().clone() for name, weight in plain._learning()}
+    for _ in range(4):
+        plain.take_step()
+    mixed = trainer(encoder, taught, tiny, tmp_path / "mixed", 10, (4,), (0.25, 0.0))
+    for _ in range(4):
+        mixed.take_step()
+    middle = {name: 0.75 * begun[name] + 0.25 * plain.average[name] for name in begun}
+    for name, weight in mixed._learning():
+        assert torch.allclose(weight, middle[name], atol=1e-6)
+        assert torch.equal(mixed.average[name], weight)
+    assert plain.optimizer.state
+    assert not mixed.optimizer.state
+    mixed.run()
+    assert all(torch.equal(weight, mixed.average[name]) for name, weight in mixed._learning())
+    assert all(torch.allclose(weight, middle[name], atol=1e-6) for name, weight in mixed._learning())  # a share of 0
+
+
+@pytest.mark.parametrize("stop", [3, 4, 5])
+def test_turns_that_are_weighed_go_on_as_if_they_had_not_stopped(taught, encoder, tiny, tmp_path, stop):
+    schedule = (8, (4,), (0.7, 0.5))
+    whole = trainer(encoder, taught, tiny, tmp_path / "whole", *schedule)
+    whole.run()
+    half = trainer(encoder, taught, tiny, tmp_path / "half", *schedule)
+    for _ in range(stop):
+        half.take_step()
+    half.checkpoint()
+    other = trainer(encoder, taught, tiny, tmp_path / "half", *schedule)
+    assert other.step == stop
+    other.run()
+    for name, weight in other._learning():
+        assert torch.equal(weight, dict(whole._learning())[name])
 
 
 def test_a_run_of_another_schedule_is_not_taken_up(taught, encoder, tiny, tmp_path):
     trainer(encoder, taught, tiny, tmp_path, 10, (4,)).run()
     assert trainer(encoder, taught, tiny, tmp_path, 10, (4,)).step == 10
     assert trainer(encoder, taught, tiny, tmp_path, 10, (5,)).step == 0
+    assert trainer(encoder, taught, tiny, tmp_path, 10, (4,), (1.0, 0.5)).step == 0
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(taught, encoder, tiny, tmp_path):
@@ -186,4 +224,4 @@ def test_what_it_is_told_it_learns(taught, encoder, tiny, tmp_path):
 
 def test_an_encoder_without_such_a_head_is_refused(taught, encoder, tiny, tmp_path):
     with pytest.raises(TrainingError, match="no presence head"):
-        PresenceTrainer(Encoder(tiny.encoder), song_mixer(encoder, taught, tiny, 1.0), 8, tmp_path)
+        PresenceTrainer(Encoder(tiny.encoder), song_mixer(encoder, taught, tiny, 1.0), Schedule(8), tmp_path)
