@@ -60,6 +60,7 @@ class Synth:
         plugin_id: by which preset files name the plugin: four letters (VST2) or 32 hex digits (VST3).
         plugin_version: as a VST2 plugin counts.
         banks: folders, or single files, where banks of it are.
+        bank_package: how to get banks that come apart from it, as the end of a sentence.
         parameters: what random patches are made of; for plugins without banks.
         effects_off: parameters by name, and the values (0 to 1) that switch its effects off.
         settle: seconds of silence that end whatever was played before.
@@ -81,6 +82,7 @@ class Synth:
     plugin_id: str = ""
     plugin_version: int = 1
     banks: tuple[Path, ...] = ()
+    bank_package: str = ""
     parameters: tuple[Parameter, ...] = ()
     effects_off: tuple[tuple[str, float], ...] = ()
     settle: float = 2.0
@@ -89,6 +91,12 @@ class Synth:
     repeatable: bool = True
     mine: bool = False
     revision: int = 1
+
+    @property
+    def banks_from(self) -> str:
+        """How to get banks of it, as the end of a sentence; "" if none are known."""
+        comes_along = self.package if self.engine is Engine.PLUGIN and self.banks else ""
+        return self.bank_package or comes_along
 
     @property
     def is_vst3(self) -> bool:
@@ -179,7 +187,8 @@ _TABLE = (
         (".syx",),
         "run `pip install 'synthmatch[dx7]'`",
         Isolation.NOTHING,  # every note is played from a fresh start
-        banks=(Path("/usr/share/hexter"),),  # the voices of the DX7's and TX7's cartridges, in Debian's hexter
+        banks=(Path("/usr/share/hexter"),),  # the voices of the DX7's and TX7's cartridges
+        bank_package="install Debian's package hexter",
         settle=0.0,
     ),
     Synth(
@@ -190,6 +199,7 @@ _TABLE = (
         "run `pip install 'synthmatch[soundfont]'`",
         Isolation.NOTHING,  # every render is by a player of its own
         banks=(Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3")),
+        bank_package="install Debian's package timgm6mb-soundfont",
         settle=0.0,
     ),
     Synth(

@@ -131,7 +131,7 @@ def _banks(row: Synth) -> Finding:
     else:
         advice = "add yours with `synthmatch library add FOLDER`"
     places = ", ".join(str(place) for place in row.banks)
-    remedy = f"{row.package}, or {advice}" if places and row.engine is Engine.PLUGIN else advice
+    remedy = f"{row.banks_from}, or {advice}" if row.banks_from else advice
     return Finding(Topic.BANKS, Mark.MISSING, row.id, f"{f'nothing in {places}' if places else 'none'}; {remedy}.")
 
 

@@ -61,7 +61,8 @@ def _banks(row: Synth) -> list[Path]:
         path = random_bank_path(row)
         folders = [path if path.exists() else write_random_bank(row)]
     if not folders:
-        raise PresetError(f"No banks of {row.title} are on this machine; name a folder of them, or {row.package}.")
+        other = f", or {row.banks_from}" if row.banks_from else ""
+        raise PresetError(f"No banks of {row.title} are on this machine; name a folder of them{other}.")
     return folders
 
 

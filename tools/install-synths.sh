@@ -26,7 +26,7 @@ synths=""
 if [ "${SYNTHS:-debian}" = none ]; then
     echo "SYNTHS=none: no synths are installed; $fallback."
 else
-    for package in amsynth zynaddsubfx-vst zynaddsubfx-data dpf-plugins-vst timgm6mb-soundfont; do
+    for package in amsynth zynaddsubfx-vst zynaddsubfx-data dpf-plugins-vst timgm6mb-soundfont hexter; do
         has_package "$package" || synths="$synths $package"
     done
 fi

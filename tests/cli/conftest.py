@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from synthmatch import audio, cli
 from synthmatch.audio import Clip
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder, EncoderConfig
+from synthmatch.presets import catalogue
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format
@@ -126,6 +127,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which no folder holds a plugin."""
+    """A machine on which no folder holds a plugin, nor voices of the DX7, which a library plays without one."""
     monkeypatch.delenv("VST_PATH", raising=False)
     monkeypatch.setattr(synths, "_FOLDERS", {})
+    bare = replace(catalogue.SYNTHS["dx7"], banks=())
+    monkeypatch.setattr(catalogue, "SYNTHS", {**catalogue.SYNTHS, bare.id: bare})

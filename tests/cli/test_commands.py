@@ -137,7 +137,9 @@ def test_without_plugins_the_built_in_synth_is_meant(place: Any) -> None:
 def test_with_plugins_the_built_in_synth_waits_to_be_named() -> None:
     from synthmatch.sources import default_synths, read_sources
 
-    assert [row.id for row in default_synths()] == ["amsynth", "zynaddsubfx"]
+    meant = [row.id for row in default_synths()]
+    assert meant[:2] == ["amsynth", "zynaddsubfx"]
+    assert not {"faust", "soundfont"} & set(meant)
     assert {preset.synth for preset in read_sources(["amsynth", "faust"])} == {"amsynth", "faust"}
 
 
@@ -188,9 +190,20 @@ def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
     assert done.status == 0  # the built-in synth plays
     assert "missing  amsynth: " in done.out
     assert "install Debian's package amsynth" in done.out
+    (dx7,) = (line for line in done.out.splitlines() if line.split()[:2] == ["missing", "dx7:"] and "none" in line)
+    assert dx7.endswith("install Debian's package hexter, or add yours with `synthmatch library add FOLDER`.")
     assert "synthmatch library update" in done.out
     assert "synthmatch library add" in run("doctor", "--model", place.model, "--library", "nowhere").out
     assert not Path("nowhere").exists()
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_a_synth_without_banks_is_told_where_some_are(place: Any, run: Callable[..., Any]) -> None:
+    pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    refused = run("library", "add", "dx7", "--model", place.model)
+    assert refused.status == 1
+    said = "No banks of DX7 are on this machine; name a folder of them, or install Debian's package hexter."
+    assert said in refused.err
 
 
 @pytest.mark.usefixtures("no_plugins")

@@ -153,9 +153,10 @@ class Mixer:
 
     def _played(self, events: Events, length: int) -> Tensor:
         """The pieces of events (E, length), at their rates."""
+        if (events.rate == 1).all():
+            return self.residence.pieces(events.source, length).float()
         needed = min(math.ceil(length * float(events.rate.max())) + 1, self.residence.longest)
-        at_rate = length if (events.rate == 1).all() else needed
-        return transpose(self.residence.pieces(events.source, at_rate).float(), events.rate, length)
+        return transpose(self.residence.pieces(events.source, needed).float(), events.rate, length)
 
     def _fade(self, events: Events, sound: Tensor) -> None:
         """Fade pieces (E, L) to 0 at the end of each, and from 0 where it opens, in place."""
