@@ -47,6 +47,9 @@ OPTIONAL = ("tinysoundfont", "vita", "dexed-py")
 DRUMS = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 """The benchmark's drum kit; left out where it isn't installed."""
 
+VOICES = Path("/usr/share/hexter")
+"""The DX7's voices, which songs that teach presence are played by, too; left out where they aren't installed."""
+
 PLUGINS = {"zynaddsubfx": "ZynAddSubFX.so", "amsynth": "amsynth_vst.so"}
 PLUGIN_FOLDERS = ("~/.vst", "/usr/lib/vst", "/usr/local/lib/vst")
 BANK_FOLDERS = ("/usr/share/{synth}/banks", "/usr/local/share/{synth}/banks")
@@ -103,6 +106,8 @@ def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int) 
             shutil.copytree(banks, staged / "banks" / synth, symlinks=False)
         if DRUMS.exists():
             copy([DRUMS], staged / "banks" / "soundfont")
+        if VOICES.exists():
+            copy(sorted(VOICES.glob("*.dx7")), staged / "banks" / "dx7")
         with tempfile.TemporaryDirectory() as unpacked:
             needing = [*plugins, *binaries(wheels, Path(unpacked))]
             copy(libraries(needing, Path(unpacked)), staged / "lib")
