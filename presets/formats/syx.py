@@ -84,7 +84,7 @@ class _Dump:
         """
         voices = list(enumerate(self.kind.voices(self._checked() if self.sealed else self.data)))
         used = [(place, voice) for place, voice in voices if any(voice)]
-        while self.kind.count > 1 and used and used[-1][1] == PADDING:
+        while self.kind is _CARTRIDGE and used and used[-1][1] == PADDING:
             used.pop()
         if not used:
             raise PresetError("it is blank; save it again from the synth.")
@@ -163,8 +163,8 @@ class DX7Voices:
         return synth.id == SYNTH
 
     def read(self, path: Path) -> tuple[list[Preset], list[str]]:
-        """Read every voice; empty places are no presets, and without a checksum a value out of range is a fault
-        (:meth:`DX7Sysex.read`).
+        """Read every voice but those of zeros. Such a file is as long as its voices, so that an "INIT VOICE" at its end
+        counts; without a checksum a value out of range is a fault (:meth:`DX7Sysex.read`).
 
         Returns:
             The presets, unlabelled, and one sentence per broken voice.

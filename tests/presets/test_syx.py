@@ -303,6 +303,13 @@ def test_packed_voices_come_back_in_any_number(tmp_path: Path, count: int) -> No
     assert (listing(found), faults) == (listing(presets(count)), [])
 
 
+@pytest.mark.parametrize("count", [1, 2, 40])
+def test_packed_initial_voices_that_are_presets_come_back(tmp_path: Path, count: int) -> None:
+    some = [*presets(1), *[Preset("INIT VOICE", INITIAL)] * count]
+    PACKED.write(tmp_path / "bank.dx7", some)
+    assert listing(PACKED.read(tmp_path / "bank.dx7")[0]) == listing(some)
+
+
 def test_packed_voices_are_those_of_the_same_cartridge(tmp_path: Path) -> None:
     PACKED.write(tmp_path / "bank.dx7", presets(32))
     (tmp_path / "bank.syx").write_bytes(sealed("f0 43 00 09 20 00", (tmp_path / "bank.dx7").read_bytes()))

@@ -109,7 +109,8 @@ class PresenceTrainer:
         groups = [{"params": [weight for _, weight in self._learning(name)]} for name in ("head", "ears")]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=DECAY)
         self.average = {name: weight.detach().clone() for name, weight in self._learning()}
-        self.before = {name: weight.detach().clone() for name, weight in self._learning()}
+        # Of a turn that is weighed: what was known before it.
+        self.before = {name: weight.clone() for name, weight in self.average.items()} if schedule.shares else {}
         self.sums = torch.zeros(3, hidden.in_features, dtype=torch.float64, device=device)  # count, sum, sum of squares
         self._path = folder / "presence.safetensors"
         self._facts = {
@@ -218,7 +219,8 @@ class PresenceTrainer:
             for name, weight in self._learning():
                 weight.copy_(state.tensors[name])
                 self.average[name].copy_(state.tensors[f"average.{name}"])
-                self.before[name].copy_(state.tensors[f"before.{name}"])
+            for name, weight in self.before.items():
+                weight.copy_(state.tensors[f"before.{name}"])
         state.restore(self.optimizer)
         self.step = int(facts["step"])
 
