@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.training.config import Alterations
@@ -71,15 +72,22 @@ def _weights(bins: int, device: torch.device) -> Tensor:
 
 
 def transpose(sound: Tensor, rate: npt.NDArray[np.float64], length: int) -> Tensor:
-    """Play pieces (E, L) faster or slower, (E, length), by interpolating between samples.
+    """Play pieces (E, L) faster or slower, (E, length), by interpolating between samples; silence follows their last.
 
     Args:
         rate: (E,), samples of the recording for each one that is played.
     """
-    places = torch.arange(length, device=sound.device) * torch.from_numpy(rate).to(sound.device)[:, None]
-    first = places.long().clamp_(max=sound.shape[1] - 2)
-    share = (places - first).float().clamp_(max=1.0)
-    return torch.lerp(sound.gather(1, first), sound.gather(1, first + 1), share)
+    played = sound.new_zeros(len(sound), length)
+    for each in np.unique(rate).tolist():  # few: rates are of whole semitones
+        rows = torch.from_numpy(np.nonzero(rate == each)[0]).to(sound.device)
+        needed = math.ceil(length * each) + 1
+        piece = sound[rows, :needed]
+        if each != 1:
+            whole = functional.pad(piece, (0, needed - piece.shape[1]))[:, None]
+            piece = functional.interpolate(whole, scale_factor=1 / each, mode="linear", recompute_scale_factor=False)
+            piece = piece[:, 0]
+        played[rows, : piece.shape[1]] = piece[:, :length]
+    return played
 
 
 def smooth_size(least: int) -> int:

@@ -46,9 +46,10 @@ def test_pieces_are_read_at_their_rates_as_sample_by_sample():
     played = transpose(sound, rates, 40)
     for row, rate in zip(range(3), rates, strict=True):
         for place in range(40):
-            if place * rate >= 49:
+            where = max(0.0, (place + 0.5) * rate - 0.5)  # a sample's middle is where it was
+            if where >= 49:
                 continue  # beyond the recording, where nothing is promised
-            before, share = divmod(place * rate, 1)
+            before, share = divmod(where, 1)
             expected = sound[row, int(before)] * (1 - share) + sound[row, int(before) + 1] * share
             assert float(played[row, place]) == pytest.approx(float(expected), abs=1e-5)
 
