@@ -38,12 +38,16 @@ class Block(nn.Module):
 
 
 class TimeBlock(nn.Module):
-    """Residual block over frames."""
+    """Residual block over frames.
 
-    def __init__(self, width: int) -> None:
+    Args:
+        apart: how many frames lie between a frame and the ones that it hears beside itself.
+    """
+
+    def __init__(self, width: int, apart: int = 1) -> None:
         super().__init__()
         self.norm = ChannelNorm(width)
-        self.spread = nn.Conv1d(width, width, 3, padding=1)
+        self.spread = nn.Conv1d(width, width, 3, padding=apart, dilation=apart)
         self.mix = nn.Conv1d(width, width, 1)
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]

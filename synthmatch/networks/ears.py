@@ -21,7 +21,12 @@ CLOSER_HOP = 2 * HOP  # as many frames as the trunk has after its first stride
 class Trunk(nn.Module):
     """Convolutions over bands and frames, which fold the bands, and blocks over frames."""
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, deeper: int = 0) -> None:
+        """
+        Args:
+            deeper: further blocks that begin by changing nothing: so many before bands are folded, and so many after it
+                whose frames hear ever further.
+        """
         super().__init__()
         first, second, third = config.channels
         self.stages = nn.Sequential(
@@ -36,6 +41,9 @@ class Trunk(nn.Module):
         self.fold = nn.Conv2d(third, config.width, (config.bands // 8, 1))
         self.layers = nn.Sequential(*(TimeBlock(config.width) for _ in range(config.layers)))
         self.norm = ChannelNorm(config.width)
+        # Last: other weights begin as they would without them.
+        self.deeper = nn.Sequential(*(Block(third) for _ in range(deeper)))
+        self.further = nn.Sequential(*(TimeBlock(config.width, 2 ** (place + 1)) for place in range(deeper)))
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4)).
@@ -47,8 +55,8 @@ class Trunk(nn.Module):
         x = self.stages[0](x.contiguous(memory_format=torch.channels_last))
         if known is not None:
             x = x + known
-        x = functional.relu(self.fold(self.stages[1:](x))).squeeze(2)
-        out: Tensor = self.norm(self.layers(x))
+        x = functional.relu(self.fold(self.deeper(self.stages[1:](x)))).squeeze(2)
+        out: Tensor = self.norm(self.further(self.layers(x)))
         return out
 
 
@@ -57,7 +65,7 @@ class Listener(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.trunk = Trunk(config)
+        self.trunk = Trunk(config, config.deeper)
         self.attention = nn.Conv1d(config.width, config.slots * config.heads, 1)
         self.context = context_of(config)
         self.closer = _Closer(config) if config.closer else None

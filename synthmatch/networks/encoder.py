@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,8 @@ class EncoderConfig:
             whose ``presence`` is above 0.
         closer: mel bands that the listener hears beside the others, through a window four times as long, which tells
             the partials of a chord apart; a multiple of half of ``bands``, or 0 for none.
+        deeper: residual blocks that the listener has beyond those of the trunk: so many over bands, and as many over
+            frames.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -58,6 +60,12 @@ class EncoderConfig:
     context: int = 0
     listener: bool = False
     closer: int = 0
+    deeper: int = 0
+
+    @property
+    def without_ears(self) -> EncoderConfig:
+        """The same shape, where presence has no ears of its own."""
+        return replace(self, listener=False, closer=0, deeper=0)
 
     @property
     def summary(self) -> int:

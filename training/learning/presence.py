@@ -243,17 +243,20 @@ class PresenceTrainer:
         return mean.float(), spread.float() + 1e-3
 
 
-def with_ears(encoder: Encoder, closer: int = 0) -> Encoder:
-    """The same encoder, with ears of its own for presence that begin as those by which it tells presets apart.
+def with_ears(encoder: Encoder, closer: int = 0, deeper: int = 0) -> Encoder:
+    """The same encoder, with ears of its own for presence that hear at first what they heard before: those that it has,
+    or else those by which it tells presets apart.
 
     Args:
-        closer: mel bands that they hear beside the others, of which they begin by making nothing.
+        closer: mel bands that they hear beside the others, of which new ears begin by making nothing.
+        deeper: further blocks, see :class:`EncoderConfig`, of which those that are new begin by changing nothing.
     """
-    grown = Encoder(replace(encoder.config, listener=True, closer=closer))
+    grown = Encoder(replace(encoder.config, listener=True, closer=closer, deeper=deeper))
+    known = encoder.state_dict()
     ears = {
         f"listener.{name}": weight
-        for name, weight in encoder.state_dict().items()
+        for name, weight in known.items()
         if name.startswith(("trunk.", "attention.", "context."))
     }
-    grown.load_state_dict(grown.state_dict() | encoder.state_dict() | ears)
+    grown.load_state_dict(grown.state_dict() | ears | known)
     return grown.eval()

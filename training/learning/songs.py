@@ -33,7 +33,7 @@ def song_recipe(shape: EncoderConfig, families: tuple[str, ...], seed: int) -> R
         families: those that may play.
     """
     return Recipe(
-        encoder=replace(shape, presence=0, listener=False, closer=0),
+        encoder=replace(shape.without_ears, presence=0),
         seed=seed,
         mixtures=TOGETHER,
         repeats=TOGETHER,

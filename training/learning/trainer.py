@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ STATE = "state.safetensors"
 CHECKPOINT_SECONDS = 110.0
 PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
 LOGGED = 20  # steps between two lines of the log
-_LATER = ("presence_restarts", "closer")  # settings that came when runs were under way
+_LATER = ("presence_restarts", "closer", "deeper")  # settings that came when runs were under way
 Progress = Callable[[int, int, Losses], None]
 
 
@@ -56,8 +56,8 @@ class Trainer:
         self.mixer, self.recipe, self.folder, self.processes = mixer, recipe, folder, processes
         self.device = mixer.device
         torch.manual_seed(recipe.seed)
-        shape = replace(recipe.encoder, listener=False, closer=0)  # it learns afterwards, from songs (presence.py)
-        placed = Encoder(shape).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Ears of presence's own learn afterwards, from songs (presence.py).
+        placed = Encoder(recipe.encoder.without_ears).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.encoder: Encoder = placed
         self.encoder.low_precision = fast_bfloat16(self.device)
         self.optimizer = torch.optim.AdamW(

@@ -107,9 +107,21 @@ def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
     sounds = torch.randn(2, 24_000)
     with torch.inference_mode():
         expected = plain.encode_query(sounds)
-        for closer in (0, 128):
-            found = with_ears(plain, closer).encode_query(sounds)
+        for closer, deeper in ((0, 0), (128, 0), (0, 2)):
+            found = with_ears(plain, closer, deeper).encode_query(sounds)
             assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
+
+
+def test_ears_that_grow_go_on_from_what_they_learnt(tiny):
+    torch.manual_seed(0)
+    known = with_ears(Encoder(replace(tiny.encoder, presence=16)), 128)
+    with torch.no_grad():
+        for weight in known.parameters():
+            weight.add_(0.05 * torch.randn_like(weight))
+    grown = with_ears(known, 128, deeper=2)
+    sounds = torch.randn(2, 24_000)
+    with torch.inference_mode():
+        assert torch.equal(grown.listen(sounds), known.listen(sounds))
 
 
 def test_ears_learn_once_the_head_knows_what_they_hear_and_the_encoders_own_never(taught, encoder, tiny, tmp_path):
