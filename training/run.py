@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -124,9 +124,8 @@ def train(
             return Trained(steps_taken(folder), recipe.steps, False, processes.first)
         mixer = mixer_of(corpus, recipe, processes.device, memory_gb)
         if said and processes.first:
-            said(f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB.")
-            if corpus.notice:
-                said(corpus.notice)
+            for sentence in _notices(recipe, corpus, mixer):
+                said(sentence)
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
         run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
@@ -141,6 +140,17 @@ def train(
     if written:
         _write(run, corpus, recipe, recipe_name, out)
     return Trained(run.step, recipe.steps, written, processes.first)
+
+
+def _notices(recipe: Recipe, corpus: Corpus, mixer: Mixer) -> Iterator[str]:
+    """What a user may want to know of what is learnt from, in sentences."""
+    yield f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB."
+    if corpus.notice:
+        yield corpus.notice
+    missing = set(heard_at_all(recipe)) - {label.synth for label in corpus.labels.values()}
+    if missing:
+        names = ", ".join(sorted(missing))
+        yield f"Nothing is recorded of {names}, which the recipe learns from; it goes without. See `synthmatch doctor`."
 
 
 def _teach(

@@ -144,6 +144,18 @@ def test_further_synths_play_in_songs_and_nothing_is_found_by_them(notes, data, 
     assert heard == [{"faust", "kars"}]
 
 
+@pytest.mark.parametrize(("further", "missing"), [('"kars"', ""), ('"kars", "nekobi", "dx7"', "dx7, nekobi")])
+def test_synths_that_a_recipe_names_and_nothing_is_recorded_of_are_named(data, tmp_path, further, missing):
+    path, said = tmp_path / "wider.toml", []
+    path.write_text(RECIPE.replace('synths = ["faust"]', f'synths = ["faust"]\npresence_synths = [{further}]'))
+    run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors", stop_at=1, said=said.append)
+    assert [each for each in said if each.startswith("Nothing is recorded of")] == (
+        [f"Nothing is recorded of {missing}, which the recipe learns from; it goes without. See `synthmatch doctor`."]
+        if missing
+        else []
+    )
+
+
 def test_a_recipe_with_phrases_says_so_where_none_were_recorded(data, recipe, tmp_path):
     said = []
     run.train(recipe, data, tmp_path / "plain", tmp_path / "plain.safetensors", said=said.append, stop_at=1)
