@@ -66,7 +66,8 @@ class PresetBank:
                     continue  # a folder, and a file of it
                 done.add(place)
                 try:
-                    _check_name(file)
+                    for name in (file, place):  # a bank may be called like the folder to which a link leads
+                        _check_name(name)
                     found, broken = format_of(file, known).read(file)
                 except PresetError as error:
                     faults.append(Fault(file, str(error)))

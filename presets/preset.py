@@ -41,10 +41,9 @@ class State:
             PresetError: this synth's states aren't sets of parameters.
         """
         try:
-            values = json.loads(self.data)
-        except ValueError as error:
+            return {str(name): float(value) for name, value in json.loads(self.data).items()}
+        except (ValueError, TypeError, AttributeError) as error:  # no JSON, or JSON of another shape, as Vital's
             raise PresetError(f"A state of {self.synth} isn't a set of parameters; use its bytes.") from error
-        return {str(name): float(value) for name, value in values.items()}
 
 
 def encode_parameters(values: Mapping[str, float]) -> bytes:

@@ -37,7 +37,7 @@ HELD = frozenset(
 _NEAR = 0.15
 """How far from its untouched value a cautious draw may go: a patch of wild draws alone is noise more often than not."""
 
-_NAME = 27  # letters that an .fxb file has for a program's name
+_NAME = 27  # bytes of UTF-8 that an .fxb file has for a program's name
 
 
 def is_held(name: str) -> bool:
@@ -70,7 +70,7 @@ def random_patches(synth: Synth, count: int = COUNT, seed: int = 0) -> tuple[Pre
         raise PresetError(f"{synth.title} has no parameters of which presets could be made up; give --presets.")
     # Python promises the same numbers from random() for ever.
     source = random.Random(f"{synth.id} {synth.plugin_id} {seed}")
-    title = synth.title[: _NAME - len(" random 0001")].strip()
+    title = synth.title.encode()[: _NAME - len(" random 0001")].decode(errors="ignore").strip()
     bank = f"{synth.title} random"
     digits = max(3, len(str(count)))
     return tuple(

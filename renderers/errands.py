@@ -74,7 +74,7 @@ def do(errand: Errand, worker: str, threads: int) -> Reply:
         return Reply(worker, machine, excuse=str(error).rstrip("."))
     if errand.fingerprint not in ("", own):
         return Reply(worker, machine, own, excuse=another_build(row))
-    with _pool(row, errand.timeout, threads) as pool:
+    with _pool(row, own, errand.timeout, threads) as pool:
         (result,) = pool.render([errand.job])
     return Reply(worker, machine, own, result)
 
@@ -102,15 +102,19 @@ class _Kept:
     users: int = 0
 
 
-_pools: dict[tuple[Synth, float], _Kept] = {}  # what was used last comes last
+_pools: dict[tuple[Synth, str, float], _Kept] = {}  # what was used last comes last
 _lock = threading.Lock()
 
 
 @contextmanager
-def _pool(row: Synth, timeout: float, threads: int) -> Iterator[RenderPool]:
-    """This process's pool for a synth; it is kept for the errands to come. What plugins print goes to this
-    machine's log."""
-    key = (row, timeout)
+def _pool(row: Synth, build: str, timeout: float, threads: int) -> Iterator[RenderPool]:
+    """This process's pool for a synth of a build; it is kept for the errands to come. What plugins print goes to this
+    machine's log.
+
+    Args:
+        build: the synth's fingerprint: where it has been upgraded, the hosts of the pool before still play the old one.
+    """
+    key = (row, build, timeout)
     with _lock:
         kept = _pools.pop(key, None) or _Kept(RenderPool(threads, timeout, plugin_log(), {row.id: row}))
         kept.users += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.errors import PluginCrashed, PluginMissing, RenderTimeout, SynthError
+from synthmatch.files import expanded
 from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth
 from synthmatch.renderers.frames import describe_exit
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
@@ -60,7 +61,7 @@ def probe(plugin: Path, timeout: float = TIMEOUT, log: Path | None = None) -> Pr
         PluginCrashed: the process died of it.
         RenderTimeout: it took longer.
     """
-    plugin = Path(plugin).expanduser().absolute()
+    plugin = expanded(plugin).absolute()
     if not plugin.exists():
         raise SynthError(f"{plugin} isn't there; name the file or bundle of a plugin.")
     if plugin.suffix.lower() not in PLUGIN_SUFFIXES:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing
-from synthmatch.files import content_hash
+from synthmatch.files import content_hash, expanded
 from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.renderers.renderer import Renderer
 
@@ -80,14 +80,14 @@ def plugin_folders() -> Iterator[Path]:
     machine = os.uname().machine if hasattr(os, "uname") else ""
     usual = [folder.format(machine=machine) for folder in _FOLDERS.get(sys.platform, ())]
     for folder in filter(None, chosen + usual):
-        yield Path(folder).expanduser().absolute()
+        yield expanded(folder).absolute()
 
 
 def find_plugin(row: Synth) -> Path | None:
     """The plugin's file, or None if it isn't in any of ``plugin_folders`` or the synth isn't a plugin."""
     if row.engine is not Engine.PLUGIN:
         return None
-    named = Path(row.plugin).expanduser()
+    named = expanded(row.plugin)
     if named.is_absolute():
         return named if named.exists() else None
     names = [row.plugin + suffix for suffix in plugin_suffixes(row)]
@@ -114,7 +114,7 @@ def bank_folders(row: Synth) -> tuple[Path, ...]:
     banks where the system has them.
     """
     chosen = filter(None, os.environ.get("SYNTHMATCH_BANKS", "").split(os.pathsep))
-    named = (Path(folder).expanduser().absolute() / row.id for folder in chosen)
+    named = (expanded(folder).absolute() / row.id for folder in chosen)
     return tuple(filter(Path.exists, named)) or tuple(filter(Path.exists, row.banks))
 
 
@@ -151,7 +151,7 @@ def require_plugin(row: Synth) -> Path:
 
 
 def _looked(row: Synth) -> str:
-    if Path(row.plugin).expanduser().is_absolute():
+    if expanded(row.plugin).is_absolute():
         return row.plugin
     return ", ".join(str(folder) for folder in plugin_folders()) or "no folder; set VST_PATH"
 
@@ -196,7 +196,9 @@ def _source(row: Synth) -> str:
     """What a synth is made of, besides the package that plays it."""
     if row.engine is Engine.PLUGIN:
         plugin = require_plugin(row)
-        return _binary_hash(plugin, plugin.stat().st_mtime_ns)
+        # A bundle is a folder, which doesn't change when a file deep within it does.
+        files = sorted(file for file in plugin.rglob("*") if file.is_file()) if plugin.is_dir() else [plugin]
+        return _binary_hash(tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files))
     if row.engine is Engine.FAUST:
         from synthmatch.presets import faustsynth
 
@@ -205,6 +207,6 @@ def _source(row: Synth) -> str:
 
 
 @lru_cache(maxsize=16)
-def _binary_hash(plugin: Path, _changed: int) -> str:
-    files = sorted(file for file in plugin.rglob("*") if file.is_file()) if plugin.is_dir() else [plugin]
-    return content_hash(*(file.read_bytes() for file in files))
+def _binary_hash(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Hash of files, each with when it was changed and how large it is."""
+    return content_hash(*(file.read_bytes() for file, _, _ in files))

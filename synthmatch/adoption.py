@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthmatch.errors import PresetError, SynthError
+from synthmatch.files import expanded
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS, Parameter, Synth, known_synth, synths, synths_file
 from synthmatch.presets.formats.vst2 import CHUNKS
@@ -101,7 +102,7 @@ def adopt(
     row = _row(found, presets, name)
     row = replace(row, effects_off=parse_effects_off(effects_off, found))
     if presets:
-        row = replace(row, banks=tuple(path.expanduser().absolute() for path in presets))
+        row = replace(row, banks=tuple(expanded(path).absolute() for path in presets))
         states = _states(row)
     else:
         row = replace(row, parameters=found.parameters)
@@ -228,7 +229,7 @@ def _row(found: Probe, presets: Sequence[Path], name: str | None) -> Synth:
 
 def _id_in(found: Probe, presets: Sequence[Path]) -> str:
     """A VST3 plugin's id, from presets that must be its own."""
-    files = (file for path in map(Path.expanduser, presets) for file in (path.rglob("*") if path.is_dir() else [path]))
+    files = (file for path in map(expanded, presets) for file in (path.rglob("*") if path.is_dir() else [path]))
     ids = sorted(set(class_ids(file for file in files if file.suffix.lower() == ".vstpreset")))
     if len(ids) > 1:
         raise SynthError(f"The presets are of {len(ids)} plugins ({', '.join(ids)}); name a folder of {found.name}'s.")

@@ -22,6 +22,7 @@ SHORTEST_QUERY = 0.25
 SILENCE_DB = -70.0
 """Peak level, in dB of full scale, below which a sound counts as silent."""
 
+_ENDLESS = 2**63 - 1  # the frames that libsndfile tells of a file that says none
 _PART = 65_536  # samples written at a time
 
 
@@ -113,7 +114,7 @@ def measure(path: Path | str) -> Size:
     """How much sound a file holds, without decoding it.
 
     Raises:
-        AudioError: the file is missing, or not sound.
+        AudioError: the file is missing, not sound, or doesn't say how long it is.
     """
     import soundfile
 
@@ -121,15 +122,18 @@ def measure(path: Path | str) -> Size:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
-    return Size(int(info.frames), int(info.channels), int(info.samplerate))
+    size = Size(int(info.frames), int(info.channels), int(info.samplerate))
+    if size.frames >= _ENDLESS:
+        raise AudioError(f"{path} doesn't say how long it is, as a FLAC that was written into a pipe; export it again.")
+    return size
 
 
 def read(path: Path | str) -> Clip:
     """Read a sound file (WAV, FLAC, MP3, OGG, AIFF, ...), any rate and number of channels.
 
     Raises:
-        AudioError: the file is missing, empty, not sound, or holds samples that aren't finite; or its path is no
-            text, such as a name in the letters of an old system.
+        AudioError: the file is missing, empty, not sound, doesn't say how long it is, or holds samples that aren't
+            finite; or its path is no text, such as a name in the letters of an old system.
     """
     import soundfile
 
@@ -145,6 +149,7 @@ def read(path: Path | str) -> Clip:
         raise AudioError(f"{path} is a folder; name a sound file.")
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); export it again.")
+    measure(path)  # of a file that doesn't say how long it is, soundfile would want room for everything
     try:
         frames, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from synthmatch.errors import PresetError
-from synthmatch.files import safe_name
+from synthmatch.files import require_place, safe_name
 from synthmatch.presets.bank import Fault, PresetBank
 from synthmatch.presets.catalogue import SYNTHS, Engine, Synth, synths
 from synthmatch.presets.formats import PresetFormat, formats, formats_of
@@ -64,12 +64,14 @@ def convert(
         known: the synths by id; those of the catalogue if None.
 
     Raises:
+        InputError: the folder can't be written.
         PresetError: no format that can be written has that suffix; a file is there already; or ``name`` is given
             for several files. Nothing has been written then.
     """
     form = next((row for row in formats(known) if row.suffix == suffix and suffix in writable_suffixes()), None)
     if form is None:
         raise PresetError(f"No presets can be written as {suffix}; choose one of {', '.join(writable_suffixes())}.")
+    require_place(folder, folder=True)
     faults = list(bank.faults)
     groups: list[Sequence[Preset]] = []
     for presets in _served(form, bank, synths() if known is None else known, faults):

@@ -64,6 +64,14 @@ def require_place(path: Path, folder: bool = False) -> None:
         raise InputError(f"{path} can't be written, since {standing} may not be changed; name another place.")
 
 
+def expanded(path: Path | str) -> Path:
+    """A path with "~" and "~someone" filled in; as it is where nobody knows who that is: nothing is there."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def plain_path(path: Path) -> Path:
     """A path as an absolute one without "..": a file is the same, and its folder has a name, from wherever it is
     named. Links are followed only where ".." leads out of one."""
@@ -128,4 +136,4 @@ def write_text(path: Path, text: str) -> None:
 def home() -> Path:
     """Where synthmatch keeps everything: ``$SYNTHMATCH_HOME``, else the platform's data folder."""
     chosen = os.environ.get("SYNTHMATCH_HOME")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("synthmatch", False))
+    return expanded(chosen) if chosen else Path(platformdirs.user_data_dir("synthmatch", False))

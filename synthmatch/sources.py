@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing, PresetError
-from synthmatch.files import plain_path
+from synthmatch.files import expanded, plain_path
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Engine, Synth, known_synth, synths
@@ -67,7 +67,7 @@ def _banks(row: Synth) -> list[Path]:
 
 
 def _path(source: str) -> Path:
-    path = Path(source).expanduser()
+    path = expanded(source)
     if not path.exists() and path.name == source and not path.suffix:
         raise PluginMissing(f"{source} is neither a synth ({', '.join(synths())}) nor a file or folder; name one.")
     return plain_path(path)

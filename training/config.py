@@ -103,7 +103,7 @@ class Recipe:
         memory_from: the step from which they count.
         presence_weight, timbre_weight: of these losses beside the mixture's.
         context_from: the step from which the encoder's ``context`` learns; until then it lets everything through as it
-            is, so that a run can be given more to learn with where it goes on.
+            is, so that what is simpler is learnt first.
         presence_steps: steps after these, of as many songs each, that teach the presence head alone
             (:mod:`synthmatch.training.learning.presence`); for encoders whose ``presence`` is above 0.
         presence_restarts: those of them at which their learning rates begin anew.
@@ -192,6 +192,8 @@ class Recipe:
             )
         if self.presence_shares and len(self.presence_shares) != len(self.presence_restarts) + 1:
             raise TrainingError("A recipe's presence_shares are as many as its presence_restarts, and one for the end.")
+        if not self.core:
+            raise TrainingError("A recipe's core names no family; name those that its core_share of the steps mix.")
         unknown = set(self.core) - set(self.encoder.families)
         if unknown:
             raise TrainingError(f"A recipe's core names {', '.join(sorted(unknown))}, which the encoder lacks.")
@@ -231,7 +233,7 @@ def read_recipe(name: str) -> Recipe:
     except OSError as error:
         known = ", ".join(sorted(each.stem for each in RECIPES.glob("*.toml")))
         raise TrainingError(f"There's no recipe called {name}; name a TOML file or one of: {known}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TrainingError(f"{path} isn't TOML ({error}); mend it.") from error
     for table in ("encoder", "degradations", "alterations"):
         if not isinstance(values.setdefault(table, {}), dict):

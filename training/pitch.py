@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import SynthmatchError, TrainingError
+from synthmatch.files import require_place
 from synthmatch.machine import keep_memory
 from synthmatch.networks.pianoroll import Roll
 from synthmatch.networks.transcriber import GRID, Transcriber, TranscriberConfig
@@ -252,6 +253,9 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     try:
         if given.device == "cuda" and not torch.cuda.is_available():
             raise TrainingError("There is no GPU here that torch can use; leave out --device.")
+        out = given.out or given.run / OUT
+        require_place(given.run, folder=True)
+        require_place(out)
         recipe = replace(MIXTURES, steps=given.steps, mixtures=given.mixtures, phrases=given.phrases)
         corpus = open_corpus(given.data, recipe.extra_notes, recipe.phrases)
         mixer = mixer_of(corpus, recipe, torch.device(given.device), given.memory_gb)
@@ -263,11 +267,10 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
         trainer = PitchTrainer(mixer, corpus, course, given.run)
         trainer.run(until, say=say)
         heard = sorted({key for ids in mixer.presets.values() for key in ids} - corpus.parents.keys())
-        out = given.out or given.run / OUT
         model = trainer.result()
         model.config = fitted(trainer, model, [mixer.planner.plan(recipe.steps + each) for each in range(_FITTED)])
         model.save(out, {"steps": trainer.step, "of": recipe.steps, "trained_on": heard})
-    except SynthmatchError as error:
+    except (SynthmatchError, OSError) as error:  # a full disk, say
         say(str(error))
         return 1
     say(f"{out}: a transcriber after {trainer.step} of {recipe.steps} steps")

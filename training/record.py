@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.files import require_place
 from synthmatch.machine import processors
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.recorded.dataplan import FROZEN, SYNTHS, DataPlan
@@ -66,6 +67,7 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     end = time.monotonic() + 60 * given.minutes if given.minutes is not None else None
     workers = given.workers or processors()
     try:
+        require_place(given.data, folder=True)
         recording = Recording(given.data, plan_of(given))
         for piece in recording.estimate(workers):
             say(str(piece))
@@ -74,7 +76,7 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
         with RenderPool(workers) as pool:
             session = Session(pool, Ticker(say), lambda: end is not None and time.monotonic() >= end)
             corpus = recording.record(session)
-    except SynthmatchError as error:
+    except (SynthmatchError, OSError) as error:  # a full disk, say
         say(str(error))
         return 1
     say(summary(corpus))

@@ -130,6 +130,8 @@ def train(
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
         run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
         del mixer, trainer  # songs need the memory that their sound takes
+        if processes.device.type == "cuda":
+            torch.cuda.empty_cache()  # what is kept for steps to come counts as taken when songs are placed
         done = run.step >= min(recipe.steps, stop_at or recipe.steps)
         if done and recipe.presence_steps and run.step == recipe.steps:
             if recipe.encoder.listener:

@@ -31,6 +31,7 @@ _PROPERTY = "<property>"  # settings of the program, such as its tuning files: n
 _END = "EOF"
 _LINE_END = re.compile("\r\n|\r|\n")  # no others: byte 0x85 is an ellipsis in names that Windows wrote
 _SIZE_LIMIT = 64 * 2**20
+_MOST_READ = 50_000  # presets, as many as files of that size have if each is whole
 _MOST = 128  # presets of a bank; amsynth puts those beyond behind the end of its table, and crashes when it starts
 _EFFECTS_OFF = {"reverb_wet": 0.0, "distortion_crunch": 0.0}
 
@@ -188,6 +189,8 @@ def _presets(data: bytes, path: Path, bank: str) -> tuple[list[Preset], list[str
     presets: list[Preset] = []
     faults: list[str] = []
     for slot, (name, body) in enumerate(_split(lines[1:])):
+        if slot == _MOST_READ:
+            raise PresetError(f"{path} holds more than {_MOST_READ:,} presets; split it.")
         try:
             presets.append(Preset(name, _parse(name, body), bank, path, slot))
         except PresetError as error:

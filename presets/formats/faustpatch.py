@@ -17,7 +17,8 @@ from synthmatch.presets.preset import Preset
 
 _KIND = "synthmatch faust patch"
 _VERSION = 1
-_LARGEST = 64 * 2**20  # bytes: some 50,000 presets; anything beyond isn't a bank
+_LARGEST = 64 * 2**20  # bytes; anything beyond isn't a bank
+_MOST = 50_000  # presets, about as many as that, each whole; of empty ones there would be far more, and slow to read
 _TEXTS = {"name": "name", "author": "author", "family": "category", "comment": "comment"}  # key -> field
 
 
@@ -94,6 +95,8 @@ class FaustProgram:
 
 def _rows(path: Path) -> list[Any]:
     data = read_whole(path, _LARGEST, "bank of patches")
+    if data.count(b"{") > 3 * _MOST:  # two of each preset; told before they take the memory that they are to save
+        raise PresetError(f"{path} holds more than {_MOST:,} presets; split it.")
     try:
         document = json.loads(data.decode("utf-8-sig"))  # with or without the mark that some editors put first
     except (ValueError, RecursionError) as error:

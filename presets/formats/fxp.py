@@ -48,8 +48,7 @@ class FxFile:
         chunk: the plugin's own bytes; None if the file holds values.
         programs: one for a program file, any number for a bank; empty if the file holds a chunk.
         bank: whether it is a bank (.fxb) rather than a program (.fxp).
-        name: of a program with a chunk, at most 27 bytes of Latin-1; other characters become "?", the rest
-            is cut off. Banks have none.
+        name: of a program with a chunk, at most 27 bytes of UTF-8; the rest is cut off. Banks have none.
         plugin_version: as the plugin counts, an int32.
     """
 

@@ -78,7 +78,9 @@ class SoundFontReader:
         self._smpl = found["smpl"]
         self._rows = {name: self._table(found[name], name, source) for name in RECORDS}
         self._instruments: dict[int, tuple[Zone, ...]] = {}
-        self._left = len(self._rows["ibag"]) + len(self._rows["igen"]) + len(self._rows["imod"])
+        kinds = ("bag", "gen", "mod")
+        self._left = {each: sum(len(self._rows[each[0] + kind]) for kind in kinds) for each in ("phdr", "inst")}
+        self._counted: set[tuple[str, int]] = set()
         self.title = _text(self._bytes(found["INAM"].start, min(found["INAM"].size, 256))) if "INAM" in found else ""
         """The bank's name, or ""."""
         self.listings = tuple(Listing(_text(row[0]), row[2], row[1]) for row in self._rows["phdr"][:-1])
@@ -96,7 +98,7 @@ class SoundFontReader:
         """
         instruments: dict[int, int] = {}
         samples: dict[int, int] = {}
-        zones = tuple(zone.renumbered(INSTRUMENT, instruments) for zone in self._zones("phdr", 3, slot))
+        zones = tuple(zone.renumbered(INSTRUMENT, instruments) for zone in self._owned("phdr", 3, slot))
         played = tuple(
             tuple(zone.renumbered(SAMPLE, samples) for zone in self._instrument(number)) for number in instruments
         )
@@ -120,15 +122,21 @@ class SoundFontReader:
         return self._file.read(size)
 
     def _instrument(self, number: int) -> tuple[Zone, ...]:
-        """An instrument's zones. All instruments together have no more records than the file: where they overlap, a
-        small file could fill the memory."""
         if number not in self._instruments:
-            if self._left < 0:
-                raise PresetError("its instruments overlap.")
-            zones = tuple(self._zones("inst", 1, number))
-            self._left -= sum(1 + len(zone.generators) + len(zone.modulators) for zone in zones)
-            self._instruments[number] = zones
+            self._instruments[number] = self._owned("inst", 1, number)
         return self._instruments[number]
+
+    def _owned(self, owners: str, place: int, number: int) -> tuple[Zone, ...]:
+        """The zones of a preset or an instrument; see :meth:`_zones`. All presets together have no more records than
+        the file, nor have all instruments: where they overlap, a small file could fill the memory, or take hours."""
+        known = (owners, number) in self._counted
+        if self._left[owners] < 0 and not known:
+            raise PresetError("its instruments overlap." if owners == "inst" else "its presets overlap.")
+        zones = tuple(self._zones(owners, place, number))
+        if not known:
+            self._counted.add((owners, number))
+            self._left[owners] -= sum(1 + len(zone.generators) + len(zone.modulators) for zone in zones)
+        return zones
 
     def _zones(self, owners: str, place: int, number: int) -> Iterator[Zone]:
         """The zones of a preset or an instrument.

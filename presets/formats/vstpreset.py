@@ -165,7 +165,8 @@ class VstPreset:
 
 
 def _chunks(data: bytes, place: int, source: str) -> dict[bytes, bytes]:
-    """The chunks by their letters; of two with the same, the first."""
+    """The chunks by their letters; of two with the same, the first. Of those that nobody here reads, nothing but the
+    letters: a hostile list could name all of the file again and again."""
     first = place + _LIST.size
     if not _HEADER.size <= place <= len(data) - _LIST.size or not data.startswith(_LIST_MAGIC, place):
         raise PresetError(f"{source} is cut short or damaged: its list of chunks isn't there; copy it again.")
@@ -178,7 +179,8 @@ def _chunks(data: bytes, place: int, source: str) -> dict[bytes, bytes]:
     for letters, start, size in _ENTRY.iter_unpack(data[first : first + count * _ENTRY.size]):
         if start < _HEADER.size or size < 0 or start + size > len(data):
             raise PresetError(f"{source} is damaged: its chunk {_names([letters])} lies outside; copy it again.")
-        chunks.setdefault(letters, data[start : start + size])
+        read = letters in (_COMPONENT, _CONTROLLER, _INFO) and letters not in chunks
+        chunks.setdefault(letters, data[start : start + size] if read else b"")
     return chunks
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from synthmatch.batch.manifest import NAME, Entry, Manifest
 from synthmatch.batch.mastering import Format
 from synthmatch.errors import PresetError, SynthError
-from synthmatch.files import file_hash, safe_name
+from synthmatch.files import file_hash, require_place, safe_name
 from synthmatch.library.choice import EVERYTHING, Choice
 from synthmatch.notes import Performance
 from synthmatch.presets.bank import PresetBank
@@ -186,10 +186,11 @@ def survey(bank: PresetBank, plan: RenderPlan, out: Path) -> Survey:
     """Which files a plan would make of a bank in a folder; nothing is written.
 
     Raises:
-        InputError: the folder's manifest isn't ours.
+        InputError: the folder is a file, or its manifest isn't ours.
         AudioError, PresetError, SynthError, PluginMissing: as ``render_bank`` would.
     """
     plan.check()
+    require_place(out, folder=True)
     lines = Manifest(out / NAME)
     targets = outline(bank, plan).targets
     done = [made_before(target, out, lines, plan.retry) is not None for target in targets]

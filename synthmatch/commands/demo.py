@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from synthmatch.commands.framework import Command, Progress, library_option, model_option, say, workers_option
+from synthmatch.commands.framework import (
+    Command,
+    Progress,
+    library_option,
+    model_option,
+    open_pool,
+    say,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from synthmatch.matching.results import MatchResult
@@ -41,12 +49,11 @@ def demo(
     from synthmatch.library.library import Library
     from synthmatch.matching.matcher import Matcher
     from synthmatch.pages.demo import MIXTURES, SEED, run_demo
-    from synthmatch.renderers.pool import RenderPool
     from synthmatch.sources import read_sources
 
     require_place(out)  # first of all: filling a library and rendering take their time
     encoder = load_encoder(model)
-    with Library.open_or_create(library_path) as library, RenderPool(workers) as pool:
+    with Library.open_or_create(library_path) as library, open_pool(workers, None) as pool:
         if not len(library):
             add_banks(library, read_sources(), encoder, pool)
         seed = SEED if seed is None else seed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,19 @@ def _debug_option() -> click.Option:
     return click.Option(
         ["--debug"], is_flag=True, expose_value=False, callback=_note_debug, help="Show where an error came from."
     )
+
+
+class Seconds(click.FloatRange):
+    """A time of a range, which ends: neither infinity, of which no clock knows, nor no number at all."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As any number of a range."""
+        seconds = super().convert(value, param, ctx)
+        if not math.isfinite(seconds):
+            self.fail(f"{value} is no time; give seconds.", param, ctx)
+        return seconds
 
 
 class Command(click.Command):
@@ -87,7 +101,7 @@ def timeout_option(command: _Function) -> _Function:
     """``--timeout SECONDS``."""
     return click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(0, min_open=True),
         default=60.0,
         show_default=True,
         metavar="SECONDS",

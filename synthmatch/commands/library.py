@@ -59,8 +59,9 @@ def add(
     """Render, embed and index banks.
 
     SYNTH is a synth that `synthmatch doctor` names: the banks that came with it. PATH is a preset file, or a folder
-    of them. Without either, the banks of all installed plugins are added; on a machine without any plugin, the
-    built-in synth's. Presets that are known already cost nothing, and what was stopped goes on where it was.
+    of them. Without either, the banks of all installed synths are added, but SoundFonts, which are added when they
+    are named; where there are none, the built-in synth's. Presets that are known already cost nothing, and what was
+    stopped goes on where it was.
     """
     from synthmatch.library.library import Library
     from synthmatch.sources import read_sources

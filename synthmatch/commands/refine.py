@@ -11,6 +11,7 @@ import click
 from synthmatch.commands.framework import (
     Command,
     Progress,
+    Seconds,
     json_option,
     library_option,
     model_option,
@@ -48,14 +49,12 @@ if TYPE_CHECKING:
     metavar="NOTE[,NOTE...]",
     help="What a sample plays: a name (C4 is middle C), a MIDI number, or a chord. Estimated if not given.",
 )
-@click.option(
-    "--held", type=click.FloatRange(0, min_open=True), metavar="S", help="For how long a sample's keys are held."
-)
-@click.option("--start", type=click.FloatRange(0), metavar="S", help="Listen from this second on.")
-@click.option("--end", type=click.FloatRange(0), metavar="S", help="Listen up to this second; 5 s if not given.")
+@click.option("--held", type=Seconds(0, min_open=True), metavar="S", help="For how long a sample's keys are held.")
+@click.option("--start", type=Seconds(0), metavar="S", help="Listen from this second on.")
+@click.option("--end", type=Seconds(0), metavar="S", help="Listen up to this second; 5 s if not given.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=Seconds(0, min_open=True),
     default=60.0,
     show_default=True,
     metavar="S",

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch, LibraryError
-from synthmatch.files import content_hash, home
+from synthmatch.files import content_hash, expanded, home
 from synthmatch.library import intake, scrutiny
 from synthmatch.library.choice import EVERYTHING, Choice
 from synthmatch.library.editions import changing
@@ -337,4 +337,4 @@ class Library(Closing):
 
 
 def _place(path: Path | str | None) -> Path:
-    return home() / "library" if path is None else Path(path).expanduser()
+    return home() / "library" if path is None else expanded(path)

@@ -42,7 +42,7 @@ def passage(
     notes = [
         Note(max(note.start, start) - start, note.pitch, note.velocity, min(note.end, end) - max(note.start, start))
         for note in performance.notes
-        if note.end - start >= _MOMENT and end - note.start >= _MOMENT
+        if end > start and note.end - start >= _MOMENT and end - note.start >= _MOMENT
     ]
     if not notes:
         raise NotesError(f"No note sounds between {start:g} s and {end:g} s; choose another passage.")

@@ -22,6 +22,7 @@ __all__ = ["Effort", "Move", "Refinement", "Stop", "can_be_refined", "refine"]
 
 LONGEST = 10.0
 """Seconds of a part that are played at most: what the encoder hears at a time."""
+_HAIR = 1e-6  # seconds: 16.1 - 6.1 is more than 10
 SUFFIX = " refined"
 """What a refined preset is called besides its name."""
 
@@ -123,7 +124,7 @@ def refine(
     """
     readings = (notes,) if isinstance(notes, Performance) else tuple(notes)
     seconds = max((each.seconds for each in readings), default=0.0)
-    if not 0 < seconds <= LONGEST:
+    if not 0 < seconds <= LONGEST + _HAIR:
         raise InputError(f"The notes last {seconds:.1f} s; choose a passage of at most {LONGEST:g} s with some in it.")
     board = Board.of(start)
     heard = clip.between(0, seconds)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError, PresetError
-from synthmatch.files import require_place, safe_name
+from synthmatch.files import expanded, require_place, safe_name
 from synthmatch.library.export import export_preset
 from synthmatch.matching.matcher import Matcher, Query
 from synthmatch.presets.bank import PresetBank
@@ -30,7 +30,7 @@ def named_start(library: Library | None, name: str) -> Preset:
         PresetError: the file holds no preset, or several.
         LibraryError: it is neither a file nor in the library.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.exists():
         if library is None or path.suffix or len(path.parts) > 1:
             raise LibraryError(f"{name} isn't there; name a preset file, or the id of a preset of the library.")

@@ -66,10 +66,11 @@ class Board:
         return [round((each.maximum - each.minimum) / each.step) + 1 if each.is_switch else 0 for each in self.knobs]
 
     def at(self, places: Sequence[float]) -> State:
-        """The state with those that may move there."""
+        """The state with those that may move there; one that stays keeps its value to the last digit."""
         values = list(self.values)
         for knob, number, place in zip(self.knobs, self.free, places, strict=True):
-            values[number] = knob.value(place)
+            if place != knob.place(values[number]):
+                values[number] = knob.value(place)
         return self.panel.write(values)
 
     def moved(self, state: State) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,10 +35,12 @@ class Sent:
     Args:
         path: where it lies, under a name of the server's own.
         name: what the client calls it, without its suffix.
+        known: whether it had been sent before.
     """
 
     path: Path
     name: str
+    known: bool = False
 
 
 class Adding(Closing):
@@ -68,11 +70,12 @@ class Adding(Closing):
                 kept.append(self.keep(file, name))
             return self.begin(synths, kept)
         except BaseException:
-            _discard(kept)
+            _discard([each for each in kept if not each.known])
             raise
 
     def keep(self, file: IO[bytes], name: str) -> Sent:
-        """Keep a file of presets, in the library's folder.
+        """Keep a file of presets, in the library's folder: the same one always at the same place, so that presets that
+        are sent again are listed once.
 
         Raises:
             Refusal: it isn't of a kind that is read.
@@ -82,8 +85,11 @@ class Adding(Closing):
         suffix = next((each for each in suffixes() if each == f"{dot}{ending}".lower()), None)
         if suffix is None or not stem:
             raise Refusal(415, f"{shown} isn't a known preset file; these are read: {', '.join(sorted(suffixes()))}.")
-        key = secrets.token_hex(10)
+        key = hashlib.file_digest(file, lambda: hashlib.sha256(shown.encode())).hexdigest()[:20]
         path = self._shelf.path / _FOLDER / key / f"{key}{suffix}"
+        if path.exists():
+            return Sent(path, stem, known=True)
+        file.seek(0)
         with atomic_path(path) as temporary, temporary.open("wb") as kept:
             shutil.copyfileobj(file, kept)
         return Sent(path, stem)
@@ -126,10 +132,14 @@ class Adding(Closing):
         from synthmatch.renderers.pool import RenderPool
 
         library = self._shelf.library()
-        bank = _joined([read_sources(synths)] if synths else [], files)
-        job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
-        with RenderPool(log=plugin_log()) as pool:
-            report = library.add(bank, self._encoder, pool, job.progress)
+        try:
+            bank = _joined([read_sources(synths)] if synths else [], files)
+            job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
+            with RenderPool(log=plugin_log()) as pool:
+                report = library.add(bank, self._encoder, pool, job.progress)
+        except BaseException:
+            _discard([each for each in files if not library.rows.held(each.path)])
+            raise
         return report.as_json(library)
 
 

@@ -101,7 +101,8 @@ class Guard:
         site = headers.get("sec-fetch-site")
         visits = headers.get("sec-fetch-mode") == "navigate" and scope["method"] in _READING and scope["path"] == "/"
         origin = headers.get("origin")
-        foreign = site not in _OWN_SITE if site is not None else origin is not None
+        # Browsers tell their site only to https and to this machine itself; of others, the origin alone says it.
+        foreign = site is not None and site not in _OWN_SITE
         if origin is not None:
             foreign = foreign or urlsplit(origin).netloc != host
         if foreign and not visits:

@@ -109,7 +109,7 @@ class Matching(Closing):
         for family in matcher.find(query, heard, asked.k, asked.single):
             found.append(family)
             job.tell("family", {"family": family.family, **family.to_json()})
-        place = self._atlas.place(self._shelf.library(), heard.timbre)
+        place = self._atlas.place(matcher.library, heard.timbre)
         if place is not None:
             job.tell("place", place)
         result = matcher.result(query, tuple(found))

@@ -109,7 +109,7 @@ class Songs(Closing):
         try:
             size = audio.measure(path)
         except AudioError as error:  # its sentence names our file
-            raise AudioError(f"{name} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
+            raise AudioError(str(error).replace(str(path), name)) from error
         if size.seconds > self._limits.song_seconds:
             minutes = self._limits.song_seconds / 60
             raise Refusal(413, f"{name} lasts {size.seconds / 60:.0f} minutes; at most {minutes:g} are taken.")

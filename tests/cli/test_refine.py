@@ -70,6 +70,9 @@ def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable
         (("--note", "C3", "--family", "bass", "--preset", "missing.bank"), 1, "missing.bank isn't there"),
         (("--note", "C3", "--preset", "0" * 20, "--single"), 1, "holds no preset"),
         (("--note", "C3", "--start", 1, "--end", 11.5, "--single", "--seconds", 0), 2, "--seconds"),
+        (("--note", "C3", "--single", "--seconds", "inf"), 2, "inf is no time; give seconds."),
+        (("--note", "C3", "--single", "--start", "nan"), 2, "nan is no time; give seconds."),
+        (("--note", "C3", "--single", "--timeout", "inf"), 2, "inf is no time; give seconds."),
     ],
 )
 def test_what_it_can_not_use_it_says(

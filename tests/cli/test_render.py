@@ -57,6 +57,8 @@ def test_what_would_be_made_is_named_and_nothing_is_written(bank: Path, run: Run
     dry = run("render", bank, "--out", "out", "--dry-run", *SHORT)
     assert (dry.status, dry.out.splitlines()[-1]) == (0, "3 to make in out.")
     assert not Path("out").exists()
+    Path("file").write_text("mine")
+    assert run("render", bank, "--out", "file", "--dry-run").err.endswith("error: file is a file; name a folder.\n")
     run("render", bank, "--out", "out", "--word", first.name, *SHORT)
     assert [each.name for each in entries("out")] == [first.name]
     rest = json.loads(run("render", bank, "--out", "out", "--dry-run", "--json", *SHORT).out)

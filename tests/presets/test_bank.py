@@ -135,6 +135,23 @@ def test_a_file_whose_name_is_no_text_costs_one_line(tmp_path: Path) -> None:
     assert fault.reason == f"{tmp_path}/gr??e.bank has letters in its path that aren't Unicode; rename it."
 
 
+def test_a_link_to_a_folder_whose_name_is_no_text_costs_one_line(tmp_path: Path) -> None:
+    """Presets that lie in files of their own are of a bank called like their folder."""
+    (tmp_path / "mine").mkdir()
+    write(tmp_path / "mine" / "fine.bank", "Near")
+    old = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Kl\xe4nge"))
+    try:
+        old.mkdir()
+    except OSError:
+        pytest.skip("this file system takes no names but Unicode ones, so there is nothing to test")
+    write(old / "far.bank", "Far")
+    (tmp_path / "mine" / "link").symlink_to(old)
+    bank = PresetBank.read(tmp_path / "mine")
+    assert [preset.name for preset in bank] == ["Near"]
+    (fault,) = bank.faults
+    assert fault.reason == f"{tmp_path}/Kl?nge/far.bank has letters in its path that aren't Unicode; rename it."
+
+
 def test_what_macos_leaves_beside_a_file_is_no_preset(tmp_path: Path) -> None:
     write(tmp_path / "Fat.bank", "Fat Bass")
     (tmp_path / "._Fat.bank").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")

@@ -78,9 +78,13 @@ def test_what_can_not_be_made_up() -> None:
             random_patches(replace(NEKOBI, parameters=parameters))
 
 
-def test_the_bank_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "title", ["A title that is far too long for a program", "Größe Übersynth, noch größer", "Синтезатор Про"]
+)
+def test_the_bank_reads_back(title: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every patch under a name of its own, of as many bytes as a program's may have."""
     monkeypatch.setenv("SYNTHMATCH_HOME", str(tmp_path))
-    row: Synth = replace(NEKOBI, id="mine", title="A title that is far too long for a program")
+    row: Synth = replace(NEKOBI, id="mine", title=title)
     path = write_random_bank(row, 12)
     assert path == random_bank_path(row) == tmp_path / "banks" / "mine" / f"{row.title} random.fxb"
     bank = PresetBank.read(path, known={"mine": row})

@@ -27,6 +27,24 @@ def test_a_span_that_many_samples_share_is_read_once(tmp_path: Path) -> None:
     assert peak < 16 * 2**20
 
 
+def test_presets_that_overlap_are_refused(tmp_path: Path) -> None:
+    """Otherwise each of 32,767 presets may have every zone of the file, and they are read for hours."""
+    count, zones = 40, 10
+    sample = Sample(bytes(4), 0, 2, 0, 1, 22_050, 60, 0, 0, 1)
+    patch = Patch((Zone(((INSTRUMENT, 0),)),) * zones, ((Zone(((SAMPLE, 0),)),),), (sample,))
+    whole = bytearray(encode([(f"Tangle {number}", patch) for number in range(count)]))
+    first = whole.index(b"phdr") + 8 + 24  # the first zone of the first preset
+    for number in range(count):
+        struct.pack_into("<H", whole, first + 38 * number, 0 if number % 2 == 0 else count * zones)
+    path = tmp_path / "x.sf2"
+    path.write_bytes(whole)
+    presets, faults = SoundFontFile().read(path)
+    reasons = [fault.rpartition(": ")[2] for fault in faults]
+    assert len(presets) <= 2
+    assert reasons.count("its presets overlap.") >= count // 2 - 2
+    assert set(reasons) == {"its presets overlap.", "its list of zones is damaged."}
+
+
 def test_instruments_that_overlap_are_refused(tmp_path: Path) -> None:
     """Otherwise each of 65,535 instruments may have every zone of the file."""
     count, zones = 40, 10

@@ -1,6 +1,7 @@
 """VST 3 preset files: byte layout, round trips, what belongs to the state, damaged and hostile files."""
 
 import struct
+import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,23 @@ def test_damaged_and_strange_files_give_one_sentence(tmp_path: Path, data: bytes
         FORM.read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_list_that_names_the_same_bytes_again_and_again_takes_them_once(tmp_path: Path) -> None:
+    """Otherwise a file of a megabyte takes 128."""
+    body, count = bytes(2**20), 128
+    entries = b"".join(struct.pack("<Iqq", number, 48, len(body)) for number in range(1, count))
+    entries += b"Comp" + struct.pack("<qq", 48, 4)
+    head = b"VST3" + struct.pack("<i", 1) + CLASS.encode() + struct.pack("<q", 48 + len(body))
+    data = head + body + b"List" + struct.pack("<i", count) + entries
+    tracemalloc.start()
+    try:
+        preset = read(tmp_path, data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert preset.synth == "diva"
+    assert peak < 8 * len(body)
 
 
 def test_files_that_are_not_there_or_too_large_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,14 @@ from synthmatch.errors import PluginMissing, SynthError
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS, Engine, Synth, known_synth
 from synthmatch.renderers import synths
-from synthmatch.renderers.synths import bank_folders, find_plugin, fingerprint, make_renderer, require_plugin
+from synthmatch.renderers.synths import (
+    bank_folders,
+    find_plugin,
+    fingerprint,
+    is_installed,
+    make_renderer,
+    require_plugin,
+)
 
 AMSYNTH = SYNTHS["amsynth"]
 FILE = "amsynth_vst" + {"darwin": ".vst", "win32": ".dll"}.get(sys.platform, ".so")
@@ -112,6 +119,27 @@ def test_a_build_that_replaces_another_has_another_fingerprint(tmp_path: Path, m
     old = fingerprint(AMSYNTH)
     (tmp_path / FILE).write_bytes(b"new")
     assert fingerprint(AMSYNTH) != old
+
+
+def test_a_build_that_replaces_another_deep_in_a_bundle_has_another_fingerprint(tmp_path: Path) -> None:
+    bundle = tmp_path / "X.vst3"
+    inside = bundle / "Contents" / "x86_64-linux" / "X.so"
+    inside.parent.mkdir(parents=True)
+    row = replace(AMSYNTH, plugin=str(bundle))
+    inside.write_bytes(b"old")
+    os.utime(inside, (1, 1))
+    before, changed = fingerprint(row), bundle.stat().st_mtime_ns
+    inside.write_bytes(b"new")
+    assert bundle.stat().st_mtime_ns == changed
+    assert fingerprint(row) != before
+
+
+def test_homes_of_nobody_hold_no_plugins_and_no_banks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VST_PATH", "~nobody-of-that-name/vst")
+    monkeypatch.setenv("SYNTHMATCH_BANKS", "~nobody-of-that-name/banks")
+    assert not is_installed(replace(AMSYNTH, plugin="~nobody-of-that-name/X.so"))
+    assert find_plugin(replace(AMSYNTH, plugin="no-plugin-of-that-name")) is None
+    assert bank_folders(replace(AMSYNTH, banks=())) == ()
 
 
 def test_fingerprints_and_look_ups_load_neither_host_nor_plugin() -> None:

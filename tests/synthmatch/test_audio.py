@@ -92,6 +92,19 @@ def test_bad_files_are_named(tmp_path):
         audio.read(tmp_path / "nan.wav")
 
 
+def test_a_file_that_does_not_say_how_long_it_is_is_named(tmp_path):
+    """As `ffmpeg -f flac -` writes it, which can't go back to its beginning: how many samples follow is 0 there."""
+    path = tmp_path / "piped.flac"
+    soundfile.write(path, np.full((8000, 1), 0.1), 8000)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    for read in (audio.read, audio.measure, lambda each: audio.read_between(each, 0, 0.5)):
+        with pytest.raises(AudioError, match=r"piped\.flac doesn't say how long it is"):
+            read(path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems have Unicode alone")
 def test_a_name_that_is_no_text_is_told_as_far_as_it_is(tmp_path):
     song = tmp_path / os.fsdecode("café.wav".encode("latin-1"))

@@ -208,6 +208,7 @@ def test_a_shared_head_gives_one_vector(tiny):
         ('steps = "many"', "sets steps to many; it is a whole number"),
         ("steps = 2.5", "it is a whole number"),
         ("half = 1", "it is true or false"),
+        ("core = []\ncore_share = 0.0", "core names no family"),
         ("core = 3", "sets core to 3; it is a list of words in quotes"),
         ("references = [1, true]", "it is a list of whole numbers"),
         ('synths = "amsynth"', "sets synths to amsynth; it is a list of words"),

@@ -172,47 +172,6 @@ def test_a_bank_that_is_sent_goes_by_its_own_name(client: TestClient, studio: St
     assert "Bank" not in kept[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "status", "sentence"),
-    [
-        ("notes.txt", b"no presets", 415, "isn't a known preset file"),
-        ("broken.faustpatch", b"no presets", 422, "broken"),
-        ("../../.fxp", b"", 415, "isn't a known preset file"),
-    ],
-)
-def test_a_bank_that_cannot_be_read_changes_nothing(
-    client: TestClient, studio: Studio, name: str, data: bytes, status: int, sentence: str
-) -> None:
-    before = client.get("/api/library").json()
-    answer = client.post("/api/library/add", files={"file": (name, data)})
-    assert (answer.status_code, sentence in answer.json()["error"]) == (status, True), answer.text
-    assert client.get("/api/library").json() == before
-    assert kept_files(studio) == []
-
-
-def kept_files(studio: Studio) -> list[Path]:
-    """Files that were sent and lie in the library's folder."""
-    return [file for file in (studio.matching._shelf.path / "sent").rglob("*") if file.is_file()]
-
-
-def test_of_what_is_refused_no_file_is_kept(client: TestClient, studio: Studio, made: Any) -> None:
-    good, bad = ("My Bank.faustpatch", made.bank.read_bytes()), ("broken.faustpatch", b"no presets")
-    for other, fields in ((("notes.txt", b""), {}), (good, {"synth": "nonsense"})):
-        answer = client.post("/api/library/add", files=[("file", good), ("file", other)], data=fields)
-        assert answer.status_code in (415, 422)
-        assert kept_files(studio) == []
-    answer = client.post("/api/library/add", files=[("file", bad), ("file", good)])
-    assert answer.json()["rendered"] == 3
-    (kept,) = kept_files(studio)
-    assert kept.read_bytes() == made.bank.read_bytes()
-
-
-def test_nothing_and_strange_synths_are_refused(client: TestClient) -> None:
-    assert client.post("/api/library/add").status_code == 422
-    assert "no banks of nonsense" in client.post("/api/library/add", data={"synth": "nonsense"}).json()["error"]
-    assert client.post("/api/library/add", data={"synth": "/etc"}).status_code == 422
-
-
 def test_the_map_is_drawn_once_and_the_song_stands_on_it(client: TestClient, studio: Studio, made: Any) -> None:
     wait(client)
     told = client.get("/api/map").json()
@@ -264,6 +223,24 @@ def test_what_other_processes_change_is_seen_at_once(
     with Library.open(path) as other:
         other.update(studio.matching._encoder)
     assert match(client, made.song, k=9).json()["families"] == before["families"]
+
+
+def test_a_match_ends_though_the_library_changes_meanwhile(
+    client: TestClient, studio: Studio, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, path = Matcher.find, studio.matching._shelf.path
+
+    def found(*asked: Any) -> Any:
+        yield from find(*asked)
+        with Library.open(path) as other:
+            other.remove(bank="some")
+
+    expected = match(client, made.song).json()["families"]
+    monkeypatch.setattr(Matcher, "find", found)
+    wait(client)
+    answer = match(client, made.song)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["families"] == expected
 
 
 def test_a_library_that_another_encoder_embedded_meanwhile_is_not_matched(

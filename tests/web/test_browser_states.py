@@ -87,6 +87,56 @@ def test_of_two_songs_the_last_one_is_shown(visit: Any, served: Any, made: Any, 
     assert there.page.locator("#trouble").is_hidden()
 
 
+def test_a_file_that_is_refused_leaves_what_is_there(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
+    page.keyboard.press("1")
+    there.hears("#match-audio")
+    page.set_input_files("#file", {"name": "notes.wav", "mimeType": "audio/wav", "buffer": b"no sound at all"})
+    page.wait_for_selector("#trouble:visible")
+    there.until("document.querySelector('#match-audio').paused")
+    assert page.locator("#bar").is_visible()
+    page.keyboard.press(" ")  # goes on
+    there.hears("#match-audio")
+
+
+def test_presets_are_chosen_without_being_heard(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
+    for pick in there.picks()[:2]:
+        page.check(f"[data-pick='{pick}'] input")
+    assert page.inner_text("#bar-chosen") == "Download 2 chosen"
+    assert page.locator("#bar-play, #bar-files, #ab").locator("visible=true").count() == 0
+    folder = there.downloads(lambda: page.click("#bar-chosen"), tmp_path / "chosen")
+    assert len(list(folder.rglob("*.faustpatch"))) == 2
+    for pick in there.picks()[:2]:
+        page.uncheck(f"[data-pick='{pick}'] input")
+    assert page.locator("#bar").is_hidden()
+
+
+def test_what_is_ticked_while_another_passage_is_heard_is_not_chosen_of_it(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    there.drop(made.song)
+    there.found()
+    held: list[Any] = []
+    page.route("**/api/match", held.append)
+    page.fill("#to", "4")
+    page.click("#passage [type=submit]")
+    while not held:
+        page.wait_for_timeout(50)
+    page.check(f"[data-pick='{there.picks()[0]}'] input")
+    held[0].continue_()
+    there.until("!document.querySelector('#found').classList.contains('stale')")
+    there.found()
+    assert page.locator("input:checked").locator("visible=true").count() == 0
+    assert page.locator("#bar-chosen").is_hidden()
+
+
 def test_a_server_that_is_gone_is_named(visit: Any, served: Any, made: Any) -> None:
     there = visit(served.address)
     there.page.context.set_offline(True)

@@ -70,6 +70,7 @@ def test_another_site_can_neither_write_nor_read(client: TestClient, headers: di
 def test_our_own_page_and_no_browser_at_all_get_in(client: TestClient) -> None:
     own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1"}
     assert client.post("/api/library/add", headers=own).status_code == 422
+    assert client.post("/api/library/add", headers={"Origin": own["Origin"]}).status_code == 422
     assert client.post("/api/library/add").status_code == 422
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert client.get("/", headers=link).status_code == 200  # a link on another page is followed
@@ -90,6 +91,14 @@ def test_other_machines_need_the_token(afar: TestClient) -> None:
     assert afar.get("/api/library", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     assert afar.get("/api/library", headers={"Authorization": f"Basic {TOKEN}"}).status_code == 401
     assert afar.get("/api/library", headers={"Cookie": "synthmatch=guess"}).status_code == 401
+
+
+def test_a_page_on_another_machine_may_send(afar: TestClient) -> None:
+    """Its browser doesn't tell the site where there is no https, but the origin whenever it sends."""
+    asked = {"Authorization": f"Bearer {TOKEN}", "Origin": "http://studio.example:8765"}
+    assert afar.post("/api/library/add", headers=asked).status_code == 422
+    for origin in ("http://studio.example", "http://evil.example:8765", "null"):
+        assert afar.post("/api/library/add", headers={**asked, "Origin": origin}).status_code == 403
 
 
 def test_who_listens_to_all_machines_prints_an_address_that_they_can_open(

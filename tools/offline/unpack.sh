@@ -15,6 +15,7 @@ fail() {
 [ $# -ge 1 ] || fail 'name the folder to unpack to: sh unpack.sh FOLDER [PYTHON].'
 here=$(cd "$(dirname "$0")" && pwd)
 python=${2:-python3}
+case $python in */*) python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python") ;; esac
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 

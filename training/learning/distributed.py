@@ -74,9 +74,9 @@ class Processes(Closing):
 
     def add_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Give every process the sum of all gradients, in one message."""
-        if self.world == 1:
-            return
         filled = list(parameters)
+        if self.world == 1 or not filled:
+            return
         for each in filled:
             if each.grad is None:  # a loss that had nothing to say here, but may have in another process
                 each.grad = torch.zeros_like(each)

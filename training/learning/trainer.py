@@ -19,7 +19,7 @@ from torch import Tensor
 from synthmatch.errors import TrainingError
 from synthmatch.files import content_hash, write_text
 from synthmatch.networks.encoder import Encoder
-from synthmatch.training.config import Recipe
+from synthmatch.training.config import Alterations, Recipe
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.journal import Journal
@@ -31,7 +31,15 @@ STATE = "state.safetensors"
 CHECKPOINT_SECONDS = 110.0
 PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
 LOGGED = 20  # steps between two lines of the log
-_LATER = ("presence_restarts", "closer", "deeper")  # settings that came when runs were under way
+_LATER: dict[str, object] = {  # settings that came when runs were under way, each as it is while it is off
+    "presence_restarts": (),
+    "presence_shares": (),
+    "presence_synths": (),
+    "scattered": False,
+    "alterations": asdict(Alterations()),
+    "closer": 0,
+    "deeper": 0,
+}
 Progress = Callable[[int, int, Losses], None]
 
 
@@ -197,7 +205,7 @@ class Trainer:
         facts = statefile.facts_of(self.folder / STATE)
         if facts is None:
             return
-        if facts["recipe"] != _recipe_hash(self.recipe):
+        if facts.get("recipe") != _recipe_hash(self.recipe):  # a run of fine-tuning follows none
             raise TrainingError(f"{self.folder} holds a run of another recipe; name another folder or delete this one.")
         state = statefile.read(self.folder / STATE)
         self.encoder.load_state_dict(state.part("encoder."))
@@ -243,5 +251,5 @@ def _recipe_hash(recipe: Recipe) -> str:
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
     """Settings, in tables within as well, without those that are off and that runs under way may not know."""
-    kept = {key: value for key, value in values.items() if value or key not in _LATER}
+    kept = {key: value for key, value in values.items() if key not in _LATER or value != _LATER[key]}
     return {key: _told(value) if isinstance(value, dict) else value for key, value in kept.items()}

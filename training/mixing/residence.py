@@ -147,7 +147,7 @@ class Residence:
         return self._sent(windows[torch.from_numpy(positions).to(self._flat.device)])
 
     def _sent(self, pieces: Tensor) -> Tensor:
-        if pieces.device == self.device:
+        if pieces.device.type == self.device.type:  # "cuda" and "cuda:0" aren't equal, and a process has one GPU
             return pieces
         ready = pieces.pin_memory() if self.device.type == "cuda" else pieces
         return ready.to(self.device, non_blocking=True)

@@ -107,11 +107,25 @@ class ShardBank(ABC, Generic[R]):
         return row is not None and not row.failure
 
     def sounds(self, key: str) -> Sound:
-        """All sounds of a preset, shape (count, length), mapped from the disk."""
+        """All sounds of a preset, shape (count, length), mapped from the disk.
+
+        Raises:
+            TrainingError: their file is missing or damaged.
+        """
         row = self.recorded[key]
         if row.shard not in self._shards:
-            self._shards[row.shard] = np.load(self.folder / f"{self.stem}-{row.shard}.npy", mmap_mode="r")
+            self._shards[row.shard] = self._load(row.shard)
         return self._shards[row.shard][row.first : row.first + row.count]
+
+    def _load(self, number: int) -> Sound:
+        path = self.folder / f"{self.stem}-{number}.npy"
+        try:
+            shard: Sound = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:  # numpy says so of what is cut short
+            raise TrainingError(
+                f"{path} is missing or damaged; copy it again, or delete {self.folder} and record anew."
+            ) from error
+        return shard
 
     def record_jobs(
         self,

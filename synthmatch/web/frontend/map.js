@@ -12,6 +12,7 @@ const state = { points: [], drawn: [], at: null, scale: 1, x: 0, y: 0, hidden: n
 /** Fetch the map if it isn't here, and draw it. */
 export async function showMap() {
   if (!state.key) notice(byId("map-trouble"), "Fetching the map …");
+  const before = state.key;
   try {
     const map = await get("/api/map");
     notice(byId("map-trouble"), map.points.length ? "" : "The library is empty, so there's nothing on the map yet.");
@@ -20,7 +21,7 @@ export async function showMap() {
     notice(byId("map-trouble"), error.message);
     if (error.status === 503) setTimeout(() => byId("view-map").hidden || showMap(), 2000);
   }
-  if (state.points.length) await locate();
+  if (state.points.length) await locate(before && before !== state.key);
   draw();
   canvas.dataset.key = state.key; // "" until there is something to see
 }

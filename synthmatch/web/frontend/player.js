@@ -137,10 +137,12 @@ export function forget() {
   show();
 }
 
-function show() {
+/** Show what is at hand, and in the bar: the preset, or only how many were chosen before anything was played. */
+export function show() {
   const { preset, side } = now;
-  bar.hidden = !preset;
-  document.body.classList.toggle("with-bar", Boolean(preset));
+  bar.hidden = !preset && byId("bar-chosen").hidden;
+  for (const id of ["bar-play", "bar-text", "ab", "bar-files"]) byId(id).hidden = !preset;
+  document.body.classList.toggle("with-bar", !bar.hidden);
   for (const [id, audio, what] of [["bar-play", side === "song" ? song : match, "Play"], ["song-play", song, "Play the passage"]]) {
     byId(id).setAttribute("aria-pressed", String(!audio.paused));
     byId(id).setAttribute("aria-label", audio.paused ? what : "Pause");

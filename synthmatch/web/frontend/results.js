@@ -4,7 +4,7 @@ import { follow, get, reference } from "./api.js";
 import { choice } from "./choice.js";
 import { byId, make, notice, percent, words } from "./dom.js";
 import { ask, matched, take, unmatched } from "./phrases.js";
-import { onChange, playPreset, playing, setSongLevel, toggle } from "./player.js";
+import { onChange, playPreset, playing, setSongLevel, show, toggle } from "./player.js";
 
 const PER_FAMILY = 6;
 
@@ -16,9 +16,10 @@ export const found = () => ({
   ids: new Set([...state.shown].flatMap((family) => state.families.get(family)?.matches ?? []).map(({ id }) => id)),
 });
 
-/** Ask where the query stands, if it was heard before there was a map. */
-export async function locate() {
+/** Ask where the query stands, if it was heard before there was a map, or on another one. */
+export async function locate(anew) {
   const { match } = state;
+  if (anew) state.place = null;
   if (!match || state.place || !byId("progress").hidden) return;
   const place = await get(`/api/matches/${match}/place`).catch(() => null);
   if (match === state.match) state.place = place;
@@ -72,6 +73,8 @@ const hear = {
   level: ({ decibels }) => setSongLevel(decibels),
   presence: ({ families: heard }) => {
     byId("found").classList.remove("stale");
+    state.chosen.clear(); // what was ticked meanwhile was of the passage before
+    count();
     byId("results").replaceChildren();
     const surest = [...heard].sort((one, other) => other.presence - one.presence);
     for (const { family, presence } of surest) if (presence >= words.present) state.shown.add(family);
@@ -190,6 +193,7 @@ function count() {
   link.hidden = number === 0;
   link.textContent = `Download ${number} chosen`;
   link.href = `/api/matches/${state.match}/files?${[...state.chosen].map((key) => `pick=${encodeURIComponent(key)}`).join("&")}`;
+  show();
 }
 
 /** Play a card's preset from its beginning. */

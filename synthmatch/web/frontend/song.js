@@ -3,7 +3,7 @@
 import { post } from "./api.js";
 import { byId, clock } from "./dom.js";
 import { forgetNotes } from "./phrases.js";
-import { forget, setPassage } from "./player.js";
+import { forget, setPassage, stop } from "./player.js";
 
 const audio = byId("song-audio");
 const [from, to] = [byId("from"), byId("to")];
@@ -58,14 +58,15 @@ async function load(file, wanted) {
   const limit = Number(document.body.dataset.limitBytes);
   if (file.size > limit) throw new Error(`${file.name} is too large; at most ${Math.round(limit / 1e6)} MB are taken.`);
   chosen = file;
-  forget();
-  forgetNotes();
+  stop();
   byId("drop").classList.add("busy");
   try {
     const form = new FormData();
     form.append("file", file);
     const song = await post("/api/songs", form);
     if (file !== chosen) return;
+    forget(); // not before: if this one is refused, the song that is there stays as it is
+    forgetNotes();
     Object.assign(state, song, { file, mark: () => {} });
     show(song, file);
     const start = song.seconds > 2 * FIRST ? song.seconds / 2 - FIRST / 2 : 0;

@@ -45,6 +45,8 @@ def test_a_passage_without_notes_is_refused() -> None:
         passage(clip(20), NOTES, 0, 1)
     with pytest.raises(NotesError, match="No note sounds between 2 s"):
         passage(clip(1), NOTES)
+    with pytest.raises(NotesError, match="No note sounds between 4 s and 2 s"):
+        passage(clip(20), Performance((Note(1.0, 40, 100, 9.0),)), 4.0, 2.0)
 
 
 def test_a_sample_is_read_as_a_note_from_where_it_begins() -> None:

@@ -20,7 +20,8 @@ from synthmatch.presets.formats import amsynth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.refining.likeness import Part
-from synthmatch.refining.refinement import Effort, Refinement, Stop, can_be_refined, refine
+from synthmatch.refining.partnotes import passage
+from synthmatch.refining.refinement import LONGEST, Effort, Refinement, Stop, can_be_refined, refine
 from synthmatch.refining.starts import named_start, save
 from synthmatch.refining.tryout import Tryout
 from synthmatch.refining.turning import Board, tidied
@@ -30,6 +31,7 @@ from synthmatch.renderers.synths import is_installed
 
 pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
 
+LONG = Performance((Note(0.0, 48, 100, 20.0),))
 NOTES = Performance((Note(0.0, 48, 100, 0.4), Note(0.5, 60, 80, 0.3)), 0.2)
 FEW = Effort(seconds=3000, renders=160)
 
@@ -67,6 +69,25 @@ def test_a_preset_whose_knobs_were_moved_comes_nearer(refined: Refinement, part:
 
 def test_the_preview_is_how_the_preset_sounds(refined: Refinement, pool: RenderPool) -> None:
     assert np.array_equal(play(refined.preset, pool).samples, refined.preview.samples)
+
+
+@pytest.mark.parametrize("start", [6.1, 7.1])
+def test_ten_seconds_are_no_more_than_ten(start: float, pool: RenderPool, encoder: Encoder) -> None:
+    """Though 16.1 - 6.1 is; the clip is silent, which is what is said then."""
+    heard, notes = passage(Clip(np.zeros((1, 20 * 22_050), np.float32), 22_050), LONG, start, start + 10)
+    assert notes.seconds > LONGEST
+    with pytest.raises(AudioError, match="silent"):
+        refine(MOVED, heard, notes, pool, encoder)
+
+
+def test_what_is_not_turned_keeps_its_value_to_the_last_digit() -> None:
+    other = Preset("Other", amsynth.make_state({"osc1_waveform": 2, "filter_cutoff": 0.123456789}))
+    for preset in (*PresetBank.read(faustsynth.factory_bank_path()), other):
+        board = Board.of(preset)
+        places = board.places()
+        assert board.at(places) == preset.state
+        places[0] = 0.5 if places[0] != 0.5 else 0.25
+        assert board.moved(board.at(places)) == [0]
 
 
 def test_the_moves_are_the_difference(refined: Refinement) -> None:

@@ -95,7 +95,7 @@ with Processes.join() as processes:
     teacher.pupil.low_precision = False
     for step in range(3):
         teacher.take_step()
-    assert teacher.optimizer.param_groups[1]["lr"] > 0  # of ears
+    assert teacher.optimizer.param_groups[1]["lr"] > 0  # of ears, whether there are some or not
     grads = {name: weight.grad.contiguous() for name, weight in teacher._learning()}
     save_file(grads, folder / f"presence-{processes.world}-{processes.rank}.safetensors")
     assert teacher.run()
@@ -166,10 +166,12 @@ def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
             assert torch.allclose(found[name], value.grad, atol=1e-4 * scale + 1e-8), name
 
 
-def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path):
+@pytest.mark.parametrize("ears", [True, False], ids=["ears of its own", "head alone"])
+def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path, ears):
     """Seven songs a step: shares of three and four."""
     torch.manual_seed(0)
-    with_ears(Encoder(replace(tiny.encoder, presence=8)), 128).save(tmp_path / "encoder.safetensors")
+    plain = Encoder(replace(tiny.encoder, presence=8))
+    (with_ears(plain, 128) if ears else plain).save(tmp_path / "encoder.safetensors")
     told = tmp_path / "told.json"
     for world in (1, 2):
         folder = tmp_path / str(world)
@@ -178,7 +180,7 @@ def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path):
         told.write_text(json.dumps({"presets": notes.presets, "bank": str(notes.bank.folder), "folder": str(folder)}))
         together(PRESENCE, told, world)
     expected = load_file(tmp_path / "1" / "presence-1-0.safetensors")
-    assert any(name.startswith("ears.") for name in expected)
+    assert any(name.startswith("ears.") for name in expected) == ears
     for rank in range(2):
         found = load_file(tmp_path / "2" / f"presence-2-{rank}.safetensors")
         for name, value in expected.items():

@@ -6,7 +6,7 @@ import torch
 
 from synthmatch.errors import TrainingError
 from synthmatch.files import content_hash
-from synthmatch.training.config import Recipe, read_recipe
+from synthmatch.training.config import Alterations, Recipe, read_recipe
 from synthmatch.training.learning.objective import Memory, objective
 from synthmatch.training.learning.trainer import Trainer, _recipe_hash, learning_rate
 from synthmatch.training.mixing.batches import Mixer
@@ -75,10 +75,17 @@ def test_a_folder_with_another_recipe_is_refused(notes, tiny, tmp_path):
 def test_a_setting_that_came_later_ends_no_run_unless_it_is_used(tiny):
     recipe = replace(tiny, encoder=replace(tiny.encoder, presence=8), presence_steps=9)
     known = asdict(recipe)
-    del known["presence_restarts"], known["encoder"]["closer"]
+    for name in ("presence_restarts", "presence_shares", "presence_synths", "scattered", "alterations"):
+        del known[name]
+    del known["encoder"]["closer"], known["encoder"]["deeper"]
     assert _recipe_hash(recipe) == content_hash(json.dumps(known, sort_keys=True).encode())
-    for other in (replace(recipe, presence_restarts=(4,)), replace(recipe, gain_db=recipe.gain_db + 1)):
-        assert _recipe_hash(other) != _recipe_hash(recipe)
+    others = (
+        {"presence_restarts": (4,)},
+        {"scattered": True},
+        {"alterations": Alterations(semitones=2)},
+        {"gain_db": recipe.gain_db + 1},
+    )
+    assert all(_recipe_hash(replace(recipe, **other)) != _recipe_hash(recipe) for other in others)
 
 
 def test_a_run_says_when_it_goes_on_with_other_notes(notes, tiny, tmp_path):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,20 @@ def test_notes_are_found_again_after_reopening(notes):
         assert again.notes(key).shape == (REFERENCES + 2, LENGTH)
         assert again.references(key).shape == (REFERENCES, round(REFERENCE_NOTES[0].seconds * ENCODER_RATE))
         assert np.abs(again.notes(key)).max() == 32767
+
+
+@pytest.mark.parametrize("kept", [0, 60, -100, None], ids=["nothing", "half of its head", "most", "no file"])
+def test_sound_that_is_damaged_is_named(notes, tmp_path, kept):
+    """As by a copy that was interrupted."""
+    folder = shutil.copytree(notes.bank.folder, tmp_path / "notes")
+    again = NoteBank(folder)
+    path = folder / "notes-0.npy"
+    data = path.read_bytes()
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(data[:kept])
+    with pytest.raises(TrainingError, match=r"notes-0\.npy is missing or damaged; copy it again"):
+        again.notes(next(key for key in again.recorded if key in again))
 
 
 def test_what_is_recorded_is_not_recorded_again(notes):
