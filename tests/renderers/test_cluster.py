@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +211,22 @@ def test_no_sound_of_another_build_is_mixed_in(
             list(pool.render(jobs))
         cluster.add(ours)
         assert difference(locally(jobs, {"deed": DEED}), sounds(pool.render(jobs))) == 0.0
+
+
+def test_a_build_that_replaces_another_under_a_worker_plays_at_once(
+    cluster: Cluster, build: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the worker keeps hosts that have loaded the one before: a fork of those plays that for ever."""
+    old, new = build("noise") / "deed.so", build("silence") / "deed.so"
+    monkeypatch.setenv("VST_PATH", str(old.parent))
+    cluster.add(old.parent)
+    played = []
+    for _ in range(2):
+        with ClusterPool(cluster.address, known={"deed": replace(DEED, isolation=Isolation.FORK)}) as pool:
+            played += pool.render(deed_jobs(BAD))
+        if new.exists():
+            new.replace(old)
+    assert [each.failure for each in played] == [None, Failure.SILENT]
 
 
 def test_where_the_plugin_is_not_at_hand_the_first_answer_decides(
