@@ -124,7 +124,7 @@ def test_what_is_ticked_while_another_passage_is_heard_is_not_chosen_of_it(visit
     there.drop(made.song)
     there.found()
     held: list[Any] = []
-    page.route("**/api/match", held.append)
+    page.route("**/api/match", lambda route: held.append(route))
     page.fill("#to", "4")
     page.click("#passage [type=submit]")
     while not held:
