@@ -71,7 +71,8 @@ def mel_power(audio: Tensor, bands: int = 64, window: int = WINDOW, hop: int = H
         return torch.cat([weights @ power[:, first:last] for first, last, weights in reached], dim=1)
 
     # On a CPU clip by clip: the spectra of one stay in its cache, those of many are written out and read again.
-    return torch.cat([heard(some) for some in padded.split(1 if audio.device.type == "cpu" else len(padded))])
+    size = 1 if audio.device.type == "cpu" else len(padded)
+    return torch.cat([heard(some) for some in torch.split(padded, size)])
 
 
 def log_mel(audio: Tensor, bands: int = 64, window: int = WINDOW, hop: int = HOP) -> Tensor:

@@ -25,6 +25,7 @@ from synthmatch.web.uploads import shown_name
 if TYPE_CHECKING:
     from synthmatch.networks.encoder import Encoder
 
+_PART = 2**20  # bytes read at a time
 _FOLDER = "sent"  # within the library: listings name the file that they came from
 
 
@@ -85,7 +86,10 @@ class Adding(Closing):
         suffix = next((each for each in suffixes() if each == f"{dot}{ending}".lower()), None)
         if suffix is None or not stem:
             raise Refusal(415, f"{shown} isn't a known preset file; these are read: {', '.join(sorted(suffixes()))}.")
-        key = hashlib.file_digest(file, lambda: hashlib.sha256(shown.encode())).hexdigest()[:20]
+        told = hashlib.sha256(shown.encode())
+        while part := file.read(_PART):
+            told.update(part)
+        key = told.hexdigest()[:20]
         path = self._shelf.path / _FOLDER / key / f"{key}{suffix}"
         if path.exists():
             return Sent(path, stem, known=True)
