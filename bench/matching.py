@@ -1,9 +1,9 @@
-"""How long a match takes, warm and cold: ``python bench/matching.py SONG --library FOLDER``.
+"""How long a match takes, warm and cold: ``OPENBLAS_NUM_THREADS=1 python bench/matching.py SONG --library FOLDER``.
 
 Warm is ``Matcher.match`` on ten seconds of the song, from the file to the matches, on one core of a process that has
 matched before. Cold is ``synthmatch match`` from the shell, beside what Python needs to import torch alone; the two
-take turns. What counts is the processor's time, which a machine that is busy with something else changes little. Prints
-a table and writes ``matching.md``.
+take turns. What counts is the processor's time, which a machine that is busy with something else changes little; so
+NumPy must not have threads that wait for work, which would be counted. Prints a table and writes ``matching.md``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ def main() -> None:
     lines = [
         "# A match, measured",
         "",
-        f"Written by `python bench/matching.py`: {SECONDS:g} s of sound, a library of {presets:,} presets, "
-        f"the processor's time. {platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
-        f"torch {torch.__version__}; load average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on "
+        f"Written by `OPENBLAS_NUM_THREADS=1 python bench/matching.py`: {SECONDS:g} s of sound, a library of "
+        f"{presets:,} presets, the processor's time. {platform.machine()}, {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}; "
+        f"load average {', '.join(f'{each:.1f}' for each in os.getloadavg())} on "
         f"{os.cpu_count()} processors; medians of {chosen.rounds} rounds.",
         "",
         "| what | figure | goal |",

@@ -132,6 +132,7 @@ class Matcher:
             raise LibraryError(f"The library {library.path} is empty; fill it with `synthmatch library add`.")
         self.library = library
         self.encoder = encoder
+        self._model = library.encoder_fingerprint  # the encoder's own: to hash every weight takes as long as to listen
 
     def match(
         self,
@@ -216,7 +217,7 @@ class Matcher:
             path=query.name,
             start=query.start,
             end=last,
-            model=self.encoder.fingerprint,
+            model=self._model,
             library=self.library.fingerprint,
             families=found,
         )
