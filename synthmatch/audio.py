@@ -122,10 +122,14 @@ def measure(path: Path | str) -> Size:
         info = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
-    size = Size(int(info.frames), int(info.channels), int(info.samplerate))
-    if size.frames >= _ENDLESS:
+    _require_end(path, int(info.frames))
+    return Size(int(info.frames), int(info.channels), int(info.samplerate))
+
+
+def _require_end(path: Path | str, frames: int) -> None:
+    """Refuse a file that doesn't say how long it is: soundfile would want room for everything."""
+    if frames >= _ENDLESS:
         raise AudioError(f"{path} doesn't say how long it is, as a FLAC that was written into a pipe; export it again.")
-    return size
 
 
 def read(path: Path | str) -> Clip:
@@ -149,9 +153,10 @@ def read(path: Path | str) -> Clip:
         raise AudioError(f"{path} is a folder; name a sound file.")
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); export it again.")
-    measure(path)  # of a file that doesn't say how long it is, soundfile would want room for everything
     try:
-        frames, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            _require_end(path, file.frames)
+            frames, rate = file.read(dtype="float32", always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
     if not np.isfinite(frames).all():

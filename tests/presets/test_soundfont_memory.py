@@ -27,6 +27,12 @@ def test_a_span_that_many_samples_share_is_read_once(tmp_path: Path) -> None:
     assert peak < 16 * 2**20
 
 
+def tangle(whole: bytearray, first: int, record: int, count: int, zones: int) -> None:
+    """Give every other record of a table all zones there are: where the first zone of each stands is overwritten."""
+    for number in range(count):
+        struct.pack_into("<H", whole, first + record * number, 0 if number % 2 == 0 else zones)
+
+
 def test_presets_that_overlap_are_refused(tmp_path: Path) -> None:
     """Otherwise each of 32,767 presets may have every zone of the file, and they are read for hours."""
     count, zones = 40, 10
@@ -34,8 +40,7 @@ def test_presets_that_overlap_are_refused(tmp_path: Path) -> None:
     patch = Patch((Zone(((INSTRUMENT, 0),)),) * zones, ((Zone(((SAMPLE, 0),)),),), (sample,))
     whole = bytearray(encode([(f"Tangle {number}", patch) for number in range(count)]))
     first = whole.index(b"phdr") + 8 + 24  # the first zone of the first preset
-    for number in range(count):
-        struct.pack_into("<H", whole, first + 38 * number, 0 if number % 2 == 0 else count * zones)
+    tangle(whole, first, 38, count, count * zones)
     path = tmp_path / "x.sf2"
     path.write_bytes(whole)
     presets, faults = SoundFontFile().read(path)
@@ -53,8 +58,7 @@ def test_instruments_that_overlap_are_refused(tmp_path: Path) -> None:
     sample = Sample(bytes(4), 0, 2, 0, 1, 22_050, 60, 0, 0, 1)
     whole = bytearray(encode([("Tangle", Patch(played, instruments, (sample,)))]))
     first = whole.index(b"inst") + 8 + 20  # the first zone of the first instrument
-    for number in range(count):
-        struct.pack_into("<H", whole, first + 22 * number, 0 if number % 2 == 0 else count * zones)
+    tangle(whole, first, 22, count, count * zones)
     path = tmp_path / "x.sf2"
     path.write_bytes(whole)
     presets, faults = SoundFontFile().read(path)
