@@ -209,6 +209,8 @@ class Recipe:
             raise TrainingError("A recipe's encoder hears closer, but has no listener that would; set listener.")
         if self.encoder.deeper and not self.encoder.listener:
             raise TrainingError("A recipe's encoder goes deeper, but has no listener that would; set listener.")
+        if self.encoder.finer and not self.encoder.listener:
+            raise TrainingError("A recipe's encoder hears finer, but has no listener that would; set listener.")
         if self.context_from and not 0 < self.context_from < self.steps:
             raise TrainingError("A recipe's context_from is a step before its last one.")
         if self.context_from and not self.encoder.context:

@@ -135,7 +135,7 @@ def train(
         done = run.step >= min(recipe.steps, stop_at or recipe.steps)
         if done and recipe.presence_steps and run.step == recipe.steps:
             if recipe.encoder.listener:
-                run = replace(run, encoder=with_ears(encoder, recipe.encoder.closer, recipe.encoder.deeper))
+                run = replace(run, encoder=with_ears(encoder, recipe.encoder))
             songs = song_mixer(run.encoder, corpus, recipe, memory_gb, processes.device)
             done = _teach(run.encoder, songs, recipe, folder, processes, taught if processes.first else None, until)
     written = done and processes.first

@@ -21,7 +21,7 @@ VERSION = 1
 ENCODER = "synthmatch encoder"
 
 
-_LATER = ("shared", "presence", "context", "listener", "closer", "deeper")
+_LATER = ("shared", "presence", "context", "listener", "closer", "deeper", "finer")
 
 
 def fingerprint(encoder: Encoder) -> str:

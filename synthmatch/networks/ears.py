@@ -21,11 +21,12 @@ CLOSER_HOP = 2 * HOP  # as many frames as the trunk has after its first stride
 class Trunk(nn.Module):
     """Convolutions over bands and frames, which fold the bands, and blocks over frames."""
 
-    def __init__(self, config: EncoderConfig, deeper: int = 0) -> None:
+    def __init__(self, config: EncoderConfig, deeper: int = 0, finer: int = 0) -> None:
         """
         Args:
             deeper: further blocks that begin by changing nothing: so many before bands are folded, and so many after it
                 whose frames hear ever further.
+            finer: and so many at the end of either stage before the third, where bands lie closer together.
         """
         super().__init__()
         first, second, third = config.channels
@@ -44,6 +45,10 @@ class Trunk(nn.Module):
         # Last: other weights begin as they would without them.
         self.deeper = nn.Sequential(*(Block(third) for _ in range(deeper)))
         self.further = nn.Sequential(*(TimeBlock(config.width, 2 ** (place + 1)) for place in range(deeper)))
+        self.finer = nn.ModuleList(
+            nn.Sequential(*(Block(channels) for _ in range(finer))) for channels in (first, second)
+        )
+        self._ends = (1 + config.blocks[0], 2 + config.blocks[0] + config.blocks[1])  # of those two stages
 
     def forward(self, x: Tensor, known: Tensor | None = None) -> Tensor:
         """Log-mel (B, 1, M, N) -> features (B, width, ceil(N / 4)).
@@ -55,7 +60,10 @@ class Trunk(nn.Module):
         x = self.stages[0](x.contiguous(memory_format=torch.channels_last))
         if known is not None:
             x = x + known
-        x = functional.relu(self.fold(self.deeper(self.stages[1:](x)))).squeeze(2)
+        first, second = self._ends
+        x = self.finer[0](self.stages[1:first](x))
+        x = self.finer[1](self.stages[first:second](x))
+        x = functional.relu(self.fold(self.deeper(self.stages[second:](x)))).squeeze(2)
         out: Tensor = self.norm(self.further(self.layers(x)))
         return out
 
@@ -65,7 +73,7 @@ class Listener(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.trunk = Trunk(config, config.deeper)
+        self.trunk = Trunk(config, config.deeper, config.finer)
         self.attention = nn.Conv1d(config.width, config.slots * config.heads, 1)
         self.context = context_of(config)
         self.closer = _Closer(config) if config.closer else None

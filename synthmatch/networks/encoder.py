@@ -44,6 +44,7 @@ class EncoderConfig:
             the partials of a chord apart; a multiple of half of ``bands``, or 0 for none.
         deeper: residual blocks that the listener has beyond those of the trunk: so many over bands, and as many over
             frames.
+        finer: residual blocks that it has, besides, in either stage before the third.
     """
 
     families: tuple[str, ...] = FAMILY_KEYS
@@ -61,11 +62,12 @@ class EncoderConfig:
     listener: bool = False
     closer: int = 0
     deeper: int = 0
+    finer: int = 0
 
     @property
     def without_ears(self) -> EncoderConfig:
         """The same shape, where presence has no ears of its own."""
-        return replace(self, listener=False, closer=0, deeper=0)
+        return replace(self, listener=False, closer=0, deeper=0, finer=0)
 
     @property
     def summary(self) -> int:

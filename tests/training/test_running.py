@@ -226,6 +226,7 @@ def test_a_shared_head_gives_one_vector(tiny):
         ("presence_steps = 9\npresence_restarts = [9]\n[encoder]\npresence = 8", "are of its presence_steps"),
         ("[encoder]\ncloser = 64", "no listener that would"),
         ("[encoder]\ndeeper = 2", "goes deeper, but has no listener"),
+        ("[encoder]\nfiner = 1", "hears finer, but has no listener"),
         ("[encoder]\ncloser = 72", "closer is a multiple of half"),
         ("memory = 64\n[encoder]\nshared = true", "memory is kept by family"),
         ("note_note_weight = 0.5\nreferences = [2, 2]", "compares two notes"),

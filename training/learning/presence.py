@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.errors import TrainingError
-from synthmatch.networks.encoder import Encoder
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.heads import Head
@@ -243,15 +243,15 @@ class PresenceTrainer:
         return mean.float(), spread.float() + 1e-3
 
 
-def with_ears(encoder: Encoder, closer: int = 0, deeper: int = 0) -> Encoder:
+def with_ears(encoder: Encoder, shape: EncoderConfig) -> Encoder:
     """The same encoder, with ears of its own for presence that hear at first what they heard before: those that it has,
     or else those by which it tells presets apart.
 
     Args:
-        closer: mel bands that they hear beside the others, of which new ears begin by making nothing.
-        deeper: further blocks, see :class:`EncoderConfig`, of which those that are new begin by changing nothing.
+        shape: whose ``closer``, ``deeper`` and ``finer`` say what they hear beside that. Of narrow bands new ears begin
+            by making nothing, and blocks that are new begin by changing nothing.
     """
-    grown = Encoder(replace(encoder.config, listener=True, closer=closer, deeper=deeper))
+    grown = Encoder(replace(encoder.config, listener=True, closer=shape.closer, deeper=shape.deeper, finer=shape.finer))
     known = encoder.state_dict()
     ears = {
         f"listener.{name}": weight

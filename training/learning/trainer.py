@@ -39,6 +39,7 @@ _LATER: dict[str, object] = {  # settings that came when runs were under way, ea
     "alterations": asdict(Alterations()),
     "closer": 0,
     "deeper": 0,
+    "finer": 0,
 }
 Progress = Callable[[int, int, Losses], None]
 

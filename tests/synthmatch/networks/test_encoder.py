@@ -22,7 +22,7 @@ SHAPES = {
     "context": replace(SMALL, context=2),
     "a listener": replace(SMALL, presence=8, context=1, listener=True),
     "a listener that hears closer": replace(SMALL, presence=8, listener=True, closer=128),
-    "a deeper listener": replace(SMALL, presence=8, listener=True, deeper=2),
+    "a deeper listener": replace(SMALL, presence=8, listener=True, deeper=2, finer=1),
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from synthmatch.errors import TrainingError
-from synthmatch.networks.encoder import Encoder
+from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.learning.presence import PresenceTrainer, Schedule, with_ears
 from synthmatch.training.learning.songs import song_mixer
 from synthmatch.training.mixing.strangers import Company
@@ -35,7 +35,7 @@ def short(monkeypatch):
 def encoder(tiny, request):
     torch.manual_seed(0)
     made = Encoder(replace(tiny.encoder, presence=16)).eval()
-    return made if request.param is None else with_ears(made, request.param)
+    return made if request.param is None else with_ears(made, EncoderConfig(closer=request.param))
 
 
 def trainer(encoder, taught, tiny, folder, *schedule):
@@ -107,18 +107,18 @@ def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
     sounds = torch.randn(2, 24_000)
     with torch.inference_mode():
         expected = plain.encode_query(sounds)
-        for closer, deeper in ((0, 0), (128, 0), (0, 2)):
-            found = with_ears(plain, closer, deeper).encode_query(sounds)
+        for shape in ({}, {"closer": 128}, {"deeper": 2}, {"finer": 1}):
+            found = with_ears(plain, replace(plain.config, **shape)).encode_query(sounds)
             assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
 
 
 def test_ears_that_grow_go_on_from_what_they_learnt(tiny):
     torch.manual_seed(0)
-    known = with_ears(Encoder(replace(tiny.encoder, presence=16)), 128)
+    known = with_ears(Encoder(replace(tiny.encoder, presence=16)), EncoderConfig(closer=128, deeper=1))
     with torch.no_grad():
         for weight in known.parameters():
             weight.add_(0.05 * torch.randn_like(weight))
-    grown = with_ears(known, 128, deeper=2)
+    grown = with_ears(known, EncoderConfig(closer=128, deeper=2, finer=2))
     sounds = torch.randn(2, 24_000)
     with torch.inference_mode():
         assert torch.equal(grown.listen(sounds), known.listen(sounds))

@@ -77,7 +77,8 @@ def test_a_setting_that_came_later_ends_no_run_unless_it_is_used(tiny):
     known = asdict(recipe)
     for name in ("presence_restarts", "presence_shares", "presence_synths", "scattered", "alterations"):
         del known[name]
-    del known["encoder"]["closer"], known["encoder"]["deeper"]
+    for name in ("closer", "deeper", "finer"):
+        del known["encoder"][name]
     assert _recipe_hash(recipe) == content_hash(json.dumps(known, sort_keys=True).encode())
     others = (
         {"presence_restarts": (4,)},
