@@ -17,7 +17,7 @@ from synthmatch.training.mixing.alteration import bend, transpose
 from synthmatch.training.mixing.augment import treat
 from synthmatch.training.mixing.composer import Ints
 from synthmatch.training.mixing.mixtures import FADE
-from synthmatch.training.mixing.plans import NOBODY, Events, Plan, Planner, mixable
+from synthmatch.training.mixing.plans import NOBODY, STRANGERS, Events, Plan, Planner, mixable
 from synthmatch.training.mixing.residence import Notes, Passages, settle
 from synthmatch.training.mixing.strangers import Company
 
@@ -99,15 +99,16 @@ class Mixer:
         self.recipe = recipe
         self.device = device or torch.device("cpu")
         self.presets = mixable(presets, recipe)
-        others: tuple[str, ...] = ()
+        everybody: dict[str, Sequence[str]] = dict(self.presets)
+        passages = passages if recipe.live else None
         if recipe.distractors:
             company = Company(bank, passages, recipe.seed)
             bank, passages = company, company
-            nobodys = tuple(presets.get(NOBODY, ()))
-            others = nobodys + company.strangers * _evenly(len(nobodys), len(company.strangers))
-        ids = sorted({key for group in (*self.presets.values(), others) for key in group})
-        layout, self.residence = settle(ids, bank, passages if recipe.live else None, self.device, memory_gb)
-        self.planner = Planner(layout, {**self.presets, NOBODY: others}, clusters, recipe)
+            everybody[NOBODY] = tuple(presets.get(NOBODY, ()))
+            everybody[STRANGERS] = company.strangers * _evenly(len(everybody[NOBODY]), len(company.strangers))
+        ids = sorted({key for group in everybody.values() for key in group})
+        layout, self.residence = settle(ids, bank, passages, self.device, memory_gb)
+        self.planner = Planner(layout, everybody, clusters, recipe)
 
     def batch(self, step: int) -> Batch:
         """The batch of a step: always the same for the same recipe and sound."""

@@ -22,6 +22,8 @@ DISTRACTOR_DB = (-12.0, 9.0)  # the level of a distractor's peak against a part'
 _ALTERED = 7  # beside seed and step, of which random numbers stems are altered by
 NOBODY = ""
 """The family of presets that may be heard in mixtures, but are nobody's part."""
+STRANGERS = "strangers"
+"""That of sounds which were never presets, and are heard as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +152,8 @@ class Planner:
         """
         Args:
             layout: where every preset's sound lies.
-            presets: state ids by family, ``NOBODY`` for distractors; families with fewer presets than a step has
-                mixtures are never mixed.
+            presets: state ids by family, ``NOBODY`` and ``STRANGERS`` for distractors; families with fewer presets
+                than a step has mixtures are never mixed.
             clusters: the near-duplicates' cluster of a state; its own id where it isn't named.
 
         Raises:
@@ -163,7 +165,11 @@ class Planner:
         kept = mixable(presets, recipe)
         self.families = tuple(kept)
         self._pools = [np.array([row[key] for key in ids], np.int64) for ids in kept.values()]
-        self._others = np.array([row[key] for key in presets.get(NOBODY, ())], np.int64)
+        strangers = [row[key] for key in presets.get(STRANGERS, ())]
+        self._others = np.array([row[key] for key in presets.get(NOBODY, ())] + strangers, np.int64)
+        # A beat is a beat from its beginning to its end, whatever share of the parts is played live.
+        self._whole = np.zeros(len(layout.ids), np.bool_)
+        self._whole[strangers] = True
         names = [clusters.get(key, key) for key in layout.ids]
         self._cluster = np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)
         self._parts = recipe.parts or len(recipe.core)  # of a mixture that isn't of the core families, at most
@@ -261,7 +267,7 @@ class Planner:
         layout, samples = self.layout, self._samples
         score = compose_parts(rng, mixture, family, self.recipe.seconds)
         passages = layout.passage_of[state + 1] - layout.passage_of[state]
-        live = (passages > 0) & (rng.random(len(state)) < self.recipe.live)
+        live = (passages > 0) & ((rng.random(len(state)) < self.recipe.live) | self._whole[state])
         kept = ~live[score.part]
         part, pitch = score.part[kept], score.pitch[kept]
         onset = np.rint(score.start[kept] * ENCODER_RATE).astype(np.int64)
@@ -308,7 +314,7 @@ def mixable(presets: Mapping[str, Sequence[str]], recipe: Recipe) -> dict[str, l
         TrainingError: a core family has too few presets to fill a step's mixtures.
     """
     needed = -(-recipe.mixtures // recipe.repeats)
-    kept = {key: list(ids) for key, ids in presets.items() if key != NOBODY and len(ids) >= needed}
+    kept = {key: list(ids) for key, ids in presets.items() if key not in (NOBODY, STRANGERS) and len(ids) >= needed}
     for family in recipe.core:
         if family not in kept:
             raise TrainingError(

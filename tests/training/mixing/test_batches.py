@@ -181,6 +181,22 @@ def test_without_presets_of_no_family_strangers_are_the_distractors(notes, recip
     assert batch.mixtures.abs().amax(1).allclose(torch.ones(recipe.mixtures))
 
 
+@pytest.mark.parametrize("live", [0.0, 0.3])
+def test_strangers_play_as_long_as_a_mixture_whatever_is_played_live(notes, recipe, live):
+    """A beat of which every hit began anew by another's rhythm would be no beat."""
+    passages = Passages([key for ids in notes.presets.values() for key in ids])
+    mixer = Mixer(notes.bank, notes.presets, {}, replace(recipe, distractors=1.0, live=live), passages)
+    for step in range(5):
+        plan = mixer.planner.plan(step)
+        strange = np.arange(len(plan.labels.mixture), len(plan.level))
+        theirs = np.isin(plan.events.stem, strange)
+        assert len(strange) == recipe.mixtures
+        assert theirs.sum() == len(strange)
+        assert plan.events.opens[theirs].all()
+        assert (plan.events.length[theirs] == mixer.planner.plan(step).samples).all()
+        assert plan.events.opens[~theirs].any() == (live > 0)
+
+
 def test_songs_hold_any_number_of_parts_each_as_likely(notes, recipe):
     asked = replace(recipe, core=("bass", "lead"), core_share=0.0, parts=3, solo=0.0, solo_start=0.0)
     planner = Mixer(notes.bank, notes.presets, {}, asked).planner
