@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from synthmatch.errors import SynthError
-from synthmatch.files import home
+from synthmatch.files import expanded, home
 from synthmatch.presets.faustsynth import factory_bank_path
 
 
@@ -176,8 +176,8 @@ _TABLE = (
         "run `pip install 'synthmatch[vital]'`",
         Isolation.FORK,  # seeded by what the process did before; exact in a fork, 60 ms cheaper than a new synth
         banks=(
-            *(Path("~/.local/share/vital").expanduser(), Path("~/Music/Vital").expanduser()),
-            Path("~/Documents/Vital").expanduser(),
+            *(expanded("~/.local/share/vital"), expanded("~/Music/Vital")),
+            expanded("~/Documents/Vital"),
         ),
     ),
     Synth(

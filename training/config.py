@@ -261,7 +261,7 @@ def _build(kind: type[_Kind], values: dict[str, Any], path: Path) -> _Kind:
 
 
 _ONE = {bool: "true or false", int: "a whole number", float: "a number", str: "a word in quotes"}
-_SEVERAL = {int: "a list of whole numbers", str: "a list of words in quotes"}
+_SEVERAL = {int: "a list of whole numbers", float: "a list of numbers", str: "a list of words in quotes"}
 
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("core_share", "drop", "solo", "solo_start", "live", "distractors"), (0, 1)),

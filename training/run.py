@@ -149,6 +149,12 @@ def _notices(recipe: Recipe, corpus: Corpus, mixer: Mixer) -> Iterator[str]:
     yield f"Notes are {mixer.residence.place.value}: {mixer.residence.gigabytes:.1f} GB."
     if corpus.notice:
         yield corpus.notice
+    alone = [family for family in recipe.encoder.families if family not in mixer.presets]
+    if alone:
+        yield (
+            f"How presets of the families {', '.join(alone)} are found isn't learnt: of each there are fewer than"
+            f" a step's mixtures divided by the recipe's repeats ({recipe.mixtures} / {recipe.repeats})."
+        )
     missing = set(heard_at_all(recipe)) - {label.synth for label in corpus.labels.values()}
     if missing:
         names = ", ".join(sorted(missing))
@@ -234,6 +240,7 @@ def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Pat
         "steps": run.step,
         "family_agreement": agreement,
         "trained_on": sorted(heard - corpus.parents.keys()),
+        "learnt": sorted(run.heard - corpus.parents.keys()),  # to be found; the others were heard in songs alone
         "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
     checkpoint.save(out, run.encoder, facts, half=recipe.half)

@@ -4,8 +4,8 @@
 #   sh steps.sh FOLDER record | train | evaluate | results
 #
 # FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
-# (8 a step), RECORD (what else record.py is to be told, such as "--phrases 3 --variants 2") and SUITE (all) come from
-# the environment.
+# (8 a step), RECORD (what else record.py is to be told: "--phrases 3 --variants 2") and SUITE (all) come from the
+# environment.
 set -eu
 
 [ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
@@ -25,7 +25,7 @@ largest=16000000  # bytes that a file may have on its way home
 case $step in
 record)
     # shellcheck disable=SC2086  # a list of options
-    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD:-}
+    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD---phrases 3 --variants 2}
     ;;
 train)
     synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes"
@@ -37,7 +37,7 @@ evaluate)
         ${SUITE:+--suite "$SUITE"}
     ;;
 results)
-    for file in "$encoder" "$run/run.json" "$run/log.jsonl"; do
+    for file in "$encoder" "$run/run.json" "$run/log.jsonl" "$run/presence.jsonl"; do
         [ ! -f "$file" ] || cp "$file" "$results"
     done
     for file in "$results"/*; do

@@ -27,7 +27,8 @@ def ranks(scores: npt.NDArray[np.floating], right: Bools) -> Ints:
         two presets apart hasn't found one of them.
     """
     best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
-    found: Ints = 1 + ((scores >= best) & ~right).sum(axis=1)
+    # What is no number, from an encoder that went wrong, is no lower than anything.
+    found: Ints = 1 + (~(scores < best) & ~right).sum(axis=1)
     return found
 
 

@@ -297,15 +297,18 @@ def finetune(
     """
     if started() > 1:  # several would record in one folder, over each other
         raise TrainingError("One process fine-tunes; start it without torchrun.")
-    until = time.monotonic() + 60 * minutes if minutes else math.inf
+    until = time.monotonic() + 60 * minutes if minutes is not None else math.inf
     for place in filter(None, (folder, out)):
         require_place(place, folder=place is folder)
     settings = settings or FineTuning()
     encoder, facts = checkpoint.load(base)
     heard = set(facts.get("trained_on", ()))
+    learnt = set(
+        facts.get("learnt", heard)
+    )  # what was only heard, in songs or to keep what is known, can be learnt yet
     with Library.open(library) as opened:
         material = gather_material(
-            opened, encoder, heard, data, workers, recorded, settings.built_in, lambda: time.monotonic() >= until
+            opened, encoder, learnt, data, workers, recorded, settings.built_in, lambda: time.monotonic() >= until
         )
     if time.monotonic() >= until:  # not all may be recorded, and what isn't would be learnt by fewer notes
         return None
@@ -319,7 +322,7 @@ def finetune(
         "base": encoder.fingerprint,
         "settings": asdict(settings),
         "steps": tuner.step,
-        "learnt": [each.id for each in material.own],
+        "learnt": sorted(learnt | {each.id for each in material.own}),
         "trained_on": sorted(heard | {each.id for each in (*material.own, *material.known)}),
         "found": {"before": asdict(before), "after": asdict(after)},
     }

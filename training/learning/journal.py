@@ -20,16 +20,20 @@ WITHOUT = "TensorBoard isn't installed, so there are no curves; `pip install 'sy
 class Journal(Closing):
     """``log.jsonl`` in a run's folder, and TensorBoard's files beside it."""
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, of: str = "") -> None:
         """Open a run's log at a step; what it says of later ones, which will be taken again, is dropped, and so are
-        lines that a power cut left damaged."""
-        self._path = folder / "log.jsonl"
+        lines that a power cut left damaged.
+
+        Args:
+            of: what is learnt apart from the rest, with steps of its own; its log is called so, as are its curves.
+        """
+        self._path = folder / f"{of or 'log'}.jsonl"
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and _step_of(line) <= step]
             if kept != lines:
                 write_text(self._path, "".join(kept))
-        self._board = _board(folder, step)
+        self._board = _board(folder / "tensorboard" / of, step)
 
     @property
     def notice(self) -> str:
@@ -64,4 +68,4 @@ def _board(folder: Path, step: int) -> SummaryWriter | None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+    return SummaryWriter(str(folder), purge_step=step + 1)

@@ -12,6 +12,7 @@ import math
 import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.heads import Head
-from synthmatch.training.learning.trainer import fast_bfloat16
+from synthmatch.training.learning.journal import Journal
+from synthmatch.training.learning.trainer import LOGGED, fast_bfloat16
 from synthmatch.training.mixing.batches import Mixer
 
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
@@ -89,7 +91,8 @@ class PresenceTrainer:
             encoder: trained, on the CPU; changed by :meth:`install` alone.
             mixer: makes the songs of any step, and decides where everything is computed.
             schedule: how many steps, and at which rates.
-            folder: keeps ``presence.safetensors``; one of the same encoder and schedule is taken up.
+            folder: keeps ``presence.safetensors``, of which one of the same encoder and schedule is taken up, and
+                ``presence.jsonl``, with the loss and both learning rates every ``LOGGED`` steps.
             processes: those that share each step's songs; the first one writes.
 
         Raises:
@@ -119,7 +122,7 @@ class PresenceTrainer:
             "kept": str(KEPT),
         }
         self._resume()
-        if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint}"):
+        if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint} {self._facts['encoder']}"):
             raise TrainingError("The processes that train together don't find the same songs or the same run.")
 
     def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:
@@ -129,13 +132,17 @@ class PresenceTrainer:
             progress: called after each step with (steps so far, all, loss).
         """
         saved = time.monotonic()
-        while self.step < self.schedule.steps and not self.processes.agree(time.monotonic() >= until):
-            loss = self.take_step()
-            if progress is not None:
-                progress(self.step, self.schedule.steps, loss)
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self.checkpoint()
-                saved = time.monotonic()
+        with Journal(self._path.parent, self.step, "presence") if self.processes.first else nullcontext() as journal:
+            while self.step < self.schedule.steps and not self.processes.agree(time.monotonic() >= until):
+                rates = self.schedule.rates(self.step)
+                loss = self.take_step()
+                if journal is not None and self.step % LOGGED == 0:
+                    journal.write(self.step, {"loss": loss, "head_rate": rates[0], "ears_rate": rates[1]}, {})
+                if progress is not None:
+                    progress(self.step, self.schedule.steps, loss)
+                if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    self.checkpoint()
+                    saved = time.monotonic()
         self.checkpoint()
         self.processes.wait()  # whoever goes on from the checkpoint finds it
         return self.step >= self.schedule.steps
@@ -251,7 +258,10 @@ def with_ears(encoder: Encoder, shape: EncoderConfig) -> Encoder:
         shape: whose ``closer``, ``deeper`` and ``finer`` say what they hear beside that. Of narrow bands new ears begin
             by making nothing, and blocks that are new begin by changing nothing.
     """
-    grown = Encoder(replace(encoder.config, listener=True, closer=shape.closer, deeper=shape.deeper, finer=shape.finer))
+    asked = replace(encoder.config, listener=True, closer=shape.closer, deeper=shape.deeper, finer=shape.finer)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # every process of a run grows the same, and so does a run that goes on
+        grown = Encoder(asked)
     known = encoder.state_dict()
     ears = {
         f"listener.{name}": weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import lru_cache
@@ -15,6 +16,7 @@ from synthmatch.presets.knobs import MOVED, REACH
 from synthmatch.presets.preset import State
 
 _LARGEST = 127
+_WHOLE = re.compile(r"\d+", re.ASCII)
 
 MOVABLE: dict[str, tuple[str, ...]] = {
     "AMPLITUDE_ENVELOPE": ("D_dt", "S_val", "R_dt"),
@@ -91,7 +93,8 @@ def _movable(instrument: Element) -> Iterator[tuple[str, Element]]:
     """(owner's tag, parameter) of everything that may be moved, below what is switched on."""
     for parameter in instrument:
         if parameter.tag == "par" and parameter.get("name") in MOVABLE.get(instrument.tag, ()):
-            yield instrument.tag, parameter
+            if _WHOLE.fullmatch(parameter.get("value", "0")):  # of others the synth makes what it can
+                yield instrument.tag, parameter
         elif _is_on(parameter):
             yield from _movable(parameter)
 

@@ -214,11 +214,12 @@ class Recording:
     def estimate(self, workers: int) -> tuple[Estimate, ...]:
         """What is left to be done, piece by piece; of variants no more than this, since not all are kept."""
         variants = [key for key in self.variants if key not in self.notes.recorded]
+        own, theirs = self.plan.phrases, self.plan.variant_phrases
         pieces = [
             ("notes of presets", [key for key in self.states if key not in self.notes.recorded], NOTE, self._sounds),
-            ("phrases of presets", self._silent(self._players()), PHRASE, lambda _: self.plan.phrases),
+            ("phrases of presets", self._silent(self._players(), own), PHRASE, lambda _: own),
             ("notes of variants", variants, NOTE, lambda _: REFERENCES + self.plan.notes),
-            ("phrases of variants", self._silent(self._variant_players()), PHRASE, lambda _: self.plan.variant_phrases),
+            ("phrases of variants", self._silent(self._variant_players(), theirs), PHRASE, lambda _: theirs),
         ]
         synths = {key: state.synth for key, state in self.states.items()}
         synths |= {key: variant.state.synth for key, variant in self.variants.items()}
@@ -231,8 +232,12 @@ class Recording:
     def _sounds(self, key: str) -> int:
         return REFERENCES + (self.plan.notes if self.labels[key].family else 0)
 
-    def _silent(self, keys: Collection[str]) -> list[str]:
-        return [key for key in keys if self.phrases is not None and key not in self.phrases.recorded]
+    def _silent(self, keys: Collection[str], count: int) -> list[str]:
+        """Those that have played fewer phrases than that; what made no sound has no more to play."""
+        bank = self.phrases
+        if bank is None:
+            return []
+        return [key for key in keys if key not in bank.recorded or (key in bank and bank.recorded[key].count < count)]
 
     def _players(self) -> list[str]:
         return [key for key, label in self.labels.items() if label.side in self.plan.phrase_sides and label.family]
@@ -257,7 +262,8 @@ class Recording:
                 return phrase_job(variant.state, phrases(variant.family, key, count), variant.effects)
             return phrase_job(self.states[key], phrases(self.labels[key].family, key, count))
 
-        self.phrases.record_jobs(keys, job, session.pool.render, session.progress, stop=session.stop)
+        fewer = set(self._silent(keys, count))
+        self.phrases.record_jobs(keys, job, session.pool.render, session.progress, stop=session.stop, again=fewer)
 
     def _try_variants(self, session: Session) -> None:
         def job(key: str) -> RenderJob:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from synthmatch.errors import TrainingError
+from synthmatch.files import expanded
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Synth, synths
 from synthmatch.presets.preset import Preset, State
@@ -27,7 +29,7 @@ def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
     of their own, and stand on the side that their hash says; those without a family are left out.
 
     Raises:
-        TrainingError: a synth isn't known at all, or none is installed.
+        TrainingError: a synth isn't known at all, or none is installed; or a bank holds nothing of the plan's.
     """
     unknown = set(plan.synths) - synths().keys()
     if unknown:
@@ -58,14 +60,26 @@ def _presets(plan: DataPlan) -> Iterator[Preset]:
     folders = [folder for row in rows.values() if not plan.own_only for folder in bank_folders(row)]
     paths = (*folders, *plan.banks)
     seen: set[tuple[str, str, str]] = set()
+    files: set[Path] = set()
     for preset in PresetBank.read(*paths) if paths else ():
-        if preset.synth not in rows or _OUTSIDE in str(preset.file).lower():
+        if _OUTSIDE in str(preset.file).lower():
+            files.add(preset.file)  # passed over on purpose, as everybody is told
             continue
+        if preset.synth not in rows:
+            continue
+        files.add(preset.file)
         if preset.synth == "soundfont" and _is_passed_over(preset, seen):
             continue
         yield preset
     for row in rows.values():
         yield from _made_up(row, plan)
+    read = {file.resolve() for file in files}
+    for path in (expanded(each).resolve() for each in plan.banks):
+        if not any(file == path or path in file.parents for file in read):
+            raise TrainingError(
+                f"{path} holds no presets of {', '.join(plan.synths)}, or that synth isn't installed; name the bank's"
+                " own with --synths."
+            )
 
 
 def _is_passed_over(preset: Preset, seen: set[tuple[str, str, str]]) -> bool:

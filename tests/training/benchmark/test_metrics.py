@@ -23,6 +23,12 @@ def test_ranks_equal_sorting():
     assert ranks(scores, right).tolist() == expected
 
 
+def test_scores_that_are_no_numbers_find_nothing():
+    right = np.array([[False, True, False]])
+    assert ranks(np.full((1, 3), np.nan), right).tolist() == [3]
+    assert ranks(np.array([[np.nan, 0.5, 0.1]]), right).tolist() == [2]
+
+
 def test_a_tie_counts_against_the_right_one():
     assert ranks(np.array([[0.5, 0.5, 0.1]]), np.array([[True, False, False]])).tolist() == [2]
 

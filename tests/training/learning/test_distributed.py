@@ -171,7 +171,7 @@ def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path, ears)
     """Seven songs a step: shares of three and four."""
     torch.manual_seed(0)
     plain = Encoder(replace(tiny.encoder, presence=8))
-    (with_ears(plain, EncoderConfig(closer=128)) if ears else plain).save(tmp_path / "encoder.safetensors")
+    (with_ears(plain, EncoderConfig(closer=128, deeper=1)) if ears else plain).save(tmp_path / "encoder.safetensors")
     told = tmp_path / "told.json"
     for world in (1, 2):
         folder = tmp_path / str(world)

@@ -1,5 +1,6 @@
 """The presence head: who teaches it, that it goes on where it stopped, and that nothing else changes."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -98,6 +99,26 @@ def test_the_average_is_that_of_a_plain_loop(taught, encoder, tiny, tmp_path):
         assert torch.allclose(weight, expected[name], atol=1e-6)
 
 
+def test_a_stopped_run_logs_what_one_does_that_never_stopped(encoder, taught, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("synthmatch.training.learning.presence.LOGGED", 2)
+    trainer(encoder, taught, tiny, tmp_path / "whole").run()
+    stopped = trainer(encoder, taught, tiny, tmp_path / "stopped")
+    for _ in range(5):
+        stopped.take_step()
+    stopped.checkpoint()
+    told = tmp_path / "stopped" / "presence.jsonl"
+    told.write_text('{"step": 4, "loss": 0.0}\n{"step": 6, "loss": 0.0}\n')  # the last one of a step that is lost
+    trainer(encoder, taught, tiny, tmp_path / "stopped").run()
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / name / "presence.jsonl").read_text().splitlines()]
+        for name in ("whole", "stopped")
+    }
+    assert [row["step"] for row in rows["whole"]] == [2, 4, 6, 8]
+    assert [row["step"] for row in rows["stopped"]] == [4, 6, 8]
+    assert rows["stopped"][1:] == rows["whole"][2:]
+    assert [row["head_rate"] for row in rows["whole"]] == [Schedule(8).rates(step)[0] for step in (1, 3, 5, 7)]
+
+
 def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
     torch.manual_seed(0)
     plain = Encoder(replace(tiny.encoder, presence=16, context=1)).eval()
@@ -110,6 +131,17 @@ def test_ears_begin_as_the_encoders_own_and_change_nothing_by_that(tiny):
         for shape in ({}, {"closer": 128}, {"deeper": 2}, {"finer": 1}):
             found = with_ears(plain, replace(plain.config, **shape)).encode_query(sounds)
             assert all(torch.equal(mine, theirs) for mine, theirs in zip(found, expected, strict=True))
+
+
+def test_whoever_grows_ears_grows_the_same(tiny):
+    """Else two processes would teach two networks, and a run that was stopped couldn't go on."""
+    plain = Encoder(replace(tiny.encoder, presence=16))
+    found = set()
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.add(with_ears(plain, EncoderConfig(closer=128, deeper=2, finer=1)).fingerprint)
+        assert torch.initial_seed() == seed
+    assert len(found) == 1
 
 
 def test_ears_that_grow_go_on_from_what_they_learnt(tiny):

@@ -289,31 +289,9 @@ def test_estimates_add_up():
     assert "notes: 10" in str(one)
 
 
-def test_stock_leaves_out_presets_without_a_family_and_outside_checks(tmp_path):
-    states = [faustsynth.make_state({"filter_cutoff": 500.0 + each}) for each in range(3)]
-    mine, outside = tmp_path / "mine", tmp_path / "Yoshimi banks"
-    FaustPatch().write(mine / "a.faustpatch", [Preset("Bass", states[0]), Preset("Untold", states[1])])
-    FaustPatch().write(outside / "b.faustpatch", [Preset("Bass", states[2])])
-    plan = DataPlan(synths=("faust",), banks=(tmp_path,), own_only=True)
-    found, labels = stock(plan)
-    assert list(found) == [states[0].id]
-    assert labels[states[0].id].family == "bass"
-    assert labels[states[0].id].side == hash_side(states[0].id)
-
-
 def test_the_benchmark_knows_presets_with_frozen_labels_alone(wanted):
     with pytest.raises(TrainingError, match="no presets of faust"):
         stock(replace(wanted, frozen_only=True))
-
-
-def test_a_plan_without_presets_says_what_to_install():
-    with pytest.raises(TrainingError, match="no presets of dx7 here"):
-        stock(DataPlan(synths=("dx7",), own_only=True))
-
-
-def test_a_synth_that_nobody_knows_is_named_and_not_passed_over():
-    with pytest.raises(TrainingError, match=r"no synth called  soundfont, amsynt;"):
-        stock(DataPlan(synths=("faust", "amsynt", " soundfont")))
 
 
 @pytest.mark.parametrize("options", [["--variant-phrases", "1"], ["--phrases", "1", "--variant-phrases", "2"]])
