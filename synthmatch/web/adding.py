@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import IO, TYPE_CHECKING
 from synthmatch.closing import Closing
 from synthmatch.errors import PresetError
 from synthmatch.files import atomic_path
+from synthmatch.library.library import Library
 from synthmatch.presets.bank import Fault, PresetBank
 from synthmatch.presets.formats import suffixes
 from synthmatch.presets.labels import label
@@ -20,7 +24,7 @@ from synthmatch.sources import addable, read_sources
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
-from synthmatch.web.uploads import shown_name
+from synthmatch.web.uploads import plain_name, shown_name
 
 if TYPE_CHECKING:
     from synthmatch.networks.encoder import Encoder
@@ -36,12 +40,10 @@ class Sent:
     Args:
         path: where it lies, under a name of the server's own.
         name: what the client calls it, without its suffix.
-        known: whether it had been sent before.
     """
 
     path: Path
     name: str
-    known: bool = False
 
 
 class Adding(Closing):
@@ -54,6 +56,9 @@ class Adding(Closing):
     def __init__(self, shelf: Shelf, encoder: Encoder, limits: Limits) -> None:
         self._shelf, self._encoder = shelf, encoder
         self._room = Room("adding", limits.waiting, limits.remembered, shelf.put_back)
+        self._users: Counter[Path] = Counter()  # additions to come, by the file that they need
+        self._fresh: set[Path] = set()  # files that no addition has listed yet
+        self._lock = threading.Lock()
 
     def take(self, synths: Sequence[str], files: Sequence[tuple[IO[bytes], str]]) -> Job:
         """Keep files of presets, and add them and synths' banks in their turn; of what is refused, nothing is kept.
@@ -71,32 +76,44 @@ class Adding(Closing):
                 kept.append(self.keep(file, name))
             return self.begin(synths, kept)
         except BaseException:
-            _discard([each for each in kept if not each.known])
+            self._let_go(kept)
             raise
 
     def keep(self, file: IO[bytes], name: str) -> Sent:
         """Keep a file of presets, in the library's folder: the same one always at the same place, so that presets that
         are sent again are listed once.
 
+        It stays there until the addition that :meth:`begin` is given it for has ended.
+
         Raises:
-            Refusal: it isn't of a kind that is read.
+            Refusal: it isn't of a kind that is read, or the library can only be read.
         """
-        shown = shown_name(name, "bank")
-        stem, dot, ending = shown.rpartition(".")
+        plain = plain_name(name)
+        stem, dot, ending = plain.rpartition(".")
         suffix = next((each for each in suffixes() if each == f"{dot}{ending}".lower()), None)
         if suffix is None or not stem:
-            raise Refusal(415, f"{shown} isn't a known preset file; these are read: {', '.join(sorted(suffixes()))}.")
-        told = hashlib.sha256(shown.encode())
+            shown, read = shown_name(name, "bank"), ", ".join(sorted(suffixes()))
+            raise Refusal(415, f"{shown} isn't a known preset file; these are read: {read}.")
+        if not os.access(self._shelf.path, os.W_OK):
+            raise Refusal(409, "The library can only be read, so nothing can be added; let synthmatch write into it.")
+        told = hashlib.sha256(plain.encode())
         while part := file.read(_PART):
             told.update(part)
         key = told.hexdigest()[:20]
-        path = self._shelf.path / _FOLDER / key / f"{key}{suffix}"
-        if path.exists():
-            return Sent(path, stem, known=True)
-        file.seek(0)
-        with atomic_path(path) as temporary, temporary.open("wb") as kept:
-            shutil.copyfileobj(file, kept)
-        return Sent(path, stem)
+        sent = Sent(self._shelf.path / _FOLDER / key / f"{key}{suffix}", shown_name(stem, "bank"))
+        with self._lock:
+            self._users[sent.path] += 1
+            if sent.path.exists():
+                return sent
+            self._fresh.add(sent.path)
+        try:
+            file.seek(0)
+            with atomic_path(sent.path) as temporary, temporary.open("wb") as kept:
+                shutil.copyfileobj(file, kept)
+        except BaseException:
+            self._let_go([sent])
+            raise
+        return sent
 
     def begin(self, synths: Sequence[str], files: Sequence[Sent]) -> Job:
         """Add banks in their turn.
@@ -113,7 +130,7 @@ class Adding(Closing):
             raise Refusal(422, f"There are no banks of {shown_name(unknown[0], 'that synth')} on this machine.")
         if not (synths or files):
             raise Refusal(422, "Name a synth whose banks are on this machine, or send files of presets.")
-        return self._room.begin(lambda job: self._add(synths, files, job))
+        return self._room.begin(lambda job: self._add(synths, files, job), lambda: self._let_go(files))
 
     def job(self, key: str) -> Job:
         """An addition by its id; see ``Room.job``."""
@@ -135,27 +152,45 @@ class Adding(Closing):
         from synthmatch.renderers.host import plugin_log
         from synthmatch.renderers.pool import RenderPool
 
-        library = self._shelf.library()
+        library: Library | None = None
         try:
+            library = self._shelf.library()
             bank = _joined([read_sources(synths)] if synths else [], files)
             job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
             with RenderPool(log=plugin_log()) as pool:
                 report = library.add(bank, self._encoder, pool, job.progress)
-        except BaseException:
-            _discard([each for each in files if not library.rows.held(each.path)])
-            raise
-        return report.as_json(library)
+            return report.as_json(library)
+        finally:
+            self._let_go(files, library)
+
+    def _let_go(self, files: Sequence[Sent], library: Library | None = None) -> None:
+        """An addition needs its files no more: delete those that no other one is to add and of which the library lists
+        nothing, since nobody would find them there.
+
+        Args:
+            library: None if it can't be asked; then those that were there before this server stay.
+        """
+        for sent in files:
+            with self._lock:
+                self._users[sent.path] -= 1
+                listed = sent.path not in self._fresh if library is None else bool(library.rows.held(sent.path))
+                if listed:
+                    self._fresh.discard(sent.path)
+                if self._users[sent.path] > 0:
+                    continue
+                del self._users[sent.path]
+                self._fresh.discard(sent.path)
+                if not listed:
+                    shutil.rmtree(sent.path.parent, ignore_errors=True)
 
 
 def _joined(banks: Sequence[PresetBank], files: Sequence[Sent]) -> PresetBank:
-    """Banks as one, where what was sent goes by its own name again; files that hold no preset are deleted.
+    """Banks as one, where what was sent goes by its own name again.
 
     Raises:
         PresetError: no preset could be read.
     """
-    read = list(map(_read, files))
-    _discard([sent for sent, bank in zip(files, read, strict=True) if not len(bank)])
-    every = [*banks, *read]
+    every = [*banks, *map(_read, files)]
     joined = PresetBank(
         tuple(preset for bank in every for preset in bank),
         tuple(fault for bank in every for fault in bank.faults),
@@ -167,14 +202,11 @@ def _joined(banks: Sequence[PresetBank], files: Sequence[Sent]) -> PresetBank:
     return joined
 
 
-def _discard(files: Sequence[Sent]) -> None:
-    """Delete files of which the library lists nothing: nobody would find them there."""
-    for sent in files:
-        shutil.rmtree(sent.path.parent, ignore_errors=True)
-
-
 def _read(sent: Sent) -> PresetBank:
-    bank = PresetBank.read(sent.path)
+    try:
+        bank = PresetBank.read(sent.path)
+    except PresetError as error:  # its sentence names our file
+        raise PresetError(str(error).replace(str(sent.path), sent.name)) from error
     faults = (Fault(each.file, each.reason.replace(str(sent.path), sent.name)) for each in bank.faults)
     return PresetBank(tuple(_renamed(preset, sent) for preset in bank), tuple(faults))
 

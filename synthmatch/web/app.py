@@ -6,22 +6,23 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
 
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.files import content_hash
 from synthmatch.matching.results import ANY
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.web import page
-from synthmatch.web.atlas import NOT_DRAWN
 from synthmatch.web.choosing import FIELDS, choice_of
 from synthmatch.web.guard import Guard
 from synthmatch.web.jobs import DONE, Job, as_stream
@@ -35,6 +36,7 @@ from synthmatch.web.uploads import Song
 
 _FILES = 200  # that one form may bring
 _FIELDS = 100
+_PIECE = 2**16  # bytes of a zip that are sent at a time
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,7 +57,7 @@ def create_app(studio: Studio, token: str = "") -> ASGIApp:
     doors = Doors(studio)
     app = Starlette(
         routes=[Route(path, handler, methods=[method]) for method, path, handler in doors.routes()],
-        exception_handlers={Refusal: _refused, SynthmatchError: _refused, HTTPException: _refused, Exception: _refused},
+        exception_handlers=_HANDLERS,
         lifespan=lifespan,
     )
     return Guard(app, token, studio.limits)
@@ -90,7 +92,7 @@ class Doors:
 
     async def page(self, request: Request) -> Response:
         """The page."""
-        return HTMLResponse(page.page(self.studio.limits, request.scope["nonce"]))
+        return HTMLResponse(page.page(self.studio.limits, self.studio.families, request.scope["nonce"]))
 
     async def static(self, request: Request) -> Response:
         """A file of the page."""
@@ -135,15 +137,13 @@ class Doors:
         key = request.path_params["id"]
         result = self.studio.matching.answer(key).result
         picks = [_pick(text) for text in request.query_params.getlist("pick")]
-        return _zip(await self.studio.presets.match_files(result, picks, self.studio.takes.writer(key)))
+        return _Zip(await self.studio.presets.match_files(result, picks, self.studio.takes.writer(key)))
 
     async def place(self, request: Request) -> Response:
         """Where a match's passage is on the map."""
         timbre = self.studio.matching.answer(request.path_params["id"]).timbre
-        place = await self.studio.presets.ask(lambda library: self.studio.atlas.place(library, timbre))
-        if place is None:
-            raise NOT_DRAWN
-        return JSONResponse(place)
+        place = self.studio.atlas.place_to_json
+        return JSONResponse(await self.studio.presets.ask(lambda library: place(library, timbre)))
 
     async def play(self, request: Request) -> Response:
         """Render a match's presets on the song's notes."""
@@ -158,15 +158,20 @@ class Doors:
     async def phrase(self, request: Request) -> Response:
         """A match's phrase."""
         family, rank = _pick(f"{request.path_params['family']}:{request.path_params['rank']}")
-        return _heard(await run_sync(self.studio.takes.sound, (request.path_params["id"], family, rank)), "no-store")
+        return _heard(await run_sync(self.studio.takes.sound, (request.path_params["id"], family, rank)))
 
     async def sound(self, request: Request) -> Response:
         """A preset's reference notes."""
-        return _heard(await self.studio.presets.sound(request.path_params["id"]), "private, max-age=3600")
+        heard = await self.studio.presets.sound(request.path_params["id"])
+        # Asked for again each time, since a preset that was rendered anew has another sound at the same address.
+        caching = {"Cache-Control": "private, no-cache", "ETag": f'"{content_hash(heard.flac)}"'}
+        if request.headers.get("if-none-match") == caching["ETag"]:
+            return Response(status_code=304, headers=caching)
+        return _heard(heard, caching)
 
     async def preset_files(self, request: Request) -> Response:
         """One preset's files."""
-        return _zip(await self.studio.presets.preset_files(request.path_params["id"]))
+        return _Zip(await self.studio.presets.preset_files(request.path_params["id"]))
 
     async def library(self, _request: Request) -> Response:
         """What is in the library."""
@@ -226,6 +231,28 @@ async def _told(
     return JSONResponse(what, 200 if name == DONE else what["status"], headers)
 
 
+class _Zip(StreamingResponse):
+    """A zip that is sent in one piece and deleted, whatever becomes of that. Each request has one of its own, so what
+    was interrupted can't be gone on with: no part of it is to be had."""
+
+    def __init__(self, zipped: Zipped) -> None:
+        self._path, self._file = zipped.path, zipped.path.open("rb")
+        headers = {
+            "Accept-Ranges": "none",
+            "Content-Length": str(zipped.path.stat().st_size),
+            "Content-Disposition": f"attachment; filename*=utf-8''{quote(zipped.name)}",
+        }
+        super().__init__(iter(partial(self._file.read, _PIECE), b""), headers=headers, media_type="application/zip")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+            self._path.unlink(missing_ok=True)
+
+
 async def _refused(_request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         error = Refusal(error.status_code, f"{error.detail}.")
@@ -234,14 +261,30 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return JSONResponse(refusal.as_json(), refusal.status, headers)
 
 
-def _heard(heard: Heard, caching: str) -> Response:
-    headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": caching}
+async def _not_stored(request: Request, error: Exception) -> Response:
+    if Refusal.of(error).status == 500:
+        raise error  # nothing that the disk has to do with: the terminal is to show where it was
+    return await _refused(request, error)
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Nobody is there to read it; in the terminal an upload that was cancelled is no error."""
+    return Response(status_code=499)
+
+
+_HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
+    Refusal: _refused,
+    SynthmatchError: _refused,
+    HTTPException: _refused,
+    OSError: _not_stored,
+    ClientDisconnect: _left,
+    Exception: _refused,
+}
+
+
+def _heard(heard: Heard, caching: Mapping[str, str] | None = None) -> Response:
+    headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": "no-store", **(caching or {})}
     return Response(heard.flac, media_type="audio/flac", headers=headers)
-
-
-def _zip(zipped: Zipped) -> Response:
-    gone = BackgroundTask(zipped.path.unlink)
-    return FileResponse(zipped.path, media_type="application/zip", filename=zipped.name, background=gone)
 
 
 def _text(form: FormData, field: str) -> str:

@@ -4,27 +4,64 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 from zipfile import BadZipFile
 
 import numpy as np
 
 from synthmatch.closing import Closing
 from synthmatch.files import atomic_path, content_hash
-from synthmatch.library.census import group
+from synthmatch.library.census import Heard, group
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.layout import Floats, laid_out, placed
 from synthmatch.web.limits import Limits, Refusal
-from synthmatch.web.shelf import Shelf
 
 _FILE = "map.npz"
-_VERSION = b"1"
-NOT_DRAWN = Refusal(503, "The map is being drawn; ask again in a few seconds.")
+_VERSION = b"2"
+_KEPT = 2  # maps: while presets are added, one thread may have the library of before and another that of now
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What a map is drawn of, as the thread has it that asks for the map: another one may see more of an addition
+    that is going on.
+
+    Args:
+        ids: n states.
+        vectors: (n, D), the sounds' timbre, of unit length.
+        heard: what each sound is compared by.
+    """
+
+    ids: tuple[str, ...]
+    vectors: Floats
+    heard: Mapping[str, Heard]
+
+    @classmethod
+    def of(cls, library: Library) -> Sketch:
+        """What can be matched of a library."""
+        ids = tuple(sorted({each.id for each in library.presets() if each.status == READY}))
+        heard = library.rows.all_heard()
+        return cls(ids, _timbre(library, ids), {state: heard[state] for state in ids if state in heard})
+
+    def key(self, encoder: str) -> str:
+        """A hash of it: another one when sounds were rendered anew, though their presets are the same.
+
+        Args:
+            encoder: its fingerprint.
+        """
+        digests = (self.heard[state].digest if state in self.heard else "" for state in self.ids)
+        named = (word.encode() for word in (encoder, *self.ids, *digests))
+        return content_hash(_VERSION, self.vectors.tobytes(), *named)
 
 
 @dataclass(frozen=True)
@@ -49,35 +86,34 @@ class Plan:
 class Atlas(Closing):
     """The library's map. Drawing it takes about a minute for 5,000 sounds, so that is a job, done once."""
 
-    def __init__(self, shelf: Shelf, limits: Limits) -> None:
-        self._shelf = shelf
-        self._room = Room("map", 2, limits.remembered, shelf.put_back)
-        self._plan: Plan | None = None
+    def __init__(self, limits: Limits) -> None:
+        self._room = Room("map", 2, limits.remembered, lambda: None)
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+        self._keys: WeakKeyDictionary[Library, str] = WeakKeyDictionary()
         self._drawing: Job | None = None
         self._lock = threading.Lock()
 
     def plan(self, library: Library) -> Plan | None:
-        """The map of a library as it is now, or None if it isn't drawn yet: then that is begun."""
-        key = _key(library)
-        if self._plan is None or self._plan.key != key:
-            self._plan = _read(library, key)
-        if self._plan is None:
-            self.draw()
-        return self._plan
-
-    def draw(self) -> Job:
-        """Draw the map, if that isn't being done."""
+        """The map of a library as this thread has it, or None if it isn't drawn yet: then that is begun."""
         with self._lock:
-            if self._drawing is None or self._drawing.ended:
-                self._drawing = self._room.begin(self._draw)
-            return self._drawing
-
-    def job(self, key: str) -> Job:
-        """A drawing by its id; see ``Room.job``."""
-        return self._room.job(key)
+            key = self._keys.get(library, "")
+            plan = self._plans.get(key)
+            if plan is not None or (key and self._draws()):
+                return plan
+        sketch = Sketch.of(library)
+        key = key or sketch.key(library.encoder_fingerprint)
+        found = _read(library.path, key, sketch) if sketch.ids else _drawn(key, sketch)
+        with self._lock:
+            self._keys[library] = key
+            plan = self._plans.get(key, found)
+            if plan is not None:
+                self._keep(plan)
+            elif not self._draws():
+                self._drawing = self._room.begin(partial(self._draw, key, sketch, library.path))
+        return plan
 
     def place(self, library: Library, timbre: Floats) -> dict[str, float] | None:
-        """Where a sound stands on the map, or None if there's no map yet.
+        """Where a sound stands on the map, or None if there's no map yet, or nothing on it.
 
         Args:
             timbre: (D,) of unit length.
@@ -88,15 +124,28 @@ class Atlas(Closing):
         across, up = placed(timbre, plan.vectors, plan.places)
         return {"x": round(float(across), 4), "y": round(float(up), 4)}
 
+    def place_to_json(self, library: Library, timbre: Floats) -> dict[str, float]:
+        """The same as the API answers it.
+
+        Raises:
+            Refusal: the map is still being drawn, or the library is empty.
+        """
+        place = self.place(library, timbre)
+        if place is not None:
+            return place
+        if self.plan(library) is None:
+            raise _not_drawn()
+        raise Refusal(409, "The library is empty, so nothing has a place on its map; add presets first.")
+
     def to_json(self, library: Library) -> dict[str, object]:
-        """The map as the API answers it.
+        """The map as the API answers it; of an empty library, one without points.
 
         Raises:
             Refusal: it is still being drawn.
         """
         plan = self.plan(library)
         if plan is None:
-            raise NOT_DRAWN
+            raise _not_drawn()
         listings: dict[str, Listing] = {}
         for each in library.presets():
             listings.setdefault(each.id, each)
@@ -126,32 +175,37 @@ class Atlas(Closing):
         """Stop."""
         self._room.close()
 
-    def _draw(self, _job: Job) -> Told:
-        library = self._shelf.library()
-        key = _key(library)
-        if _read(library, key) is None:
-            plan = _drawn(library, key)
-            try:
-                _write(library.path, plan)
-            except OSError:  # a library that can only be read: drawn anew by the next server
-                self._plan = plan
+    def _draws(self) -> bool:
+        return self._drawing is not None and not self._drawing.ended
+
+    def _draw(self, key: str, sketch: Sketch, folder: Path, _job: Job) -> Told:
+        plan = _drawn(key, sketch)
+        with suppress(OSError):  # a library that can only be read: drawn anew by the next server
+            _write(folder, plan)
+        with self._lock:
+            self._keep(plan)
         return {"key": key}
 
+    def _keep(self, plan: Plan) -> None:
+        self._plans[plan.key] = plan
+        self._plans.move_to_end(plan.key)
+        while len(self._plans) > _KEPT:
+            self._plans.popitem(last=False)
 
-def _drawn(library: Library, key: str) -> Plan:
-    ids = _ids(library)
-    vectors = _timbre(library, ids)
-    groups = np.full(len(ids), -1, np.int32)
-    row = {state: number for number, state in enumerate(ids)}
-    same, near = group({state: heard for state, heard in library.rows.all_heard().items() if state in row})
+
+def _not_drawn() -> Refusal:
+    """A new one each time: an exception that is raised again holds on to whatever it was raised amid before."""
+    return Refusal(503, "The map is being drawn; ask again in a few seconds.")
+
+
+def _drawn(key: str, sketch: Sketch) -> Plan:
+    groups = np.full(len(sketch.ids), -1, np.int32)
+    row = {state: number for number, state in enumerate(sketch.ids)}
+    same, near = group(dict(sketch.heard))
     for number, members in enumerate([*near, *same]):
         taken = {int(groups[row[state]]) for state in members} - {-1}
         groups[[row[state] for state in members]] = min(taken, default=number)
-    return Plan(key, ids, laid_out(vectors), vectors, groups)
-
-
-def _ids(library: Library) -> tuple[str, ...]:
-    return tuple(sorted({each.id for each in library.presets() if each.status == READY}))
+    return Plan(key, sketch.ids, laid_out(sketch.vectors), sketch.vectors, groups)
 
 
 def _timbre(library: Library, ids: tuple[str, ...]) -> Floats:
@@ -165,22 +219,17 @@ def _timbre(library: Library, ids: tuple[str, ...]) -> Floats:
     return unit
 
 
-def _key(library: Library) -> str:
-    return content_hash(_VERSION, library.encoder_fingerprint.encode(), *(each.encode() for each in _ids(library)))
-
-
 def _write(folder: Path, plan: Plan) -> None:
     with atomic_path(folder / _FILE) as temporary:
-        np.savez(temporary, key=np.array(plan.key), ids=np.array(plan.ids), places=plan.places, groups=plan.groups)
+        np.savez(temporary, key=np.array(plan.key), places=plan.places, groups=plan.groups)
 
 
-def _read(library: Library, key: str) -> Plan | None:
+def _read(folder: Path, key: str, sketch: Sketch) -> Plan | None:
     """The map on disk, if it's this one; a damaged one is drawn again."""
     try:
-        with (library.path / _FILE).open("rb") as file, np.load(file, allow_pickle=False) as kept:
+        with (folder / _FILE).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             if str(kept["key"]) != key:
                 return None
-            ids = tuple(map(str, kept["ids"]))
-            return Plan(key, ids, kept["places"], _timbre(library, ids), kept["groups"])
+            return Plan(key, sketch.ids, kept["places"], sketch.vectors, kept["groups"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         return None

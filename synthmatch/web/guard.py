@@ -104,7 +104,7 @@ class Guard:
         # Browsers tell their site only to https and to this machine itself; of others, the origin alone says it.
         foreign = site is not None and site not in _OWN_SITE
         if origin is not None:
-            foreign = foreign or urlsplit(origin).netloc != host
+            foreign = foreign or _place(origin) != host
         if foreign and not visits:
             raise Refusal(403, "Requests from other sites are refused.")
 
@@ -169,6 +169,14 @@ def _dressed(send: Send, nonce: str) -> Send:
         await send(message)
 
     return dressed
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None for what has none, or isn't one at all."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _hostname(host: str) -> str:

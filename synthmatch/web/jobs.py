@@ -124,11 +124,12 @@ class Room(Closing):
         self._open: set[str] = set()
         self._lock = threading.Lock()
 
-    def begin(self, work: Callable[[Job], Told]) -> Job:
+    def begin(self, work: Callable[[Job], Told], dropped: Callable[[], None] = lambda: None) -> Job:
         """Do something in its turn.
 
         Args:
             work: is given its job and returns what the last event tells.
+            dropped: called instead if the job is cancelled before its turn.
 
         Raises:
             Refusal: too much is waiting.
@@ -141,7 +142,7 @@ class Room(Closing):
             self._jobs[job.id] = job
             while len(self._jobs) > self._remembered and (old := next(iter(self._jobs))) not in self._open:
                 del self._jobs[old]
-        self._thread.submit(self._do, job, work)
+        self._thread.submit(self._do, job, work, dropped)
         return job
 
     def job(self, key: str) -> Job:
@@ -176,9 +177,10 @@ class Room(Closing):
         self._thread.submit(self._at_end)
         self._thread.shutdown(wait=True)
 
-    def _do(self, job: Job, work: Callable[[Job], Told]) -> None:
+    def _do(self, job: Job, work: Callable[[Job], Told], dropped: Callable[[], None]) -> None:
         try:
             if job.cancelled:
+                dropped()
                 raise Cancelled
             last = (DONE, work(job))
         except Cancelled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from synthmatch.errors import InputError, LibraryError, PresetError, RenderError, SynthmatchError
@@ -72,6 +73,8 @@ class Refusal(Exception):
         """What a client is told of an error; of what isn't raised on purpose, nothing that it could make use of."""
         if isinstance(error, Refusal):
             return error
+        if (kept_from := _storing(error)) is not None:
+            return cls(*kept_from)
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         return cls(status, _UNEXPECTED if status == 500 else " ".join(str(error).split()))
 
@@ -84,3 +87,19 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (SynthmatchError, 400),
 )
 _UNEXPECTED = "Something went wrong in synthmatch; what it was stands in the terminal where it was started."
+# What a client is told of a disk, by the system's number of the error; the error's own words name our files.
+_FULL = (507, "That can't be stored on the machine with synthmatch; make room on its disk, and ask again.")
+_LOCKED = (409, "A file on the machine with synthmatch may not be read or written by it; change that, and ask again.")
+_STORING = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _LOCKED,
+    errno.EPERM: _LOCKED,
+    errno.EROFS: _LOCKED,
+}
+
+
+def _storing(error: Exception) -> tuple[int, str] | None:
+    if type(error) is OSError and error.errno is None:  # as ``audio.write`` says that it couldn't
+        return _FULL
+    return _STORING.get(error.errno or 0) if isinstance(error, OSError) else None

@@ -11,7 +11,8 @@ from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import EncoderMismatch
 from synthmatch.library.choice import EVERYTHING, Choice
-from synthmatch.matching.matcher import WINDOW, Floats, Heard, Matcher, Query
+from synthmatch.matching.listening import WINDOW, Floats, Heard, Query
+from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.results import FamilyMatches, MatchResult
 from synthmatch.presets.families import FAMILIES
 from synthmatch.sound.levels import sounding_level

@@ -217,6 +217,7 @@ def _schemas() -> Schema:
         ),
         "Library": _object(
             library=text,
+            edition=text | {"description": "Another one after each change, of the sounds as well."},
             presets=whole,
             matchable=whole,
             banks=_list(bank),

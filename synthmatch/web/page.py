@@ -6,6 +6,7 @@ the waveform, but with the browser's own player.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,7 +14,7 @@ from importlib.resources.abc import Traversable
 
 from synthmatch._version import __version__
 from synthmatch.library.trust import WORDS_FOR_FAILURE
-from synthmatch.matching.matcher import PRESENT
+from synthmatch.matching.listening import PRESENT
 from synthmatch.pages.cards import NOTHING_CLOSE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
 from synthmatch.presets.families import FAMILIES
 from synthmatch.web.limits import Limits
@@ -51,10 +52,12 @@ def is_bundled() -> bool:
     return f"bundle/{_MAIN}" in assets()
 
 
-def page(limits: Limits, nonce: str) -> str:
+def page(limits: Limits, heard: Sequence[str], nonce: str) -> str:
     """The page, as HTML.
 
     Args:
+        heard: the families that the encoder tells apart: those that a match can be asked for. Presets of the others
+            may stand on the map all the same, by their labels.
         nonce: of the policy under which it is sent.
     """
     import jinja2
@@ -65,6 +68,7 @@ def page(limits: Limits, nonce: str) -> str:
         version=__version__,
         source="bundle" if is_bundled() else "frontend",
         families=FAMILIES.values(),
+        heard=heard,
         words={
             "score": WORDS_FOR_SCORE,
             "presence": WORDS_FOR_PRESENCE,

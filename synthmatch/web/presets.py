@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 from synthmatch import audio
 from synthmatch.closing import Closing
@@ -57,7 +58,8 @@ class Presets(Closing):
     def __init__(self, shelf: Shelf, limits: Limits) -> None:
         self._shelf, self._limits = shelf, limits
         self._thread, self._closed = ThreadPoolExecutor(1, "presets"), False
-        self._sounds: OrderedDict[str, Heard] = OrderedDict()
+        # By the library as it was opened: when it has changed, a preset may have been rendered anew.
+        self._sounds: WeakKeyDictionary[Library, OrderedDict[str, Heard]] = WeakKeyDictionary()
 
     async def ask(self, question: Callable[[Library], _Found]) -> _Found:
         """Ask the library something, in its thread."""
@@ -104,13 +106,14 @@ class Presets(Closing):
             self._thread.shutdown(wait=True)
 
     def _sound(self, library: Library, state: str) -> Heard:
-        if state not in self._sounds:
+        sounds = self._sounds.setdefault(library, OrderedDict())
+        if state not in sounds:
             clip = levelled(library.preview(state))
-            self._sounds[state] = Heard(audio.flac(clip), sounding_level(clip))
-            if len(self._sounds) > _KEPT:
-                self._sounds.popitem(last=False)
-        self._sounds.move_to_end(state)
-        return self._sounds[state]
+            sounds[state] = Heard(audio.flac(clip), sounding_level(clip))
+            if len(sounds) > _KEPT:
+                sounds.popitem(last=False)
+        sounds.move_to_end(state)
+        return sounds[state]
 
 
 def _chosen(result: MatchResult, picks: Collection[Pick]) -> MatchResult:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.closing import Closing
+from synthmatch.library.editions import edition
 from synthmatch.library.library import Library
 from synthmatch.presets.formats import suffixes
 from synthmatch.sources import addable
@@ -36,7 +37,8 @@ class Studio(Closing):
     Raises:
         EncoderMismatch, LibraryError: the library was embedded by another encoder, or can't be opened.
 
-    Attributes: ``songs``, ``matching``, ``presets``, ``adding``, ``atlas``, ``phrasing``, ``takes``: the rooms.
+    Attributes: ``songs``, ``matching``, ``presets``, ``adding``, ``atlas``, ``phrasing``, ``takes``: the rooms;
+    ``families``: those that the encoder tells apart.
     """
 
     def __init__(self, library: Path | None, encoder: Encoder, limits: Limits | None = None) -> None:
@@ -44,10 +46,11 @@ class Studio(Closing):
             opened.require_encoder(encoder)
             path = opened.path
         self.limits = limits or Limits()
+        self.families = encoder.config.families
         shelf = Shelf(path)
         self.songs = Songs(self.limits)
         self.presets = Presets(shelf, self.limits)
-        self.atlas = Atlas(shelf, self.limits)
+        self.atlas = Atlas(self.limits)
         self.matching = Matching(shelf, encoder, self.atlas, self.limits)
         self.adding = Adding(shelf, encoder, self.limits)
         self.takes = Takes(self.limits)
@@ -79,6 +82,7 @@ def _overview(library: Library) -> dict[str, object]:
     banks = library.banks()
     return {
         "library": library.fingerprint,
+        "edition": edition(library.path).strip(),
         "presets": sum(each.presets for each in banks),
         "matchable": len(library),
         "banks": [asdict(each) for each in banks],

@@ -18,6 +18,7 @@ from synthmatch.errors import AudioError
 from synthmatch.web.limits import Limits, Refusal
 
 _PART = 2**20  # bytes copied at a time
+_LONGEST = 120  # letters of a name that are shown
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ class Songs(Closing):
 
 def shown_name(name: str, otherwise: str) -> str:
     """A client's name of a file as it can be shown: one line, without folders, not too long."""
+    return plain_name(name)[:_LONGEST] or otherwise
+
+
+def plain_name(name: str) -> str:
+    """A client's name of a file in one line, without folders, however long."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    clean = "".join(each for each in last if each.isprintable()).strip()
-    return clean[:120] or otherwise
+    return "".join(each for each in last if each.isprintable()).strip()

@@ -8,7 +8,7 @@ import sys
 import time
 import zipfile
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,6 +102,20 @@ def client(studio: Studio) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def drawn() -> Callable[[TestClient], Any]:
+    """Waits for a library's map, as the page does, and returns it."""
+
+    def wait(client: TestClient) -> Any:
+        deadline = time.monotonic() + PATIENCE / 1000
+        while (answer := client.get("/api/map")).status_code == 503:
+            assert time.monotonic() < deadline, "the map is never drawn"
+            time.sleep(0.02)
+        return answer.json()
+
+    return wait
+
+
 @dataclass(frozen=True)
 class Visit:
     """Somebody who looks at the page.
@@ -136,6 +150,13 @@ class Visit:
         deadline = time.monotonic() + PATIENCE / 1000
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"never true: {expression}"
+            self.page.wait_for_timeout(50)
+
+    def catches(self, held: Sequence[object]) -> None:
+        """Wait until a request is held back."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not held:
+            assert time.monotonic() < deadline, "the page never asks"
             self.page.wait_for_timeout(50)
 
     def hears(self, audio: str) -> None:

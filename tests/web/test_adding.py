@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from synthmatch.library.store import write_lock
+from synthmatch.web.jobs import Job, Told
+from synthmatch.web.limits import Refusal
 from synthmatch.web.studio import Studio
 
 
@@ -75,3 +81,80 @@ def test_of_an_addition_that_fails_no_file_is_kept_unless_it_is_listed(
             assert "Another" in client.post("/api/library/add", files=bank).json()["error"]
         assert len(kept_files(studio)) == expected
         assert client.post("/api/library/add", files=bank).status_code == 200
+
+
+def held(studio: Studio) -> threading.Event:
+    """Additions wait until this is set."""
+    gate = threading.Event()
+
+    def hold(_job: Job) -> Told:
+        gate.wait(60)
+        return {}
+
+    studio.adding._room.begin(hold)
+    return gate
+
+
+def sent(studio: Studio, data: bytes, name: str = "My Bank.faustpatch") -> Job:
+    return studio.adding.take([], [(io.BytesIO(data), name)])
+
+
+def test_of_additions_that_never_begin_no_file_is_kept(studio: Studio, made: Any) -> None:
+    gate = held(studio)
+    jobs = [sent(studio, made.bank.read_bytes()) for _ in range(2)]
+    assert len(kept_files(studio)) == 1
+    for job in jobs:
+        job.cancel()
+    gate.set()
+    assert ["Stopped" in asyncio.run(job.outcome())[1]["error"] for job in jobs] == [True, True]
+    assert kept_files(studio) == []
+
+
+def test_of_an_addition_to_a_library_that_is_gone_no_file_is_kept(studio: Studio, made: Any) -> None:
+    (studio.matching._shelf.path / "library.json").unlink()
+    assert "no library" in asyncio.run(sent(studio, made.bank.read_bytes()).outcome())[1]["error"]
+    assert kept_files(studio) == []
+
+
+def test_a_file_stays_for_the_addition_that_comes_after_one_that_fails(studio: Studio, made: Any) -> None:
+    gate = held(studio)
+    with write_lock(studio.matching._shelf.path):
+        first, second = (sent(studio, made.bank.read_bytes()) for _ in range(2))
+        with pytest.raises(Refusal, match="known preset file"):
+            studio.adding.take([], [(io.BytesIO(made.bank.read_bytes()), "My Bank.faustpatch"), (io.BytesIO(), "x")])
+        third = held(studio)
+        gate.set()
+        for job in (first, second):
+            assert "Another" in asyncio.run(job.outcome())[1]["error"]
+    assert kept_files(studio) == []  # nobody needs it any more
+    again = sent(studio, made.bank.read_bytes())
+    third.set()
+    assert asyncio.run(again.outcome())[1]["rendered"] == 3
+
+
+def test_a_file_that_is_lost_goes_by_its_own_name(studio: Studio, made: Any) -> None:
+    gate = held(studio)
+    job = sent(studio, made.bank.read_bytes())
+    kept_files(studio)[0].unlink()
+    gate.set()
+    error = asyncio.run(job.outcome())[1]["error"]
+    assert "My Bank" in error
+    assert str(studio.matching._shelf.path) not in error
+
+
+def test_a_name_may_be_longer_than_is_shown(client: TestClient, studio: Studio, made: Any) -> None:
+    for number in range(2):  # they differ beyond what is shown
+        bank = {"file": (f"{'x' * 150}{number}.faustpatch", made.bank.read_bytes())}
+        answer = client.post("/api/library/add", files=bank)
+        assert answer.status_code == 200, answer.text
+    assert len(kept_files(studio)) == 2
+    assert f"{'x' * 120}" in [bank["bank"] for bank in client.get("/api/library").json()["banks"]]
+
+
+def test_a_library_that_can_only_be_read_takes_no_files(
+    client: TestClient, studio: Studio, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for whoever isn't root
+    answer = client.post("/api/library/add", files={"file": ("My Bank.faustpatch", made.bank.read_bytes())})
+    assert (answer.status_code, "only be read" in answer.json()["error"]) == (409, True)
+    assert kept_files(studio) == []

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import tempfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 
 from synthmatch import audio
 from synthmatch.audio import Clip
+from synthmatch.library.editions import changing
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
@@ -35,11 +37,6 @@ def match(client: TestClient, song: Path, **fields: Any) -> Any:
 def events(text: str) -> list[tuple[str, Any]]:
     found = re.findall(r"^event: (\w+)\ndata: (.*)$", text, re.MULTILINE)
     return [(name, json.loads(data)) for name, data in found]
-
-
-def wait(client: TestClient) -> None:
-    while client.get("/api/map").status_code == 503:
-        pass
 
 
 def test_a_match_is_what_the_matcher_says(client: TestClient, made: Any, encoder: Encoder) -> None:
@@ -144,6 +141,54 @@ def test_a_preset_plays_at_one_level_and_comes_as_files(client: TestClient, made
         assert client.get(f"/api/presets/{'0' * 20}/{what}").status_code == 409
 
 
+def test_a_preset_that_was_rendered_anew_plays_its_new_sound(client: TestClient, studio: Studio) -> None:
+    path = studio.matching._shelf.path
+    with Library.open(path) as other:
+        one, two = (each.id for each in other.presets()[:2])
+        before = client.get(f"/api/presets/{one}/sound")
+        known = {"If-None-Match": before.headers["etag"]}
+        assert "no-cache" in before.headers["cache-control"]
+        assert client.get(f"/api/presets/{one}/sound", headers=known).status_code == 304
+        told = client.get("/api/library").json()["edition"]
+        with changing(path), other.rows.transaction():
+            other.rows.rendered(one, "another", other.sounds.write(one, other.sound(two)))
+    after = client.get(f"/api/presets/{one}/sound", headers=known)
+    assert after.status_code == 200
+    assert after.content != before.content
+    assert client.get("/api/library").json()["edition"] != told  # by which the page knows
+
+
+def test_a_zip_is_sent_whole_or_not_at_all_and_nothing_of_it_stays(
+    client: TestClient, studio: Studio, made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = match(client, made.song, k=2).headers["location"]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for part in ("bytes=0-99", "bytes=999999999-", "bytes=?", "lines=1-2"):
+        files = client.get(f"{place}/files?pick=pad:1", headers={"Range": part})
+        assert (files.status_code, files.headers["accept-ranges"]) == (200, "none")
+        assert int(files.headers["content-length"]) == len(files.content)
+        zipfile.ZipFile(io.BytesIO(files.content)).testzip()
+    monkeypatch.setattr(studio.presets, "_limits", replace(studio.limits, exports=3))
+    answer = client.get(f"{place}/files")
+    assert (answer.status_code, "choose at most 3" in answer.json()["error"]) == (413, True)
+    assert list(tmp_path.glob("synthmatch-*")) == []
+
+
+def test_an_encoder_is_asked_for_the_families_that_it_knows(encoder: Encoder, made: Any, tmp_path: Path) -> None:
+    few = Encoder(replace(encoder.config, families=("bass", "pad", "lead"))).eval()
+    shutil.copytree(made.library, tmp_path / "library")
+    with Library.open(tmp_path / "library") as library:
+        library.update(few)
+    with (
+        Studio(tmp_path / "library", few) as studio,
+        TestClient(create_app(studio), base_url="http://127.0.0.1") as client,
+    ):
+        found = re.search(r'data-families="([^"]*)"', client.get("/").text)
+        assert found is not None
+        answer = match(client, made.song, family=found.group(1).split())
+        assert set(answer.json()["families"]) == set(few.config.families)
+
+
 def test_the_library_tells_what_is_in_it_and_what_failed(client: TestClient) -> None:
     told = client.get("/api/library").json()
     assert (told["matchable"], told["presets"]) == (12, 13)
@@ -172,42 +217,6 @@ def test_a_bank_that_is_sent_goes_by_its_own_name(client: TestClient, studio: St
     assert "Bank" not in kept[0]
 
 
-def test_the_map_is_drawn_once_and_the_song_stands_on_it(client: TestClient, studio: Studio, made: Any) -> None:
-    wait(client)
-    told = client.get("/api/map").json()
-    assert len(told["points"]) == 12
-    assert all(-1 <= point["x"] <= 1 and -1 <= point["y"] <= 1 for point in told["points"])
-    kept = studio.matching._shelf.path / "map.npz"
-    before = kept.stat().st_mtime_ns
-    assert client.get("/api/map").json() == told
-    with made.song.open("rb") as file:
-        answer = client.post("/api/match", files={"file": file}, headers={"Accept": "text/event-stream"})
-    place = dict(events(answer.text))["place"]
-    assert -1 <= place["x"] <= 1
-    again = f"/api/matches/{events(answer.text)[0][1]['id']}/place"  # as the page asks when there was no map yet
-    assert client.get(again).json() == place
-    assert kept.stat().st_mtime_ns == before
-
-
-@pytest.mark.parametrize("kept", [0.5, 0.0], ids=["half", "nothing"])
-def test_a_damaged_map_is_drawn_again(
-    client: TestClient, studio: Studio, made: Any, encoder: Encoder, kept: float
-) -> None:
-    """By the next server: this one has read it."""
-    wait(client)
-    path, told = studio.matching._shelf.path / "map.npz", client.get("/api/map").json()
-    data = path.read_bytes()
-    path.write_bytes(data[: int(kept * len(data))])
-    with (
-        Studio(studio.matching._shelf.path, encoder, studio.limits) as later,
-        TestClient(create_app(later), base_url="http://127.0.0.1") as other,
-    ):
-        assert match(other, made.song).status_code == 200
-        wait(other)
-        assert other.get("/api/map").json() == told
-    assert path.read_bytes() == data
-
-
 def test_what_other_processes_change_is_seen_at_once(
     client: TestClient, studio: Studio, made: Any, tmp_path: Path
 ) -> None:
@@ -226,7 +235,7 @@ def test_what_other_processes_change_is_seen_at_once(
 
 
 def test_a_match_ends_though_the_library_changes_meanwhile(
-    client: TestClient, studio: Studio, made: Any, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, studio: Studio, made: Any, drawn: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find, path = Matcher.find, studio.matching._shelf.path
 
@@ -237,7 +246,7 @@ def test_a_match_ends_though_the_library_changes_meanwhile(
 
     expected = match(client, made.song).json()["families"]
     monkeypatch.setattr(Matcher, "find", found)
-    wait(client)
+    drawn(client)
     answer = match(client, made.song)
     assert answer.status_code == 200, answer.text
     assert answer.json()["families"] == expected
@@ -298,5 +307,4 @@ def test_an_empty_library_says_what_to_do(encoder: Encoder, made: Any, tmp_path:
         answer = match(client, made.song)
         assert answer.status_code == 409
         assert "is empty" in answer.json()["error"]
-        wait(client)
-        assert client.get("/api/map").json()["points"] == []
+        assert client.get("/api/map").json()["points"] == []  # at once: there's nothing to draw

@@ -164,6 +164,14 @@ def test_without_the_waveform_two_fields_and_the_browsers_player_serve(visit: An
     assert answer.value.status == 200
     assert page.inner_text("#song-about") == "0:02.0 to 0:04.5 of 0:06.0"
     there.found()
+    song = page.locator("#song-audio")
+    song.evaluate("each => { each.currentTime = 4.6; each.play(); }")  # as its own button does: beyond the passage
+    there.until("document.querySelector('#song-audio').currentTime > 5.2")
+    song.evaluate("each => each.pause()")
+    page.click("#song-play")
+    there.hears("#song-audio")
+    there.until("document.querySelector('#song-audio').paused")
+    assert 4.5 <= song.evaluate("each => each.currentTime") < 5.2
 
 
 def test_without_the_bundle_the_page_is_made_of_its_own_modules(visit: Any, served: Any, made: Any) -> None:

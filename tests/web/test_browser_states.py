@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from synthmatch import audio
+from synthmatch.audio import Clip
 
 
 def test_nothing_close_is_said_in_words(visit: Any, served: Any, made: Any) -> None:
@@ -75,8 +80,7 @@ def test_of_two_songs_the_last_one_is_shown(visit: Any, served: Any, made: Any, 
     held: list[Any] = []
     there.page.route("**/api/songs", lambda route: route.continue_() if held else held.append(route))
     there.drop(made.song)
-    while not held:
-        there.page.wait_for_timeout(50)
+    there.catches(held)
     there.drop(shutil.copy(made.song, tmp_path / "other.flac"))
     there.found()
     with there.page.expect_response("**/api/songs"):
@@ -127,8 +131,7 @@ def test_what_is_ticked_while_another_passage_is_heard_is_not_chosen_of_it(visit
     page.route("**/api/match", lambda route: held.append(route))
     page.fill("#to", "4")
     page.click("#passage [type=submit]")
-    while not held:
-        page.wait_for_timeout(50)
+    there.catches(held)
     page.check(f"[data-pick='{there.picks()[0]}'] input")
     held[0].continue_()
     there.until("!document.querySelector('#found').classList.contains('stale')")
@@ -183,3 +186,57 @@ def test_on_a_phone_nothing_is_cut_off(visit: Any, served: Any, made: Any) -> No
           .filter(([, high]) => high < 32)"""
     )
     assert small == []  # what a finger can hit
+
+
+def test_the_first_link_leaves_the_view_as_it_is(visit: Any, served: Any) -> None:
+    there = visit(served.address)
+    there.page.click("nav [data-view=library]")
+    there.page.wait_for_selector("#view-library:visible")
+    there.page.focus(".skip")
+    there.page.keyboard.press("Enter")
+    there.until("location.hash === '#main'")
+    assert there.page.locator("#view-library").is_visible()
+
+
+def test_another_song_is_chosen_by_keyboard(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
+    there = visit(served.address)
+    page = there.page
+    page.on("filechooser", lambda _: None)  # asked for in good time: a key may be there before the wish to be told
+    there.drop(made.song)
+    there.found()
+    page.focus("#file")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(shutil.copy(made.song, tmp_path / "other.flac"))
+    there.until("document.querySelector('#song-name').textContent === 'other.flac'")
+    there.found()
+    page.keyboard.press("1")  # though the field still has the keyboard
+    there.hears("#match-audio")
+
+
+def test_a_name_may_hold_what_javascript_takes_for_the_end_of_a_line(visit: Any, served: Any) -> None:
+    told = visit(served.address).page.evaluate(
+        """async () => {
+          const { follow } = await import("/static/frontend/api.js");
+          window.fetch = async () => new Response('event: done\\ndata: {"name": "one\\u2028two"}\\n\\n');
+          return follow("/api/match", {}, () => {});
+        }"""
+    )
+    assert told == {"name": "one\u2028two"}
+
+
+def test_where_a_part_is_heard_best_is_said_of_a_passage_that_is_longer(
+    visit: Any, served: Any, made: Any, tmp_path: Path
+) -> None:
+    song = audio.read(made.song)
+    audio.write(tmp_path / "long.flac", Clip(np.tile(song.samples, 4), song.sample_rate))
+    there = visit(served.address)
+    there.drop(tmp_path / "long.flac")
+    there.found()
+    best = there.page.locator(".part header button").locator("visible=true")
+    assert best.count() == 0  # ten seconds in the middle: all that is heard at once
+    there.page.click("#whole")
+    there.found()
+    assert re.fullmatch(r"Heard best from \d:\d\d\.\d to \d:\d\d\.\d", best.first.inner_text())
+    best.first.click()
+    there.hears("#song-audio")

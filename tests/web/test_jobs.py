@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +100,44 @@ def test_what_goes_wrong_is_told_in_a_sentence() -> None:
         name, what = outcome(here.begin(broken))
         assert (name, what["status"]) == (ERROR, 500)
         assert "path" not in what["error"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EROFS, 409), (errno.EACCES, 409), (errno.EIO, 500)],
+)
+def test_what_a_disk_does_not_take_is_told_without_our_paths(number: int, status: int) -> None:
+    refusal = Refusal.of(OSError(number, os.strerror(number), "/a/path/of/ours"))
+    assert (refusal.status, "path" in refusal.sentence) == (status, False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux alone has a disk that is always full")
+def test_a_full_disk_is_told_in_a_sentence() -> None:
+    def fill(_job: Job) -> Told:
+        with Path("/dev/full").open("wb", buffering=0) as file:
+            file.write(b"0")
+        return {}
+
+    with room() as here:
+        name, what = outcome(here.begin(fill))
+    assert (name, what["status"], "make room" in what["error"]) == (ERROR, 507, True)
+
+
+def test_what_is_cancelled_before_its_turn_is_dropped() -> None:
+    gate, dropped = threading.Event(), threading.Event()
+
+    def hold(_job: Job) -> Told:
+        gate.wait(60)
+        return {}
+
+    with room() as here:
+        here.begin(hold)
+        job = here.begin(steps, dropped.set)
+        job.cancel()
+        assert not dropped.is_set()
+        gate.set()
+        assert outcome(job)[0] == ERROR
+    assert dropped.is_set()
 
 
 def test_old_jobs_are_forgotten() -> None:

@@ -59,7 +59,7 @@ def test_every_pair_of_colours_can_be_told_apart(theme: str) -> None:
 
 
 def test_everything_that_can_be_used_has_a_name() -> None:
-    html = page(Limits(), "nonce")
+    html = page(Limits(), FAMILY_KEYS, "nonce")
     for tag, attributes, inside in re.findall(r"<(button|a|canvas|progress)\b([^>]*)>(.*?)</\1>", html, re.DOTALL):
         named = "aria-label" in attributes or re.sub(r"<[^>]*>|\s", "", inside)
         given_later = 'id="bar-chosen"' in attributes
@@ -71,4 +71,4 @@ def test_everything_that_can_be_used_has_a_name() -> None:
 
 
 def test_the_page_asks_for_the_bundle_only_if_it_is_there() -> None:
-    assert f'src="/static/{"bundle" if is_bundled() else "frontend"}/main.js"' in page(Limits(), "nonce")
+    assert f'src="/static/{"bundle" if is_bundled() else "frontend"}/main.js"' in page(Limits(), FAMILY_KEYS, "nonce")

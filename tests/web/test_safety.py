@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -23,6 +25,7 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.web.app import create_app
 from synthmatch.web.guard import LOOPBACK
+from synthmatch.web.jobs import Job, Told
 from synthmatch.web.limits import Refusal
 from synthmatch.web.serve import Address
 from synthmatch.web.studio import Studio
@@ -54,6 +57,7 @@ def test_this_machine_has_several_names(client: TestClient, host: str) -> None:
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
@@ -180,6 +184,42 @@ def test_too_much_is_refused_before_it_is_read(client: TestClient, studio: Studi
     assert endless.status_code == 413
 
 
+def test_who_leaves_while_sending_is_no_error(studio: Studio) -> None:
+    """Else each upload that is cancelled would be a page of the terminal."""
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"multipart/form-data; boundary=x")]
+    scope = {"type": "http", "method": "POST", "path": "/api/songs", "query_string": b"", "headers": headers}
+    received = [{"type": "http.request", "body": b"--x", "more_body": True}, {"type": "http.disconnect"}]
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return received.pop(0)
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    asyncio.run(create_app(studio)(scope, receive, send))
+    assert told[0]["status"] == 499
+
+
+def test_who_asks_for_more_than_can_wait_is_told_when_to_ask_again(
+    client: TestClient, studio: Studio, made: Any
+) -> None:
+    gate, room = threading.Event(), studio.matching._room
+    room._waiting = 0
+
+    def hold(_job: Job) -> Told:
+        gate.wait(60)
+        return {}
+
+    asyncio.run(next(iter(room._jobs.values())).outcome())  # the first one warms the encoder
+    room.begin(hold)
+    with made.song.open("rb") as file:
+        answer = client.post("/api/match", files={"file": file})
+    gate.set()
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "try again" in answer.json()["error"]
+
+
 def test_a_song_that_is_too_long_is_refused(client: TestClient, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).standard_normal((1, 61 * 8000)).astype(np.float32) * np.float32(0.1)
     audio.write(tmp_path / "long.ogg", Clip(noise, 8000))
@@ -187,6 +227,15 @@ def test_a_song_that_is_too_long_is_refused(client: TestClient, tmp_path: Path) 
         answer = client.post("/api/songs", files={"file": file})
     assert answer.status_code == 413
     assert "at most 1 are taken" in answer.json()["error"]
+
+
+def test_a_song_that_is_too_wide_is_refused(made: Any, studio: Studio) -> None:
+    with (
+        Songs(replace(studio.limits, song_samples=100_000)) as songs,
+        made.song.open("rb") as file,
+        pytest.raises(Refusal, match="more than can be held"),
+    ):
+        songs.take(file, "wide.flac")
 
 
 def test_what_is_no_sound_is_named_as_its_owner_does(client: TestClient) -> None:
@@ -208,8 +257,10 @@ def test_uploads_lie_under_names_of_the_servers_own(studio: Studio, made: Any) -
     assert not folder.exists()
 
 
-def test_old_songs_make_room(studio: Studio, made: Any) -> None:
-    with Songs(replace(studio.limits, songs=2)) as songs:
+@pytest.mark.parametrize("limit", ["songs", "songs_bytes"])
+def test_old_songs_make_room(studio: Studio, made: Any, limit: str) -> None:
+    most = {"songs": 2, "songs_bytes": round(2.5 * made.song.stat().st_size)}[limit]
+    with Songs(replace(studio.limits, **{limit: most})) as songs:
         kept = []
         for number in range(3):
             with made.song.open("rb") as file:

@@ -1,7 +1,7 @@
 // The server's API: JSON, sounds, and events as they come.
 
 /** What the server refused, in its own sentence. */
-export class Refused extends Error {}
+class Refused extends Error {}
 
 async function checked(answer) {
   if (answer.ok) return answer;
@@ -41,7 +41,8 @@ export async function follow(path, settings, hear) {
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
     for (const block of blocks) {
-      const fields = Object.fromEntries(block.split("\n").map((line) => line.match(/^(\w*): ?(.*)$/)?.slice(1) ?? ["", ""]));
+      // A name may hold what JavaScript takes for the end of a line, and JSON doesn't: hence the flag.
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.match(/^(\w*): ?(.*)$/s)?.slice(1) ?? ["", ""]));
       if (!fields.event) continue;
       const data = JSON.parse(fields.data);
       if (fields.event === "error") throw new Refused(data.error);
@@ -71,8 +72,19 @@ export function sound(path) {
   return wanted;
 }
 
+const PRESETS = "/api/presets/";
+
 /** A preset's reference notes. */
-export const reference = (id) => sound(`/api/presets/${id}/sound`);
+export const reference = (id) => sound(`${PRESETS}${id}/sound`);
+
+/** Ask for reference notes again: the library has changed, and with it they may have. */
+export function forgetReferences() {
+  for (const [path, old] of sounds) {
+    if (!path.startsWith(PRESETS)) continue;
+    sounds.delete(path);
+    old.then(({ url }) => URL.revokeObjectURL(url), () => {});
+  }
+}
 
 async function load(path) {
   const answer = await checked(await reach(path));

@@ -41,7 +41,7 @@ function numbered(key) {
 }
 
 // What a field or the map makes of a key is its own affair; a button keeps Space and Enter.
-const TAKES_TEXT = "input:not([type=checkbox]), textarea, select, audio, canvas";
+const TAKES_TEXT = "input:not([type=checkbox], [type=file]), textarea, select, audio, canvas";
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(TAKES_TEXT)) return;

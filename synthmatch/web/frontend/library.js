@@ -1,11 +1,12 @@
 // The library: what is in it, what can be added, what can't be used and why.
 
-import { follow, get } from "./api.js";
+import { follow, forgetReferences, get } from "./api.js";
 import { offer } from "./choice.js";
 import { byId, make, notice, words } from "./dom.js";
 
 let following = false;
 let shown = "";
+let edition = "";
 
 /** Show what is in the library now. */
 export async function showLibrary() {
@@ -13,6 +14,8 @@ export async function showLibrary() {
   const now = JSON.stringify(told);
   if (now === shown) return; // what is open stays open
   shown = now;
+  if (told.edition !== edition) forgetReferences();
+  edition = told.edition;
   byId("empty").hidden = told.matchable > 0;
   offer(told);
   byId("library-count").replaceChildren(

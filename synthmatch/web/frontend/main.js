@@ -21,7 +21,8 @@ function match() {
 const OPEN = { find: () => {}, map: showMap, library: () => showLibrary().catch(failed) };
 
 function view() {
-  const wanted = location.hash.slice(1) in OPEN ? location.hash.slice(1) : "find";
+  const wanted = location.hash.slice(1) || "find";
+  if (!Object.hasOwn(OPEN, wanted)) return; // a place within the view, as the first link names it
   for (const link of document.querySelectorAll("nav a")) {
     const here = link.dataset.view === wanted;
     byId(`view-${link.dataset.view}`).hidden = !here;

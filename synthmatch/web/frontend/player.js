@@ -10,6 +10,7 @@ const bar = byId("bar");
 // A take is what a preset plays: `{url, level}`; of the song's phrase also `begins`, the second of the song where it does.
 const now = { preset: null, take: null, songLevel: null, passage: null, side: "match" };
 const watchers = new Set();
+let until; // the second at which the song stops: none if the browser's own player began it
 
 /** Be told whenever something else plays, or nothing. */
 export const onChange = (watcher) => watchers.add(watcher);
@@ -19,6 +20,7 @@ export const playing = () => ({ ...now, sounds: !song.paused || !match.paused })
 /** Where the song is played from and to, in seconds, and how loud it is there, in dB. */
 export function setPassage(passage) {
   now.passage = passage;
+  if (until !== undefined) until = passage.end;
 }
 
 export function setSongLevel(level) {
@@ -69,10 +71,11 @@ export async function retake(interrupting) {
   show();
 }
 
-/** Play the song's passage, from its beginning or another second. */
-export async function playSong(from = now.passage?.start) {
+/** Play the song's passage, or another stretch of the song. */
+export async function playSong(from = now.passage?.start, to = now.passage?.end) {
   match.pause();
   now.side = "song";
+  until = to;
   if (now.passage) song.currentTime = from;
   await play(song);
 }
@@ -102,12 +105,13 @@ export async function toggle() {
   else await play(match);
 }
 
-export async function toggleSong() {
+async function toggleSong() {
   if (!song.paused) return song.pause();
   const inside = now.passage && song.currentTime >= now.passage.start && song.currentTime < now.passage.end - 0.05;
   if (!inside) return playSong();
   match.pause();
   now.side = "song";
+  until = now.passage.end;
   return play(song);
 }
 
@@ -162,16 +166,24 @@ function draw() {
   const { side, passage } = now;
   const [begin, end] = side === "song" && passage ? [passage.start, passage.end] : [0, match.duration || 1];
   const at = (side === "song" ? song : match).currentTime;
-  if (side === "song" && passage && at >= passage.end) song.pause();
+  stopAtEnd();
   byId("bar-head").style.width = `${Math.max(0, Math.min(100, (100 * (at - begin)) / (end - begin)))}%`;
   byId("bar-track").title = clock(Math.max(0, at - begin));
   if (!song.paused || !match.paused) requestAnimationFrame(draw);
+}
+
+function stopAtEnd() {
+  if (song.currentTime >= until) song.pause();
 }
 
 for (const audio of [song, match]) {
   for (const change of ["play", "pause", "ended"]) audio.addEventListener(change, show);
   audio.addEventListener("play", () => requestAnimationFrame(draw));
 }
+song.addEventListener("timeupdate", stopAtEnd); // in a tab that isn't seen nothing is drawn
+song.addEventListener("pause", () => {
+  if (song.paused) until = undefined; // told late, it may have been asked for again
+});
 song.addEventListener("play", () => {
   if (song.paused) return; // told late: the match has been asked for since
   match.pause();

@@ -2,13 +2,13 @@
 
 import { follow, get, reference } from "./api.js";
 import { choice } from "./choice.js";
-import { byId, make, notice, percent, words } from "./dom.js";
+import { byId, clock, make, notice, percent, words } from "./dom.js";
 import { ask, matched, take, unmatched } from "./phrases.js";
-import { onChange, playPreset, playing, setSongLevel, show, toggle } from "./player.js";
+import { onChange, playPreset, playSong, playing, setSongLevel, show, toggle } from "./player.js";
 
 const PER_FAMILY = 6;
 
-const state = { match: null, families: new Map(), shown: new Set(), chosen: new Set(), some: false, place: null, asking: null };
+const state = { match: null, seconds: 0, families: new Map(), shown: new Set(), chosen: new Set(), some: false, place: null, asking: null };
 
 /** Where the query stands on the map, and what was found of the parts that are shown: `{place, ids}`. */
 export const found = () => ({
@@ -35,6 +35,7 @@ export async function find({ song, start, end }) {
   const among = choice();
   for (const [name, value] of among) form.append(name, value);
   state.some = among.length > 0;
+  state.seconds = end - start;
   begin();
   try {
     await follow("/api/match", { method: "POST", body: form, signal: asking.signal }, (name, data) => {
@@ -47,7 +48,7 @@ export async function find({ song, start, end }) {
   }
 }
 
-const families = [...document.querySelectorAll("#legend .chip")].map((each) => each.dataset.family);
+const families = document.body.dataset.families.split(" ");
 
 const word = (table, value) => table.find(([least]) => value >= least)?.[1] ?? table.at(-1)[1];
 
@@ -134,7 +135,7 @@ function section(found) {
   const cards = matches.map((match) => card(family, match));
   const head = make("header", {}, make("h3", {}, make("i", { class: "dot", "data-family": family }), title(family)),
     make("p", { class: "small", text: `${word(words.presence, presence)}, ${percent(presence)}` }),
-    make("p", { class: "small origin" }));
+    make("p", { class: "small origin" }), ...best(found));
   const list = cards.length
     ? make("ol", { class: "cards" }, ...cards)
     : make("p", { class: "small", text: `${state.some ? "Nothing that you look among is" : "The library holds no preset"} of this family.` });
@@ -142,6 +143,14 @@ function section(found) {
   const part = make("section", { id: `part-${family}`, class: "part", "data-family": family, "aria-label": title(family) }, head, list);
   part.hidden = !state.shown.has(family);
   return part;
+}
+
+// Where a part is heard best; of a passage that was heard at once, that is all of it.
+function best({ family, surest: { start: from, end: to } }) {
+  if (to - from > state.seconds - 0.1) return [];
+  const text = `Heard best from ${clock(from)} to ${clock(to)}`;
+  const play = () => playSong(from, to).catch((error) => notice(byId("trouble"), error.message));
+  return [make("button", { type: "button", class: "small", text, "aria-label": `${title(family)}: ${text}; play that`, click: play })];
 }
 
 /** A preset's family with what says so, and what it sounds like, in a line. */
