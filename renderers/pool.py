@@ -85,7 +85,8 @@ class RenderPool(Closing):
             One result per job; a job that made no sound carries its failure and the reason.
 
         Raises:
-            RenderError: the pool is closed.
+            RenderError: the pool is closed, before or while it renders.
+            OSError: a host can't be started, or the log can't be written.
         """
         if self._closed:
             raise RenderError("This pool is closed; make another one.")

@@ -78,6 +78,9 @@ class Slot(threading.Thread):
         """Do tasks until there are no more."""
         while (task := self._shared.tasks.get()) is not None:
             run, job = task
+            if run.cancelled:  # before it counts as at work for it, and its hosts would be ended
+                run.results.put(RenderError(LEFT))
+                continue
             self._work_for(run)
             try:
                 result: RenderResult | BaseException = self._result(job, run)
@@ -188,7 +191,7 @@ class Slot(threading.Thread):
     def _host(self, key: _HostKey, row: Synth, job: RenderJob, run: Run) -> Host:
         """A host that is ready for the job, whose start is given up after several failures in a row."""
         host = self._hosts.get(key)
-        if host is None:
+        if host is None and not run.cancelled:
             if len(self._hosts) >= _HOSTS:
                 self._drop(next(iter(self._hosts)))
             host = Host(row, self._shared.log)
@@ -196,7 +199,7 @@ class Slot(threading.Thread):
                 self._hosts[key] = host  # from here on, cancel finds it
             if not run.cancelled:
                 self._start(host, job, run)
-        if run.cancelled:
+        if host is None or run.cancelled:
             self._drop(key)  # it may never have been started
             raise RenderError(LEFT)
         return host

@@ -53,15 +53,19 @@ def require_place(path: Path, folder: bool = False) -> None:
         folder: whether it is to be a folder; else a file.
 
     Raises:
-        InputError: something of the other kind stands there, or the folder for it can't be made.
+        InputError: something of another kind stands there, or it or the folder for it can't be made or changed.
     """
     if path.exists() and path.is_dir() != folder:
         raise InputError(f"{path} is a {'file; name a folder' if folder else 'folder; name a file'}.")
-    standing = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
-    if standing != path.absolute() and not standing.is_dir():
+    if path.exists() and not folder and not path.is_file():
+        raise InputError(f"{path} is a device or a pipe; name a file.")
+    place = path.absolute() if folder else path.absolute().parent  # a file is written beside its place, and moved
+    standing = next(each for each in (place, *place.parents) if each.exists())
+    if not standing.is_dir():
         raise InputError(f"{path} can't be written, since {standing} is a file; name another place.")
-    if not os.access(standing, os.W_OK):
-        raise InputError(f"{path} can't be written, since {standing} may not be changed; name another place.")
+    for each in (standing, path):
+        if each.exists() and not os.access(each, os.W_OK):
+            raise InputError(f"{path} can't be written, since {each} may not be changed; name another place.")
 
 
 def expanded(path: Path | str) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections import defaultdict
@@ -302,18 +303,22 @@ def _working(out: Path) -> Iterator[Path]:
     require_place(out, folder=True)
     scratch = out / SCRATCH
     scratch.mkdir(parents=True, exist_ok=True)
+    busy = InputError(f"Another run is writing into {out}; wait for its end, or name another folder.")
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(write_lock(scratch))
         except LibraryError as error:
-            raise InputError(f"Another run is writing into {out}; wait for its end, or name another folder.") from error
+            raise busy from error
+        if not scratch.is_dir():  # a run took it away in its end, and the lock that we got with it
+            raise busy
         _empty(scratch)
         try:
             yield scratch
         finally:
             _empty(scratch)
-            stack.close()
-            shutil.rmtree(scratch, ignore_errors=True)
+            if os.name == "nt":  # where nothing can be deleted that is open
+                stack.close()
+            shutil.rmtree(scratch, ignore_errors=True)  # still locked: a run that begins now would lose its own
 
 
 def _empty(scratch: Path) -> None:

@@ -34,11 +34,6 @@ class Format(enum.Enum):
         return f".{self.value}"
 
     @property
-    def lossy(self) -> bool:
-        """Whether what is read differs audibly, or at least measurably, from what was written."""
-        return self is Format.OGG
-
-    @property
     def has_full_scale(self) -> bool:
         """Whether whoever plays a file cuts off what is above 1."""
         return self is not Format.WAV
@@ -93,7 +88,7 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         What is in the file, and what it plays with its gain undone, as :func:`played` reads it.
 
     Raises:
-        AudioError: the loudness can't be made or measured.
+        AudioError: the loudness can't be made or measured, or the format leaves nothing of the sound.
         OSError: the file can't be written.
     """
     ceiling = _ceiling(form, normalise)
@@ -102,6 +97,8 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         audio.write(path, clip.scaled(gain) if gain != 1 else clip)
         samebytes.settle(path)
         heard = audio.read(path)
+        if heard.peak == 0:  # all of it above what Vorbis keeps, or below what 24 bits hold
+            raise AudioError(f"Written as {form.value}, nothing of it is left; choose --format wav.")
         sound = _sound(path, heard, gain, level)
         if ceiling is not None and heard.peak > ceiling:  # a lossy format rings beyond the peaks that it was given
             gain *= _LOWER * ceiling / heard.peak

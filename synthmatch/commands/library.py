@@ -135,18 +135,21 @@ def show(
 
 @library_group.command()
 @click.argument("names", nargs=-1, required=True, metavar="BANK|SYNTH...")
+@click.option("--synth", metavar="SYNTH", help="That synth's banks alone; to be chosen where several have BANK.")
 @library_option
-def remove(names: tuple[str, ...], library_path: Path | None) -> None:
+def remove(names: tuple[str, ...], synth: str | None, library_path: Path | None) -> None:
     """Remove banks, or all presets of a synth, from the library.
 
-    Your own preset files stay where they are.
+    A bank that several synths have is removed of the one that --synth chooses. Your own preset files stay where they
+    are.
     """
     from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened:
         for name in names:
             # As for `show`, a bank comes before a synth of that name, which may be one that isn't known any more.
-            count = opened.remove(bank=name) if opened.rows.has_bank(name) else opened.remove(synth=name)
+            is_bank = synth is not None or opened.rows.synths_with(name)
+            count = opened.remove(bank=name, synth=synth) if is_bank else opened.remove(synth=name)
             click.echo(f"{name}: {count} presets removed.")
 
 
@@ -189,12 +192,16 @@ def verify(library_path: Path | None) -> None:
 @library_option
 @model_option
 @workers_option
-def repair(library_path: Path | None, model: Path | None, workers: int | None) -> None:
-    """Mend what `verify` names: render, embed and index again what is missing or damaged."""
+@timeout_option
+def repair(library_path: Path | None, model: Path | None, workers: int | None, timeout: float) -> None:
+    """Mend what `verify` names: render, embed and index again what is missing or damaged.
+
+    What crashed its synth or took too long is tried once more, whether or not anything else is wrong.
+    """
     from synthmatch.errors import LibraryError
     from synthmatch.library.library import Library
 
-    with Library.open(library_path) as opened, open_pool(workers, None) as pool:
+    with Library.open(library_path) as opened, open_pool(workers, None, timeout) as pool:
         left = opened.repair(load_encoder(model), pool)
         for problem in left:
             click.echo(problem.sentence)

@@ -118,7 +118,7 @@ class Census:
         self._sample = sample(self._presets)
         self._twice = {state.id for states in self._sample.values() for state in states}
         self._heard: dict[str, Heard] = {}
-        self._first: dict[str, tuple[Clip, ...]] = {}
+        self._once: set[str] = set()  # of those to be rendered twice
         self._failed: dict[str, tuple[str, str]] = {}
         self._spread: dict[str, float] = {}
         self._without: dict[str, Print] = {}
@@ -131,15 +131,12 @@ class Census:
         """Take a state's sound."""
         self._heard[state] = Heard.of(clips)
         if state in self._twice:
-            self._first[state] = tuple(clips)
-
-    def hear_again(self, state: str, clips: Sequence[Clip]) -> None:
-        """Take what a state of ``repeats`` sounded like the second time."""
-        self._spread[state] = spread(self._first.pop(state), clips)
+            self._once.add(state)
 
     def heard_again(self, state: str, apart: float) -> None:
-        """Take what a second rendering in an earlier run showed: how far apart the two were, in dB (``spread``)."""
-        self._first.pop(state, None)
+        """Take what a second rendering showed, now or in an earlier run: how far apart the two were, in dB
+        (``spread``)."""
+        self._once.discard(state)
         self._spread[state] = apart
 
     def failed(self, state: str, failure: str, reason: str) -> None:
@@ -148,7 +145,7 @@ class Census:
 
     def repeats(self) -> tuple[State, ...]:
         """The states, of those heard so far, that should be rendered a second time."""
-        return tuple(state for states in self._sample.values() for state in states if state.id in self._first)
+        return tuple(state for states in self._sample.values() for state in states if state.id in self._once)
 
     def report(self, faults: Sequence[Fault] = ()) -> TrustReport:
         """What there is to say about the bank.

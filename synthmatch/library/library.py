@@ -280,23 +280,28 @@ class Library(Closing):
         return done
 
     def remove(self, *, bank: str | None = None, synth: str | None = None) -> int:
-        """Drop the listings of a bank, or of a synth, and every state that nobody lists any more.
+        """Drop the listings of a bank, of a synth, or of a synth's bank, and every state that nobody lists any more.
 
         Returns:
             The number of listings dropped.
 
         Raises:
-            LibraryError: nothing of that name is in it, or another process is writing into the library.
+            LibraryError: nothing of that name is in it, several synths have a bank of that name and none is chosen, or
+                another process is writing into the library.
         """
         if bank is None and synth is None:
             raise ValueError("name a bank or a synth")
         with changing(self.path):
+            self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
+            if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
+                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
             with self.rows.transaction():
                 count, states = self.rows.drop(bank=bank, synth=synth)
                 dropped = self.rows.drop_unlisted(states)
             if not count:
+                named = " of ".join(filter(None, (bank, synth)))
                 raise LibraryError(
-                    f"The library holds no presets of {bank or synth}; `synthmatch library list` names its banks."
+                    f"The library holds no presets of {named}; `synthmatch library list` names its banks."
                 )
             self.sounds.delete(dropped)
             self.finish()

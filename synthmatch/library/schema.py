@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -83,20 +85,21 @@ def connected(path: Path) -> sqlite3.Connection:
         LibraryError: the file isn't a database, is damaged, is locked by another program, or can neither be written nor
             be read as it is.
     """
-    connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)
     try:
+        return _connected_for_writing(path)
+    except sqlite3.DatabaseError as error:
+        if path.is_file() and says_unwritable(error):
+            return _connected_for_reading(path)
+        raise translated(path, error) from error
+
+
+def _connected_for_writing(path: Path) -> sqlite3.Connection:
+    with ExitStack() as stack:
+        connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)))
         # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
         connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
         _prepare(connection)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        if path.is_file() and says_unwritable(error):
-            return _connected_for_reading(path)
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise LibraryError(f"Another program keeps {path} locked; try again when it has ended.") from error
-        raise LibraryError(
-            f"{path} can't be read ({error}); move its folder away and run `synthmatch library add` again."
-        ) from error
+        stack.pop_all()
     return connection
 
 
@@ -107,24 +110,47 @@ def _connected_for_reading(path: Path) -> sqlite3.Connection:
             f"The library {path.parent} can't be written here, and is being changed or was left in the middle of a"
             " change; run `synthmatch library verify` where it can be written."
         )
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", isolation_level=None, uri=True)
-    try:
-        current = _is_current(connection)
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise LibraryError(f"{path} can't be read ({error}); see to it that you may read it.") from error
-    if not current:
-        connection.close()
-        raise LibraryError(
-            f"The library {path.parent} is an older synthmatch's and can't be written here; run"
-            " `synthmatch library update` where it can."
-        )
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(closing(sqlite3.connect(uri, isolation_level=None, uri=True)))
+            current = _is_current(connection)
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(f"{path} can't be read ({error}); see to it that you may read it.") from error
+        if not current:
+            raise LibraryError(
+                f"The library {path.parent} is an older synthmatch's and can't be written here; run"
+                " `synthmatch library update` where it can."
+            )
+        stack.pop_all()
     return connection
 
 
 def says_unwritable(error: sqlite3.Error) -> bool:
-    """Whether a file, or its folder, may not be written: the lower eight bits of SQLite's codes are their kind."""
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+    """Whether a file, or its folder, may not be written."""
+    return _kind(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
+
+def translated(path: Path, error: sqlite3.Error) -> LibraryError:
+    """What SQLite says about a file, as a sentence that says what to do."""
+    return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))
+
+
+def _kind(error: sqlite3.Error) -> int:
+    """The lower eight bits of SQLite's codes; what Python itself has to complain of has none."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
+
+
+_LOCKED = "Another program keeps {path} locked; try again when it has ended."
+_DAMAGED = "{path} can't be read ({error}); move its folder away and run `synthmatch library add` again."
+_SENTENCES: Mapping[int, str] = {
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_FULL: "{path} can't be written ({error}); make room there and try again.",
+    sqlite3.SQLITE_IOERR: "{path} can't be read or written ({error}); see to its disk and try again.",
+    sqlite3.SQLITE_READONLY: "{path} can't be written ({error}); change that, or name another with `--library`.",
+}
 
 
 def _is_current(connection: sqlite3.Connection) -> bool:

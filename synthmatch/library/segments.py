@@ -140,7 +140,7 @@ def opened(folder: Path, gone: str, shape: Shape) -> Segment:
         gone: name of the file that lists the rows that are gone, or "".
 
     Raises:
-        OSError, ValueError: it is damaged, or of another shape.
+        OSError, ValueError, EOFError, IndexError: it is damaged, or of another shape.
     """
     ids = np.load(folder / "ids.npy", mmap_mode="r")
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")

@@ -13,14 +13,14 @@ import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from synthmatch.errors import LibraryError
 from synthmatch.files import plain_path
-from synthmatch.library.schema import connected, says_unwritable
+from synthmatch.library.schema import connected, says_unwritable, translated
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
@@ -91,6 +91,7 @@ class Rows(SoundRows):
 
     def __init__(self, path: Path) -> None:
         super().__init__(connected(path))
+        self._path = path
 
     def close(self) -> None:
         """Let the file go; a second call does nothing."""
@@ -98,14 +99,21 @@ class Rows(SoundRows):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit everything in the block, or nothing of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Commit everything in the block, or nothing of it.
+
+        Raises:
+            LibraryError: the file can't be changed, since its disk is full, say.
+        """
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, as on a full disk
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise translated(self._path, error) from error
             raise
-        self._connection.execute("COMMIT")
 
     def put(self, presets: Iterable[Preset]) -> set[str]:
         """List presets; what stood in the same slot of the same file before is replaced.
@@ -239,10 +247,10 @@ class Rows(SoundRows):
         """The synths that states are of."""
         return [str(synth) for (synth,) in self._connection.execute("SELECT DISTINCT synth FROM states ORDER BY synth")]
 
-    def has_bank(self, bank: str) -> bool:
-        """Whether there is a listing of a bank."""
-        found = self._connection.execute("SELECT EXISTS (SELECT 1 FROM listings WHERE bank = ?)", (bank,))
-        return bool(found.fetchone()[0])
+    def synths_with(self, bank: str) -> list[str]:
+        """The synths that have a bank of this name."""
+        query = "SELECT DISTINCT synth FROM listings JOIN states ON id = state WHERE bank = ? ORDER BY synth"
+        return [str(synth) for (synth,) in self._connection.execute(query, (bank,))]
 
     def sizes(self, synth: str, at_most: int) -> list[int]:
         """Bytes of some sounds of a synth."""
@@ -309,9 +317,10 @@ def write_lock(folder: Path) -> Iterator[None]:
     unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
     if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
         raise unwritable
-    connection = sqlite3.connect(folder / "lock.sqlite", isolation_level=None, timeout=0)
-    try:
+    with ExitStack() as stack:
         try:
+            connection = sqlite3.connect(folder / "lock.sqlite", isolation_level=None, timeout=0)
+            stack.callback(connection.close)
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if says_unwritable(error):
@@ -322,5 +331,3 @@ def write_lock(folder: Path) -> Iterator[None]:
         except sqlite3.DatabaseError as error:
             raise LibraryError(f"{folder / 'lock.sqlite'} is damaged; delete it, there is nothing in it.") from error
         yield
-    finally:
-        connection.close()

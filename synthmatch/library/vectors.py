@@ -29,6 +29,7 @@ from synthmatch.library import segments
 from synthmatch.library.segments import GONE, SMALLEST, Floats, Kind, Places, Segment, Shape, Vectors
 
 _LIST = "segments.json"
+_DAMAGE = (OSError, ValueError, EOFError, IndexError)  # what opening a segment raises: EOFError for an empty file
 _TRIES = 5  # a reader that finds a segment deleted under it looks again which ones count
 
 
@@ -270,7 +271,7 @@ class VectorStore:
     def _opened(self, folder: str, gone: str) -> Segment | None:
         try:
             return segments.opened(self.folder / folder, gone, self._shape)
-        except (OSError, ValueError, EOFError) as error:
+        except _DAMAGE as error:
             self._damaged(self.folder / folder, error)
             return None
 
@@ -289,7 +290,7 @@ class VectorStore:
         tables = [] if (self.folder / _LIST).exists() else sorted(self.folder.glob("table-*"))
         try:
             return [segments.opened_table(tables[-1], self._shape)] if tables else []
-        except (OSError, ValueError) as error:
+        except _DAMAGE as error:
             self._damaged(tables[-1], error)
             return []
 

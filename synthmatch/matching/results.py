@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,6 +141,13 @@ class MatchResult:
         shown = ", ".join(each.family for each in self.families)
         raise InputError(f"{key!r} isn't among the families of this match ({shown}); ask for it by name.")
 
+    def best_heard(self, found: FamilyMatches) -> str:
+        """Where a family was heard most surely, in words; "" where that is all that was listened to."""
+        first, last = found.surest
+        if last - first >= self.end - self.start:
+            return ""
+        return f"heard best from {first:.0f} to {last:.0f} s"
+
     def stretch(self, seconds: float) -> tuple[float, float]:
         """From when to when so many seconds of the passage tell most of what was found, in seconds of the song.
 
@@ -181,15 +189,18 @@ def export(library: Library, result: MatchResult, out: Path, more: More | None =
     """Write every match as ``out/<family>/<rank>-<name>/``.
 
     Everything is written within ``out`` first, or beside it where there is none yet, and moved when it is complete:
-    after an error nothing has changed. Presets that an earlier export left in the same families' folders are replaced.
+    after an error nothing has changed. Presets that an earlier export left in the same families' folders are replaced;
+    until the new ones are in their places, they are only put aside.
 
     Returns:
         The result with ``files`` filled in.
 
     Raises:
-        InputError: ``out`` can't be a folder, or something else stands where a preset's folder has to go.
+        InputError: ``out`` or a family's folder in it can't be a folder, or something else stands where a preset's
+            folder has to go.
     """
-    require_place(out, folder=True)
+    for folder in (out, *(out / each.family for each in result)):
+        require_place(folder, folder=True)
     # Not beside a folder that is there: it may be another disk, onto which nothing can be moved, or the only place
     # where we may write.
     room = out if out.is_dir() else out.parent
@@ -199,19 +210,28 @@ def export(library: Library, result: MatchResult, out: Path, more: More | None =
         families = tuple(_export_family(library, each, building / each.family, out, more) for each in result)
         old = [folder for each in result for folder in _exported(out / each.family)]
         new = [folder for each in result for folder in sorted((building / each.family).glob("*"))]
-        for folder in new:
-            place = out / folder.relative_to(building)
+        places = [out / folder.relative_to(building) for folder in new]
+        for place in places:
             if place.exists() and place not in old:
                 raise InputError(f"{place} is there already and isn't an exported preset; name another folder.")
-        for folder in old:
-            shutil.rmtree(folder)
-        for folder in new:
-            place = out / folder.relative_to(building)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            folder.replace(place)
+        aside = [building / ".before" / folder.relative_to(out) for folder in old]
+        _move(zip([*old, *new], [*aside, *places], strict=True))
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return replace(result, families=families)
+
+
+def _move(moves: Iterable[tuple[Path, Path]]) -> None:
+    """Move folders from one place to another, all of them or none."""
+    with contextlib.ExitStack() as undo:
+        for folder, place in moves:
+            made = [each for each in place.parents if not each.exists()]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            for parent in reversed(made):
+                undo.callback(parent.rmdir)
+            folder.replace(place)
+            undo.callback(place.replace, folder)
+        undo.pop_all()
 
 
 def _export_family(

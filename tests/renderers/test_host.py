@@ -7,11 +7,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from synthmatch.notes import Performance
+from synthmatch.presets import faustsynth
 from synthmatch.presets.formats.amsynth import make_state
 from synthmatch.presets.preset import State
 from synthmatch.renderers import host
@@ -58,7 +60,7 @@ def test_folders_of_hosts_that_nobody_started_are_removed(tmp_path: Path, monkey
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     with RenderPool(1) as pool:
-        assert next(pool.render([job(GOOD)])).ok
+        assert next(pool.render([replace(job(GOOD), state=faustsynth.make_state({}))])).ok
         (mine,) = tmp_path.iterdir()
         stale = tmp_path / mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
         elsewhere = tmp_path / f"synthmatch-host-beef-{ended.pid}-x"  # of a container that shares the folder

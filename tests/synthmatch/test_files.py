@@ -1,17 +1,21 @@
 import os
+import tempfile
 import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthmatch.errors import InputError
 from synthmatch.files import (
     atomic_path,
     content_hash,
     file_hash,
     home,
     plain_path,
+    require_place,
     safe_name,
     write_bytes,
     write_text,
@@ -76,6 +80,50 @@ def test_a_failed_write_leaves_what_was_there_and_nothing_else(tmp_path):
         fail()
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def somebody(tmp_path: Path) -> Iterator[None]:
+    """Whoever may do everything is asked about as someone else, who comes as far as the test's folder."""
+    if os.name != "posix":
+        pytest.skip("this system has other rights than Unix's")
+    if os.getuid():
+        yield
+        return
+    for above in (tmp_path, *tmp_path.parents):  # pytest's own folders are for one user
+        if above == Path(tempfile.gettempdir()):
+            break
+        above.chmod(0o711)
+    os.setreuid(65534, -1)
+    yield
+    os.setreuid(0, -1)
+
+
+@pytest.mark.usefixtures("somebody")
+def test_a_file_needs_a_folder_that_may_be_changed(tmp_path: Path) -> None:
+    """It is written beside its place: that it may itself be written isn't enough."""
+    for name, mode in (("locked", 0o555), ("open", 0o777)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "page.html").touch()
+        (tmp_path / name / "page.html").chmod(0o666)
+        (tmp_path / name).chmod(mode)
+    for file in ("page.html", "new.html", "below/new.html"):
+        with pytest.raises(InputError, match=rf"{file} can't be written, since .*locked may not be changed"):
+            require_place(tmp_path / "locked" / file)
+        require_place(tmp_path / "open" / file)
+    (tmp_path / "open" / "page.html").chmod(0o444)
+    with pytest.raises(InputError, match=r"since .*page\.html may not be changed; name another place"):
+        require_place(tmp_path / "open" / "page.html")
+
+
+def test_a_device_is_no_place_for_a_file(tmp_path: Path) -> None:
+    """It would be replaced by a file, by whoever may do that."""
+    for folder in (False, True):
+        with pytest.raises(InputError, match=r"null is a (device or a pipe; name a file|file; name a folder)"):
+            require_place(Path(os.devnull), folder)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").touch()
+    require_place(tmp_path / "link")
 
 
 def test_a_plain_path_leads_to_the_same_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

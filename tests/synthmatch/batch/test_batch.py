@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +14,12 @@ import numpy as np
 import pytest
 
 from synthmatch import audio
-from synthmatch.batch.batch import SCRATCH, render_bank
+from synthmatch.batch import batch
+from synthmatch.batch.batch import SCRATCH, _working, render_bank
 from synthmatch.batch.batchplan import Effects, RenderPlan
 from synthmatch.batch.manifest import NAME, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Format, Level
-from synthmatch.errors import AudioError, InputError
+from synthmatch.errors import AudioError, InputError, LibraryError
 from synthmatch.files import file_hash
 from synthmatch.library.store import write_lock
 from synthmatch.notes import Performance
@@ -161,6 +165,38 @@ def test_a_folder_that_cannot_be_used(bank: PresetBank, pool: RenderPool, tmp_pa
     with pytest.raises(AudioError, match="choose one from -60 to 0"):
         render_bank(bank, replace(PLAN, normalise=3.0), tmp_path / "never", pool)
     assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes nothing that is open, so the lock goes first there")
+def test_no_other_run_begins_before_the_last_ones_folder_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[Path] = []
+
+    def removing(folder: Path, ignore_errors: bool) -> None:
+        with pytest.raises(LibraryError, match="Another synthmatch is writing"), write_lock(folder):
+            pass
+        refused.append(folder)
+        remove(folder, ignore_errors)
+
+    remove = shutil.rmtree
+    monkeypatch.setattr(shutil, "rmtree", removing)
+    with _working(tmp_path) as scratch:
+        assert refused == []
+    assert refused == [scratch]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_whose_folder_went_in_that_moment_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def late(folder: Path) -> Iterator[None]:
+        with write_lock(folder):
+            shutil.rmtree(folder, ignore_errors=True)  # another run's end
+            yield
+
+    monkeypatch.setattr(batch, "write_lock", late)
+    with pytest.raises(InputError, match="Another run is writing into"), _working(tmp_path):
+        pass
 
 
 def test_the_report_as_json_is_json(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:

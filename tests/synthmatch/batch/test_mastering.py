@@ -12,6 +12,7 @@ import pytest
 from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.batch.mastering import NORMALISED_PEAK_DB, Format, Level, played, write
+from synthmatch.errors import AudioError
 from synthmatch.sound import loudness, samebytes
 
 needs_loudness = pytest.mark.skipif(
@@ -143,6 +144,18 @@ def test_a_vorbis_peak_that_hardly_follows_the_gain_gets_below_the_limit_all_the
         sound, _ = write(tmp_path / "square.ogg", Clip(np.stack([wave, wave]), 44_100), Format.OGG, -8.0)
         assert sound.level == Level.PEAK_LIMITED.value
         assert sound.peak_db <= NORMALISED_PEAK_DB
+
+
+@pytest.mark.parametrize(("form", "pitch", "peak"), [(Format.OGG, 21_000, 0.5), (Format.FLAC, 440, 1e-8)])
+def test_a_sound_of_which_a_format_leaves_nothing_is_refused(
+    form: Format, pitch: float, peak: float, tmp_path: Path
+) -> None:
+    """A whistle for bats, and one that is quieter than 24 bits can tell."""
+    time = np.arange(44_100) / 44_100
+    wave = (peak * np.hanning(len(time)) * np.sin(2 * np.pi * pitch * time)).astype(np.float32)
+    with pytest.raises(AudioError, match=f"Written as {form.value}, nothing of it is left; choose --format wav"):
+        write(tmp_path / f"whistle{form.suffix}", Clip(wave[None], 44_100), form)
+    assert write(tmp_path / "whistle.wav", Clip(wave[None], 44_100), Format.WAV)[0].peak_db < 0
 
 
 @pytest.mark.parametrize("form", Format)

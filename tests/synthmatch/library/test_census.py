@@ -88,8 +88,9 @@ def test_a_census_tells_what_happened() -> None:
         census.hear(by_name[name], [noise(1)])
     census.failed(by_name["Mute"], Failure.SILENT.value, "It is mute.")
     steady, unsteady = census.repeats()  # the two that were heard
-    census.hear_again(steady.id, [noise(1)])
-    census.hear_again(unsteady.id, [noise(5)])
+    census.heard_again(steady.id, spread([noise(1)], [noise(1)]))
+    census.heard_again(unsteady.id, spread([noise(1)], [noise(5)]))
+    assert census.repeats() == ()
     report = census.report([Fault(Path("x.bank"), "x.bank is torn.")])
     assert (report.presets, report.sounds) == (4, 3)
     assert [each.name for each in report.failures] == ["Mute"]
@@ -117,7 +118,7 @@ def test_a_clean_bank_is_told_in_one_line() -> None:
     census = Census([listing("Lead", "1")])
     (preset,) = [listing("Lead", "1")]
     census.hear(preset.id, [noise(1)])
-    census.hear_again(preset.id, [noise(1)])
+    census.heard_again(preset.id, spread([noise(1)], [noise(1)]))
     assert census.report().lines() == ["Rendered twice, 1 preset came out the same to the last sample."]
 
 
@@ -148,11 +149,13 @@ def test_a_real_bank_with_a_doubled_and_a_nearly_doubled_preset(factory: tuple[P
     nearly = faustsynth.make_state({**values, name: row * 1.01})
     presets.append(replace(factory[0], state=nearly, name="nearly"))
     census = Census(presets)
+    heard = {}
     with RenderPool(1) as pool:
         for result in pool.render(RenderJob(preset.state) for preset in presets):
+            heard[result.job.state.id] = result.clips
             census.hear(result.job.state.id, result.clips)
         for result in pool.render(RenderJob(state) for state in census.repeats()):
-            census.hear_again(result.job.state.id, result.clips)
+            census.heard_again(result.job.state.id, spread(heard[result.job.state.id], result.clips))
     report = census.report()
     assert all(each.exact == each.tried for each in report.repeats)
     assert any({factory[0].name, "nearly"} <= {each.name for each in names} for names in report.near)

@@ -43,6 +43,25 @@ def test_a_change_that_failed_is_told_too(library: Library) -> None:
     assert edition(library.path) != before
 
 
+def test_removing_keeps_what_another_process_embedded_meanwhile(
+    library: Library,
+    tmp_path: Path,
+    bank: PresetBank,
+    bank_writer: Callable[..., PresetBank],
+    encoder: Encoder,
+    other_encoder: Encoder,
+    pool: RenderPool,
+) -> None:
+    library.add(bank_writer(tmp_path / "more.faustpatch", 2, first=20), encoder, pool)
+    with Library.open(library.path) as another:
+        another.update(other_encoder)
+    library.remove(bank="more")
+    with Library.open(library.path) as opened:
+        assert opened.encoder_fingerprint == other_encoder.fingerprint
+        assert set(opened.vectors.ids) == {preset.id for preset in bank}
+        assert opened.verify() == []
+
+
 def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
     with changing(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
         library.add(bank, encoder, pool)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -312,3 +313,25 @@ def test_a_bank_that_is_called_like_a_synth_is_what_is_removed(
     assert run(["library", "remove", "made up", "--library", str(folder)]) == 0
     with Library.open(folder) as library:
         assert not library.presets()
+
+
+def test_a_bank_that_several_synths_have_is_removed_of_the_one_that_is_chosen(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = bank("both", 3)
+    states = (State("another", preset.state.data) for preset in one)
+    other = [replace(preset, state=state, file=Path("x")) for preset, state in zip(one, states, strict=True)]
+    with Library.open(folder) as library:
+        add(library, one)
+        add(library, PresetBank(tuple(other)))
+    command = ["library", "remove", "both", "--library", str(folder)]
+    assert run(command) == 1
+    assert "another, made up each have a bank both; choose one of them with `--synth`" in capsys.readouterr().err
+    assert run([*command, "--synth", "none"]) == 1
+    assert "holds no presets of both of none" in capsys.readouterr().err
+    with Library.open(folder) as library:
+        assert len(library.presets()) == 6
+    assert run([*command, "--synth", "made up"]) == 0
+    with Library.open(folder) as library:
+        assert [each.synth for each in library.presets()] == ["another"] * 3
+    assert run(command) == 0

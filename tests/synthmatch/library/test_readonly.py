@@ -96,3 +96,9 @@ def test_one_of_before_is_not_read(shared: Path, said: Callable[[], list[str]]) 
     shared.chmod(0o555)
     (refusal,) = said()
     assert "older synthmatch's" in refusal
+
+
+def test_a_file_that_may_not_be_read_is_named(shared: Path, said: Callable[[], list[str]]) -> None:
+    (shared / "library.sqlite").chmod(0)
+    (refusal,) = said()
+    assert "library.sqlite can't be read (unable to open database file); see to it" in refusal

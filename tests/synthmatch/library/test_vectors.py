@@ -196,6 +196,10 @@ def test_a_table_from_before_there_were_segments(tmp_path: Path) -> None:
     assert old.ids == ("a", "b", "c")
     assert old.unsettled == ["a", "b", "c"]
     assert all(same(old, state, wanted) for state in "abc")
+    whole = (table / "lead.npy").read_bytes()
+    (table / "lead.npy").write_bytes(b"")
+    assert f"{table} is damaged" in store(tmp_path).damage
+    (table / "lead.npy").write_bytes(whole)
     old.settle(everything("a", "c") | {"b": None})
     assert folders(tmp_path) == ["segment-00000001", "segments.json"]
     assert store(tmp_path).ids == ("a", "c")
@@ -209,13 +213,17 @@ def test_damage_costs_its_own_states_alone(tmp_path: Path) -> None:
     writer.add(batch("b"))
     part.write_bytes(part.read_bytes()[:100])
     assert store(tmp_path).ids == ("b",)
-    writer.settle(everything("b"))
+    writer.add(batch("d"))
+    writer.settle(everything("b", "d"))
     writer.add(batch("c"))
-    writer.settle(everything("c"))
-    (segment(tmp_path, 1) / "vectors.npy").write_bytes(b"nonsense")
-    found = store(tmp_path)
-    assert found.ids == ("c",)
-    assert f"{segment(tmp_path, 1)} is damaged" in found.damage
+    writer.settle(everything("c") | {"d": None})
+    (gone,) = segment(tmp_path, 1).glob("gone-*.npy")
+    np.save(gone, np.array([2]))  # a row that there isn't
+    for name, nonsense in ((gone.name, gone.read_bytes()), ("ids.npy", b""), ("vectors.npy", b"nonsense")):
+        (segment(tmp_path, 1) / name).write_bytes(nonsense)
+        found = store(tmp_path)
+        assert found.ids == ("c",)
+        assert f"{segment(tmp_path, 1)} is damaged" in found.damage
     found.settle({"c": None})
     assert f"{segment(tmp_path, 1)} is damaged" in found.damage  # an add doesn't hide it
     found.settle({}, mend=True)

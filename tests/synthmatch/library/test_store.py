@@ -1,0 +1,66 @@
+"""The SQLite file when something is in its way: nothing half-written, and a sentence that says what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from synthmatch.errors import LibraryError
+from synthmatch.library.schema import connected
+from synthmatch.library.store import Rows, write_lock
+from synthmatch.presets import faustsynth
+from synthmatch.presets.preset import Preset
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[Rows]:
+    rows = Rows(tmp_path / "library.sqlite")
+    yield rows
+    rows.close()
+
+
+def presets(count: int) -> list[Preset]:
+    """Presets of a kilobyte each."""
+    state = faustsynth.make_state({})
+    return [Preset("Thing", state, bank="things", file=Path("a"), slot=n, comment="x" * 1000) for n in range(count)]
+
+
+def test_a_full_disk_is_named_and_nothing_is_written(rows: Rows, tmp_path: Path) -> None:
+    (pages,) = rows._connection.execute("PRAGMA page_count").fetchone()
+    rows._connection.execute(f"PRAGMA max_page_count = {pages + 8}")  # to SQLite the same as a full disk
+    said = rf"{tmp_path / 'library.sqlite'} can't be written \(database or disk is full\); make room"
+    with pytest.raises(LibraryError, match=said), rows.transaction():
+        rows.put(presets(100))
+    assert rows.listings() == []
+    with rows.transaction():
+        rows.put(presets(2))
+    assert len(rows.listings()) == 2
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(rows: Rows) -> None:
+    rows._connection.execute("PRAGMA foreign_keys = ON")
+
+    def orphan() -> None:
+        with rows.transaction():
+            rows._connection.execute("PRAGMA defer_foreign_keys = ON")  # looked at when all is committed
+            rows.put(presets(1))
+            rows._connection.execute("DELETE FROM states")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        orphan()
+    with rows.transaction():
+        rows.put(presets(1))
+    assert len(rows.listings()) == 1
+
+
+def test_what_sqlite_cannot_open_is_named(tmp_path: Path) -> None:
+    """Folders stand for files that may not be read: whoever may do everything can't open them either."""
+    for name in ("library.sqlite", "lock.sqlite"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(LibraryError, match=r"library\.sqlite can't be read \(unable to open"):
+        connected(tmp_path / "library.sqlite")
+    with pytest.raises(LibraryError, match="can't be written; change that"), write_lock(tmp_path):
+        pass
