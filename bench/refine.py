@@ -21,7 +21,8 @@ from synthmatch.audio import Clip
 from synthmatch.files import write_text
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY
-from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.matching.listening import Query
+from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 from synthmatch.phrases import phrase
 from synthmatch.presets.preset import Preset

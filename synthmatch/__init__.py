@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from synthmatch.audio import Clip
     from synthmatch.errors import SynthmatchError
     from synthmatch.library.library import Library
-    from synthmatch.matching.matcher import Match, Matcher, Query
+    from synthmatch.matching.listening import Query
+    from synthmatch.matching.matcher import Matcher
+    from synthmatch.matching.results import Match
     from synthmatch.networks.encoder import Encoder
     from synthmatch.notes import Note, Performance
     from synthmatch.presets.bank import PresetBank
@@ -32,13 +34,13 @@ _HOMES = {
     "Effort": "synthmatch.refining.refinement",
     "Encoder": "synthmatch.networks.encoder",
     "Library": "synthmatch.library.library",
-    "Match": "synthmatch.matching.matcher",
+    "Match": "synthmatch.matching.results",
     "Matcher": "synthmatch.matching.matcher",
     "Note": "synthmatch.notes",
     "Performance": "synthmatch.notes",
     "Preset": "synthmatch.presets.preset",
     "PresetBank": "synthmatch.presets.bank",
-    "Query": "synthmatch.matching.matcher",
+    "Query": "synthmatch.matching.listening",
     "Refinement": "synthmatch.refining.refinement",
     "State": "synthmatch.presets.preset",
     "SynthmatchError": "synthmatch.errors",

@@ -152,6 +152,14 @@ def read_parts(path: Path) -> tuple[MidiPart, ...]:
     return tuple(replace(part, number=number) for number, part in enumerate(found, 1))
 
 
+def _in_words(name: str) -> str:
+    """A track's name, which mido takes for Latin-1, as MIDI has it; most programs write UTF-8 today."""
+    try:
+        return name.encode("latin-1").decode("utf-8").strip()
+    except UnicodeError:
+        return name.strip()
+
+
 class _Clock:
     """Ticks of a MIDI file as seconds; its tempo may change, in any track."""
 
@@ -186,7 +194,7 @@ def _track_parts(track: Iterable[Any], clock: _Clock) -> Iterator[MidiPart]:
     for message in track:
         tick += message.time
         if message.type in ("track_name", "instrument_name"):
-            name = name or message.name.strip()
+            name = name or _in_words(message.name)
         elif message.type == "program_change":
             programs.setdefault(message.channel, message.program + 1)
         elif message.type in ("note_on", "note_off", "control_change"):

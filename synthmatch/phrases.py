@@ -12,7 +12,6 @@ from synthmatch.notes import Note, Performance
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHIFTS = {"#": 1, "♯": 1, "b": -1, "♭": -1}
-_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _NAME = re.compile(r"(?P<step>[A-Ga-g])(?P<shifts>[#♯b♭]{0,2})(?P<octave>-?\d)")
 
 _BEAT = 0.5  # seconds: 120 beats a minute
@@ -122,11 +121,6 @@ def pitches_of(text: str) -> tuple[int, ...]:
         NotesError: one of them is no note.
     """
     return tuple(dict.fromkeys(pitch_of(part) for part in text.split(",")))
-
-
-def pitch_name(pitch: int) -> str:
-    """A MIDI note number as a name with sharps: 60 is ``"C4"``."""
-    return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def chord(pitches: Sequence[int], velocity: int = 100, held: float = 2.0, tail: float = 1.0) -> Performance:

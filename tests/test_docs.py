@@ -22,7 +22,7 @@ import pytest
 import synthmatch
 from synthmatch.cli import cli
 from synthmatch.library import index, listing
-from synthmatch.matching import matcher
+from synthmatch.matching import listening
 from synthmatch.networks.encoder import EncoderConfig
 from synthmatch.networks.transcriber import Transcriber
 from synthmatch.notes import REFERENCE_NOTES
@@ -40,7 +40,7 @@ SOURCES = ("synthmatch", "presets", "renderers", "training")
 REFERENCE = REFERENCE_NOTES[0]
 
 # Programs that our pages may tell a reader to run, beside those that are checked here.
-OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip", "torchrun"}
+OF_THE_SYSTEM = {"apt-get", "cd", "dask", "pip", "source", "torchrun"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -310,8 +310,8 @@ def test_architecture_names_every_module_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("sentence", "values"),
     [
-        (r"in windows of (\d+) s every (\d+) s", (matcher.WINDOW, matcher.STEP)),
-        (r"if its presence reaches ([\d.]+)", (matcher.PRESENT,)),
+        (r"in windows of (\d+) s every (\d+) s", (listening.WINDOW, listening.STEP)),
+        (r"if its presence reaches ([\d.]+)", (listening.PRESENT,)),
         (r"probability from its own notes is above ([\d.]+)", (listing.LISTED_ABOVE,)),
         (r"Up to ([\d,]+) vectors", (index.EXACT,)),
         (r"held for ([\d.]+) s, with ([\d.]+) s of tail", (REFERENCE.notes[0].duration, REFERENCE.tail)),

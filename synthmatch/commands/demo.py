@@ -44,15 +44,17 @@ def demo(
     The mixtures are played by presets that the encoder never heard while it learned. Where the library is empty, it
     is filled first, as `synthmatch library add` does.
     """
-    from synthmatch.commands.library import add_banks, load_encoder
+    from synthmatch.commands.library import add_banks
     from synthmatch.files import require_place
     from synthmatch.library.library import Library
     from synthmatch.matching.matcher import Matcher
+    from synthmatch.networks import checkpoint
+    from synthmatch.networks.encoder import RELEASED
     from synthmatch.pages.demo import MIXTURES, SEED, run_demo
     from synthmatch.sources import read_sources
 
     require_place(out)  # first of all: filling a library and rendering take their time
-    encoder = load_encoder(model)
+    encoder, facts = checkpoint.load(model or RELEASED)
     with Library.open_or_create(library_path) as library, open_pool(workers, None) as pool:
         if not len(library):
             add_banks(library, read_sources(), encoder, pool)
@@ -67,6 +69,7 @@ def demo(
                 pool=pool,
                 progress=progress,
                 matched=_say_first,
+                heard=frozenset(facts.get("trained_on", ())),
             )
     click.echo(str(summary))
     click.echo(f"Written: {out}")

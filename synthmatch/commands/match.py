@@ -44,7 +44,10 @@ _WORDS = 3  # for a preset's sound, at most, so that a table fits a terminal
 @choice_options()
 @click.option("--single", is_flag=True, help="SONG is one instrument alone.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write each preset's files into a folder of its own."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write each preset's files into a folder of its own, in place of those of an earlier match.",
 )
 @json_option
 @click.option("--report", type=click.Path(path_type=Path), metavar="FILE.html", help="Write a page to listen to.")
@@ -106,7 +109,8 @@ def match(
     from synthmatch.files import require_place
     from synthmatch.library.choice import Choice
     from synthmatch.library.library import Library
-    from synthmatch.matching.matcher import Matcher, Query
+    from synthmatch.matching.listening import Query
+    from synthmatch.matching.matcher import Matcher
 
     if previews and out is None:
         raise click.UsageError("--previews are written beside the presets' files; name their folder with --out.")
@@ -197,17 +201,18 @@ def _unfound(score: Score | None, auditions: Auditions | None) -> list[str]:
 def _print_tables(result: MatchResult) -> None:
     click.echo(f"{result.path}, {result.start:.1f} to {result.end:.1f} s")
     for found in result:
-        click.echo(f"\n{_heading(found)}")
+        click.echo(f"\n{_heading(found, result.best_heard(found))}")
         click.echo(matches_table(found) if found.matches else "  The library holds no such preset of this family.")
 
 
-def _heading(found: FamilyMatches) -> str:
+def _heading(found: FamilyMatches, where: str) -> str:
     from synthmatch.pages.cards import WORDS_FOR_PRESENCE, describe
 
     if found.family not in FAMILIES:
         return f"Closest of all presets{', none of them close' if found.nothing_close else ''}"
     heard = f"{describe(found.presence, WORDS_FOR_PRESENCE)} ({found.presence:.2f})"
-    return f"{FAMILIES[found.family].title}: {heard}{', but nothing close to it' if found.nothing_close else ''}"
+    said = ", ".join(filter(None, (heard, where, "but nothing close to it" if found.nothing_close else "")))
+    return f"{FAMILIES[found.family].title}: {said}"
 
 
 def matches_table(found: FamilyMatches) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,12 @@ if TYPE_CHECKING:
 )
 @click.option("--family", type=click.Choice(FAMILY_KEYS), help="What the part is; needed where others play as well.")
 @click.option("--single", is_flag=True, help="SONG is one instrument alone: a stem, or a sample.")
-@click.option("--midi", type=click.Path(path_type=Path), metavar="FILE", help="The part's notes, in the song's time.")
+@click.option(
+    "--midi",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The part's notes, in the song's time: all tracks but drums' (channel 10).",
+)
 @click.option(
     "--note",
     "notes",
@@ -50,8 +56,10 @@ if TYPE_CHECKING:
     help="What a sample plays: a name (C4 is middle C), a MIDI number, or a chord. Estimated if not given.",
 )
 @click.option("--held", type=Seconds(0, min_open=True), metavar="S", help="For how long a sample's keys are held.")
-@click.option("--start", type=Seconds(0), metavar="S", help="Listen from this second on.")
-@click.option("--end", type=Seconds(0), metavar="S", help="Listen up to this second; 5 s if not given.")
+@click.option(
+    "--start", type=Seconds(0), metavar="S", help="Listen from this second on; from the first note if not given."
+)
+@click.option("--end", type=Seconds(0), metavar="S", help="Listen up to this second; for 5 s if not given.")
 @click.option(
     "--seconds",
     type=Seconds(0, min_open=True),
@@ -100,7 +108,8 @@ def refine(
     """Move a preset's knobs until it plays a part of SONG more closely.
 
     The result is a new preset in a folder of its own; nothing is overwritten. It works best with a stem (--single) and
-    its notes (--midi). A sample needs neither: its note is estimated.
+    its notes (--midi). A sample needs --single alone, a part of a song --family alone: what it plays is estimated,
+    where the family is heard most surely, which for parts of a dense song is a guess.
     """
     from synthmatch.commands.library import load_encoder
     from synthmatch.files import require_place
@@ -109,8 +118,8 @@ def refine(
 
     require_place(out, folder=True)  # first of all: refining takes its time
     effort = Effort(seconds, renders, seed)
-    clip, readings = _passage(song, single, midi, notes, held, start, end)
     encoder = load_encoder(model)
+    clip, readings = _passage(song, encoder, _Asked(family, single, midi, notes, held, start, end))
     preset = _start(name, library_path, encoder, clip, family or "", single)
     with open_pool(workers, scheduler, timeout) as pool, Progress("refining", "second") as progress:
         result = refine(
@@ -133,29 +142,41 @@ def refine(
         say(f"written: {files[0].parent}")
 
 
-def _passage(
-    song: Path,
-    single: bool,
-    midi: Path | None,
-    notes: str | None,
-    held: float | None,
-    start: float | None,
-    end: float | None,
-) -> tuple[Clip, tuple[Performance, ...]]:
-    if midi is not None and (notes is not None or held is not None):
+@dataclass(frozen=True)
+class _Asked:
+    """What the options say of the part."""
+
+    family: str | None
+    single: bool
+    midi: Path | None
+    notes: str | None
+    held: float | None
+    start: float | None
+    end: float | None
+
+
+def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[Performance, ...]]:
+    """What is listened to, and what plays there, in several readings where the sound leaves that open."""
+    if asked.midi is not None and (asked.notes is not None or asked.held is not None):
         raise click.UsageError("--midi says what is played, and for how long: leave --note and --held out.")
-    if midi is None and notes is None and not single:
-        raise click.UsageError("What the part plays must be known: name its notes with --midi FILE or --note C3.")
+    if asked.midi is None and asked.notes is None and not asked.single and asked.family is None:
+        raise click.UsageError(
+            "Which part is meant must be known: name its --family, or its notes with --midi FILE or --note C3."
+        )
     from synthmatch import audio
     from synthmatch.notes import read_midi
     from synthmatch.phrases import pitches_of
-    from synthmatch.refining.partnotes import passage, struck_together
+    from synthmatch.refining.partnotes import passage, struck_together, written_down
 
     clip = audio.read(song)
-    if midi is not None:
-        heard, performance = passage(clip, read_midi(midi), start, end)
-        return heard, (performance,)
-    return struck_together(clip, pitches_of(notes) if notes else (), held, start, end)
+    if asked.midi is not None:
+        heard, performance = passage(clip, read_midi(asked.midi), asked.start, asked.end)
+    elif asked.family is not None and asked.notes is None and not asked.single:
+        start, heard, performance = written_down(clip, encoder, asked.family, asked.start, asked.end)
+        say(f"heard from {start:.1f} s on: {len(performance.notes)} notes, estimated from the sound")
+    else:
+        return struck_together(clip, pitches_of(asked.notes) if asked.notes else (), asked.held, asked.start, asked.end)
+    return heard, (performance,)
 
 
 def _start(

@@ -48,7 +48,12 @@ _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phras
 )
 @click.option("--chord", metavar="NOTE,NOTE,...", help="Notes played together.")
 @click.option("--phrase", type=click.Choice(_PHRASES), help="A short phrase.")
-@click.option("--midi", type=click.Path(path_type=Path), metavar="FILE", help="The notes of a MIDI file.")
+@click.option(
+    "--midi",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The notes of a MIDI file: all tracks but drums' (channel 10).",
+)
 @click.option("--velocity", type=click.IntRange(1, 127), default=100, show_default=True, help="Not for --midi.")
 @click.option(
     "--held",
@@ -118,7 +123,7 @@ def render(
     retry: bool,
     log: Path | None,
     as_json: bool,
-) -> int:
+) -> None:
     """Render whole banks: a sound file per preset.
 
     BANK is a preset file, or a folder of them; SYNTH, a synth that `synthmatch doctor` names, stands for the banks
@@ -129,6 +134,7 @@ def render(
     from synthmatch.batch.batch import render_bank
     from synthmatch.batch.batchplan import Effects, RenderPlan, survey
     from synthmatch.batch.mastering import Format
+    from synthmatch.errors import RenderError
     from synthmatch.library.choice import Choice
     from synthmatch.sources import read_sources
 
@@ -141,11 +147,12 @@ def render(
     if dry_run:
         found = survey(bank, plan, out)
         click.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(found.lines()))
-        return 0
+        return
     with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
     click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))
-    return 0 if report.sounds else 1
+    if not report.sounds:
+        raise RenderError("Not one file came out; what is said above tells why.")
 
 
 def _performance(

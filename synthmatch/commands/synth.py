@@ -45,7 +45,7 @@ def add(plugin: Path, presets: tuple[Path, ...], name: str | None, effects_off: 
 
     Some of its presets are played in several ways, to find the fastest one in which each of them sounds as if it
     were the only one. What is found is written to synths.toml. Without --presets, random patches of the plugin's
-    parameters make a bank.
+    parameters make a bank; a VST3 plugin needs them.
     """
     from synthmatch.adoption import adopt
 

@@ -10,7 +10,8 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError
 from synthmatch.library.library import Library
-from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.matching.listening import Query
+from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.parts import LONGEST, Estimate, Part, Score, parts_of
 from synthmatch.matching.rerank import rerank
 from synthmatch.matching.results import Match, MatchResult
@@ -23,7 +24,6 @@ from synthmatch.sound.levels import levelled
 LOUDNESS = -20.0
 """LUFS that previews are brought to, unless their peaks don't allow it."""
 
-FORMATS = ("flac", "wav")
 RATE = 44_100
 
 _PEAK = 0.98  # of full scale, that a preview may reach
@@ -65,7 +65,7 @@ class Auditions:
         """What writes a match's sound into its exported folder, as :func:`synthmatch.matching.results.export` wants it.
 
         Args:
-            form: of ``FORMATS``.
+            form: "flac" or "wav".
         """
 
         def write(family: str, match: Match, folder: Path) -> list[Path]:

@@ -2,111 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from synthmatch import audio
-from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
-from synthmatch.errors import AudioError, InputError, LibraryError
-from synthmatch.library.choice import EVERYTHING, Choice
+from synthmatch.audio import Clip
+from synthmatch.errors import InputError, LibraryError
+from synthmatch.library.choice import Choice
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
 from synthmatch.library.listing import Listing
+from synthmatch.matching.listening import Heard, Query, hear
 from synthmatch.matching.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
 if TYPE_CHECKING:
     from synthmatch.networks.encoder import Encoder
-
-__all__ = ["FamilyMatches", "Heard", "Match", "MatchResult", "Matcher", "Query", "export"]
-
-WINDOW = 10.0
-"""Seconds that the encoder hears at a time."""
-STEP = 5.0
-"""Seconds from one window's beginning to the next one's."""
-BEST = 3
-"""Windows whose vectors are averaged: those in which the family is surest to play."""
-PRESENT = 0.4
-"""Probability from which a family is shown without being asked for: on songs, about as many as there are."""
-_CANCELLED = 1e-3  # of a passage's peak, that must be left in mono
-_BATCH = 8  # windows encoded at a time
-
-Floats = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Query:
-    """What to match.
-
-    Args:
-        clip: the sound.
-        start, end: the passage to listen to, in seconds; to the clip's end if ``end`` is None.
-        families: the families asked for; those that are heard, if none is named.
-        name: what messages and JSON call it: a path.
-        choice: the presets among which matches are looked for.
-    """
-
-    clip: Clip
-    start: float = 0.0
-    end: float | None = None
-    families: tuple[str, ...] = ()
-    name: str = "the clip"
-    choice: Choice = EVERYTHING
-
-    def passage(self) -> Clip:
-        """The part to listen to.
-
-        Raises:
-            InputError: ``start`` and ``end`` don't lie in the clip, in that order.
-            AudioError: it is too short, or silent.
-        """
-        if math.isfinite(self.start) and self.start >= self.clip.seconds > 0:
-            raise InputError(
-                f"{self.name} ends at {self.clip.seconds:.2f} s, before the passage at {self.start} s starts."
-            )
-        end = self.clip.seconds if self.end is None else self.end
-        if self.clip.seconds > 0 and not (math.isfinite(end) and 0 <= self.start < end):
-            raise InputError(
-                f"The passage from {self.start} s to {end} s of {self.name} is empty;"
-                " the start must lie before the end, neither below 0."
-            )
-        passage = self.clip.between(self.start, end)
-        require_audible(passage, self.name)
-        return passage
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the encoder says about a passage: probabilities and a query vector per family, and the timbre.
-
-    Args:
-        families: F keys, in the encoder's order.
-        presence: (F,) probabilities. vectors: (F, D). timbre: (D,). All vectors of unit length.
-        surest: (F + 1, 2), from when to when each family, and the timbre, was heard most surely; seconds.
-    """
-
-    families: tuple[str, ...]
-    presence: Floats
-    vectors: Floats
-    timbre: Floats
-    surest: npt.NDArray[np.float64]
-
-    @property
-    def present(self) -> tuple[str, ...]:
-        """The families that are probably there (presence of at least ``PRESENT``), and always the surest one."""
-        shown = {self.families[int(self.presence.argmax())]}
-        shown |= {family for family, chance in zip(self.families, self.presence, strict=True) if chance >= PRESENT}
-        return tuple(family for family in self.families if family in shown)
-
-    def when(self, query: Query, place: int) -> tuple[float, float]:
-        """From when to when a family (or, at -1, the timbre) was heard most surely, in seconds of the query's clip."""
-        begin, end = (query.start + self.surest[place]).tolist()
-        return begin, end
 
 
 class Matcher:
@@ -187,14 +99,14 @@ class Matcher:
     def _check_choice(self, choice: Choice) -> None:
         fitting = self.library.listings.chosen(choice)
         if not fitting:
-            remedy = "`synthmatch library show` shows what there is"
+            remedy = "`synthmatch library list` shows what there is"
             if choice.tags and self.library.rows.unmeasured():
                 remedy = "not all of its sounds are described yet: run `synthmatch library update`"
             raise LibraryError(f"The library {self.library.path} holds no preset that fits ({choice}); {remedy}.")
         if not self.library.vectors.holds(fitting):
             raise LibraryError(
                 f"No preset of the library {self.library.path} that fits ({choice}) has a usable sound; "
-                "`synthmatch library show` says why."
+                "`synthmatch library show` with that choice says why."
             )
 
     def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
@@ -234,91 +146,8 @@ class Matcher:
         return export(self.library, result, Path(out), more)
 
     def hear(self, query: Query, progress: Callable[[int, int], None] | None = None) -> Heard:
-        """Listen to a query's passage.
-
-        Args:
-            progress: called with (done, total) windows.
-
-        Raises:
-            AudioError, InputError: see :meth:`Query.passage`.
-        """
-        import torch
-
-        passage = query.passage()
-        sound = passage.heard()
-        if np.abs(sound).max() < _CANCELLED * passage.peak:
-            raise AudioError(
-                f"The channels of {query.name} cancel each other out, and songs are heard in mono;"
-                " give a file with one of them alone."
-            )
-        places = window_places(sound)
-        vectors, logits, levels = [], [], []
-        with torch.inference_mode():
-            for first in range(0, len(places), _BATCH):
-                cut = _cut(sound, places[first : first + _BATCH])
-                batch_vectors, batch_logits = self.encoder.embed(torch.from_numpy(cut))
-                vectors.append(batch_vectors)
-                logits.append(batch_logits)
-                levels.append(np.sqrt((cut**2).mean(axis=1)))  # timbre has no presence: louder windows count more
-                if progress is not None:
-                    progress(first + len(cut), len(places))
-            every = torch.cat(vectors).numpy()  # (W, F + 1, D)
-            presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
-        weights = np.concatenate([presence, np.concatenate(levels)[:, None]], axis=1)
-        pooled = pool_windows(every, weights)
-        begins = np.array(places)[weights.argmax(axis=0)]
-        surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE  # all windows are of one length
-        return Heard(self.encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
-
-
-def windows(heard: Samples) -> Samples:
-    """Cut what the encoder hears into windows.
-
-    Args:
-        heard: (n,) at ``ENCODER_RATE``, not silent.
-
-    Returns:
-        (W, ``WINDOW`` seconds), every ``STEP`` seconds, the last one aligned to the end and the silent ones
-        left out; or (1, n) if the sound is no longer than one window.
-    """
-    return _cut(heard, window_places(heard))
-
-
-def window_places(heard: Samples) -> list[int]:
-    """The samples at which the windows of :func:`windows` begin, W of them."""
-    length, step = round(WINDOW * ENCODER_RATE), round(STEP * ENCODER_RATE)
-    if len(heard) <= length:
-        return [0]
-    starts = [*range(0, len(heard) - length, step), len(heard) - length]
-    peaks = [float(np.abs(heard[start : start + length]).max()) for start in starts]
-    audible = [start for start, peak in zip(starts, peaks, strict=True) if peak >= 10 ** (SILENCE_DB / 20)]
-    # Mono and resampled, a passage that just passed for audible may fall below: its loudest window stays.
-    return audible or [starts[int(np.argmax(peaks))]]
-
-
-def _cut(heard: Samples, places: Sequence[int]) -> Samples:
-    length = min(len(heard), round(WINDOW * ENCODER_RATE))
-    return np.stack([heard[start : start + length] for start in places])
-
-
-def pool_windows(vectors: Floats, weights: Floats) -> Floats:
-    """One query vector per space: the weighted mean of its ``BEST`` surest windows, of unit length.
-
-    Args:
-        vectors: (W, S, D) of unit length.
-        weights: (W, S), at least 0.
-
-    Returns:
-        (S, D).
-    """
-    best = np.argsort(-weights, axis=0, kind="stable")[:BEST]  # (W', S)
-    chosen = np.take_along_axis(vectors, best[:, :, None], axis=0)
-    share = np.take_along_axis(weights, best, axis=0) + np.float32(1e-9)
-    mean = (chosen * share[:, :, None]).sum(axis=0) / share.sum(axis=0)[:, None]
-    length = np.linalg.norm(mean, axis=-1, keepdims=True)
-    # Windows that cancel out leave no direction: the surest one then speaks alone.
-    pooled: Floats = np.where(length > 1e-3, mean / np.maximum(length, 1e-3), chosen[0]).astype(np.float32)
-    return pooled
+        """Listen to a query's passage; see :func:`synthmatch.matching.listening.hear`."""
+        return hear(self.encoder, query, progress)
 
 
 def _query(

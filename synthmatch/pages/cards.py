@@ -90,6 +90,7 @@ class FamilySection:
         true_rank: the truth's place among all candidates, from 1; None where unknown.
         candidates: how many presets were searched; 0 where unknown.
         note: a sentence about what its presets play, or "".
+        where: where the part is heard best, in words, or "".
     """
 
     title: str
@@ -99,6 +100,7 @@ class FamilySection:
     true_rank: int | None = None
     candidates: int = 0
     note: str = ""
+    where: str = ""
 
     @property
     def found(self) -> int | None:

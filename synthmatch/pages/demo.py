@@ -1,12 +1,12 @@
 """Seven mixtures, taken apart: per part the preset that plays and the presets that came closest.
 
-The mixtures are those of the benchmark: three parts each, played by presets on the test side of the split,
-which no encoder was trained on. What plays is drawn with a fixed seed, and what goes wrong is shown.
+The mixtures are those of the benchmark: three parts each, played by presets on the test side of the split, without
+those that the encoder says it learnt from. What plays is drawn with a fixed seed, and what goes wrong is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from synthmatch.audio import Clip, Samples
 from synthmatch.errors import LibraryError, RenderError
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
-from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.matching.listening import Query
+from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.results import Match, MatchResult
 from synthmatch.notes import Performance
 from synthmatch.pages import report
@@ -108,6 +109,7 @@ def run_demo(
     pool: Pool | None = None,
     progress: Progress | None = None,
     matched: Matched | None = None,
+    heard: Collection[str] = (),
 ) -> DemoSummary:
     """Make mixtures of a library's test presets, match them against the whole library, and write the page.
 
@@ -118,6 +120,7 @@ def run_demo(
         pool: where presets are rendered; one of its own if None.
         progress: called with (done, total) presets rendered: the parts of each mixture, then all matches.
         matched: called with each mixture as soon as its matches are known; sounds and page come later.
+        heard: ids of presets that the encoder learnt from, which don't play.
 
     Raises:
         LibraryError: the library holds no test preset of one of the families.
@@ -125,21 +128,21 @@ def run_demo(
     """
     if pool is None:
         with RenderPool() as own:
-            return run_demo(library, matcher, out, seed, mixtures, own, progress, matched)
-    drawn = draw(library, seed, mixtures)
+            return run_demo(library, matcher, out, seed, mixtures, own, progress, matched, heard)
+    drawn = draw(library, seed, mixtures, heard)
     stage = Stage(library, pool, progress)
     mixed: list[Clip] = []
-    heard: list[MatchResult] = []
+    found: list[MatchResult] = []
     for each in drawn:  # one after the other: whoever waits sees the first matches soon
         stage.play((listing, each.parts[family]) for family, listing in each.players.items())
         mixed.append(_mix(each, stage))
         query = Query(mixed[-1], families=CORE, name=f"Mixture {each.number}")
-        heard.append(matcher.match(query, len(library)))
+        found.append(matcher.match(query, len(library)))
         if matched:
-            matched(each, heard[-1])
+            matched(each, found[-1])
     stage.play(
         (match.preset, each.parts[family])
-        for each, result in zip(drawn, heard, strict=True)
+        for each, result in zip(drawn, found, strict=True)
         for family in CORE
         for match in result.family(family).matches[:SHOWN]
     )
@@ -149,24 +152,26 @@ def run_demo(
             Sound(clip, f"Mixture {each.number}"),
             tuple(_section(each, family, result, stage) for family in CORE),
         )
-        for each, clip, result in zip(drawn, mixed, heard, strict=True)
+        for each, clip, result in zip(drawn, mixed, found, strict=True)
     )
-    report.write(out, Page(_title(mixtures), _INTRO, passages, _footer(heard, seed)))
+    report.write(out, Page(_title(mixtures), _INTRO, passages, _footer(found, seed)))
     parts = tuple(
         _part(each, family, result, section)
-        for each, result, passage in zip(drawn, heard, passages, strict=True)
+        for each, result, passage in zip(drawn, found, passages, strict=True)
         for family, section in zip(CORE, passage.sections, strict=True)
     )
     return DemoSummary(out, Tally.of(*passages), parts)
 
 
-def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES) -> list[Mixture]:
+def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES, heard: Collection[str] = ()) -> list[Mixture]:
     """Draw who plays: of each family the test presets that a person labelled, none twice before all have played.
 
     Raises:
         LibraryError: a family has none.
     """
-    orders = {family: _shuffled(_test_presets(library, family), (seed, place)) for place, family in enumerate(CORE)}
+    orders = {
+        family: _shuffled(_test_presets(library, family, heard), (seed, place)) for place, family in enumerate(CORE)
+    }
     return [
         Mixture(
             number + 1,
@@ -180,14 +185,15 @@ def draw(library: Library, seed: int = SEED, mixtures: int = MIXTURES) -> list[M
     ]
 
 
-def _test_presets(library: Library, family: str) -> list[Listing]:
+def _test_presets(library: Library, family: str, heard: Collection[str]) -> list[Listing]:
     """One listing per state, sorted by id, so that the order in which banks were added doesn't matter."""
     labels = frozen()
     found: dict[str, Listing] = {}
     for listing in library.presets():
         known = labels.get(listing.id)
         label = (known.family, known.stated) if known else (listing.family, listing.label_source in _STATED)
-        if listing.status == READY and label == (family, True) and side_of(listing.id) == "test":
+        test = side_of(listing.id) == "test" and listing.id not in heard  # of a synth that was learnt, each was
+        if listing.status == READY and label == (family, True) and test:
             found.setdefault(listing.id, listing)
     if not found:
         raise LibraryError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synthmatch.library.library import Library
 from synthmatch.matching.auditions import Auditions, at_one_loudness
-from synthmatch.matching.matcher import Query
+from synthmatch.matching.listening import Query
 from synthmatch.matching.parts import LONGEST
 from synthmatch.matching.results import FamilyMatches, Match, MatchResult
 from synthmatch.pages import report
@@ -47,7 +47,7 @@ def match_page(library: Library, query: Query, result: MatchResult, auditions: A
     passage = Passage(
         title,
         Sound(at_one_loudness(heard), name, matched=True) if auditions else Sound(heard, name),
-        tuple(_section(library, found, auditions) for found in result),
+        tuple(_section(library, found, auditions, result.best_heard(found)) for found in result),
     )
     return Page(
         f"What sounds like {name}",
@@ -64,7 +64,7 @@ def _shared_silence(auditions: Auditions | None) -> str:
     return f"{auditions.silences[0]} {_ALL_FIVE}" if len(auditions.silences) == 1 else ""
 
 
-def _section(library: Library, found: FamilyMatches, auditions: Auditions | None) -> FamilySection:
+def _section(library: Library, found: FamilyMatches, auditions: Auditions | None, where: str) -> FamilySection:
     family = FAMILIES.get(found.family)
     cards = tuple(_card(library, match, found.family, auditions) for match in found)
     part = auditions.parts.get(found.family) if auditions else None
@@ -75,7 +75,7 @@ def _section(library: Library, found: FamilyMatches, auditions: Auditions | None
         note = f"{NOTHING_CLOSE} {note}".strip()
     if family is None:
         return FamilySection("All presets", cards, note=note)
-    return FamilySection(family.title, cards, presence=found.presence, note=note)
+    return FamilySection(family.title, cards, presence=found.presence, note=note, where=where)
 
 
 def _card(library: Library, match: Match, family: str, auditions: Auditions | None) -> MatchCard:

@@ -163,7 +163,8 @@ def _section(section: FamilySection, media: _Media) -> str:
         verdict = f'<span class="{kind}"><span aria-hidden="true">{mark} </span>{outcome(section)}</span>'
     if section.presence is not None:
         words = describe(section.presence, WORDS_FOR_PRESENCE)
-        verdict += f'<span class="detail">{words} ({section.presence:.0%})</span>'
+        said = ", ".join(filter(None, (f"{words} ({section.presence:.0%})", section.where)))
+        verdict += f'<span class="detail">{escape(said)}</span>'
     cards = [_truth(section.truth, media)] if section.truth is not None else []
     cards += [_match(match, media) for match in section.matches]
     return (

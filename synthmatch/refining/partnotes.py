@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from synthmatch.audio import Clip, require_audible
-from synthmatch.errors import NotesError
+from synthmatch.errors import AudioError, InputError, NotesError
+from synthmatch.matching.listening import Query, hear
+from synthmatch.matching.parts import LONGEST, Estimate, parts_of, within
 from synthmatch.notes import Note, Performance
 from synthmatch.sound.pitch import estimate_pitch
+
+if TYPE_CHECKING:
+    from synthmatch.networks.encoder import Encoder
 
 PASSAGE = 5.0
 """Seconds of a part that are heard unless another end is named: two bars or so, in which a preset has shown most of
@@ -39,15 +45,52 @@ def passage(
     """
     start = performance.notes[0].start if start is None else start
     end = min(clip.seconds, start + PASSAGE if end is None else end)
-    notes = [
-        Note(max(note.start, start) - start, note.pitch, note.velocity, min(note.end, end) - max(note.start, start))
-        for note in performance.notes
-        if end > start and note.end - start >= _MOMENT and end - note.start >= _MOMENT
-    ]
-    if not notes:
+    notes = within(performance.notes, start, end - start)
+    if notes is None:
         raise NotesError(f"No note sounds between {start:g} s and {end:g} s; choose another passage.")
-    tail = end - start - max(note.end for note in notes)
-    return clip.between(start, end), Performance(tuple(notes), max(0.0, tail))
+    return clip.between(start, end), notes
+
+
+def written_down(
+    clip: Clip,
+    encoder: Encoder,
+    family: str,
+    start: float | None = None,
+    end: float | None = None,
+    estimate: Estimate | None = None,
+) -> tuple[float, Clip, Performance]:
+    """A passage of a song, and what a part of it is heard to play there.
+
+    Args:
+        clip: the song.
+        encoder: hears where the part is.
+        family: of the part.
+        start, end: of the passage, in seconds; by default from the first note on that is made out where the family is
+            heard most surely, for ``PASSAGE`` seconds.
+        estimate: writes notes down; the released transcriber if None.
+
+    Returns:
+        The second of the song at which the passage begins, the passage, and the notes in its time.
+
+    Raises:
+        InputError: the encoder doesn't know the family, or the passage doesn't lie in the song.
+        NotesError: no note of the family is made out there.
+        AudioError: the song is too short, or silent.
+    """
+    if family not in encoder.config.families:
+        raise InputError(f"This encoder knows no {family}; choose among {', '.join(encoder.config.families)}.")
+    begins = start
+    if begins is None:
+        heard = hear(encoder, Query(clip, end=end))
+        begins = float(heard.surest[heard.families.index(family)][0])
+    last = min(clip.seconds, begins + LONGEST) if end is None else end
+    stretch = Query(clip, begins, last).passage()
+    part = parts_of(stretch, begins, (family,), None, estimate)[family]
+    if part.notes is None:
+        raise NotesError(part.origin)
+    offset = part.notes.notes[0].start if start is None else 0.0
+    heard_there, notes = passage(stretch, part.notes, offset, None if end is None else stretch.seconds)
+    return begins + offset, heard_there, notes
 
 
 def struck_together(
@@ -106,6 +149,8 @@ def _span(clip: Clip) -> tuple[float, float]:
     mono, moment = clip.mono(), max(1, round(_MOMENT * clip.sample_rate))
     blocks = np.pad(mono, (0, -len(mono) % moment)).reshape(-1, moment)
     level = np.sqrt((blocks.astype(np.float64) ** 2).mean(axis=1))
+    if not level.any():
+        raise AudioError("The passage's channels cancel each other out in mono; give a file with one of them alone.")
     sounding, held = (np.flatnonzero(level > level.max() * 10 ** (-depth / 20)) for depth in (_SOUNDING_DB, _LET_GO_DB))
     seconds = moment / clip.sample_rate
     return int(sounding[0]) * seconds, (int(held[-1]) + 1) * seconds

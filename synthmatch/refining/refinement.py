@@ -137,7 +137,7 @@ def refine(
     tryout = Tryout(part, readings, pool, effort or Effort(), report)
     before = tryout.begin(start)
     stop = search(board, tryout)
-    after = tidied(board, tryout)
+    after = tidied(board, tryout, before)
     return Refinement(
         start,
         start if after.state == start.state else _named(start, after.state),

@@ -12,7 +12,8 @@ from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError, PresetError
 from synthmatch.files import expanded, require_place, safe_name
 from synthmatch.library.export import export_preset
-from synthmatch.matching.matcher import Matcher, Query
+from synthmatch.matching.listening import Query
+from synthmatch.matching.matcher import Matcher
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.refining.refinement import Refinement, can_be_refined

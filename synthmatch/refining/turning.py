@@ -47,7 +47,7 @@ class Board:
         if panel is None or not can_be_refined(preset):
             raise PresetError(
                 f"{preset.name} can't be refined, since a preset of {known_synth(preset.synth).title} doesn't lay its"
-                " knobs open; start from one of amsynth, the built-in synth, or a plugin whose presets are bare values."
+                " knobs open; start from one of amsynth, the DX7, the built-in synth, or a plugin of bare values."
             )
         return cls(panel, tuple(panel.read(preset.state)), movable(preset.state, panel))
 
@@ -166,9 +166,10 @@ def _spreads(turns: Sequence[_Turn], count: int, distance: float) -> list[float]
     return spreads
 
 
-def tidied(board: Board, tryout: Tryout) -> Candidate:
+def tidied(board: Board, tryout: Tryout, before: Candidate) -> Candidate:
     """The best candidate, with those knobs put back whose moves nobody would notice, so that the rest tells what
-    mattered; those that moved least come first, as far as the effort lasts."""
+    mattered; those that moved least come first, as far as the effort lasts. It is never farther than where the search
+    began, ``before``."""
     found = tryout.best
     back = {place: board.put_back(found.state, [place]) for place in reversed(board.moved(found.state))}
     tryout.play(list(back.values()), _TIDIED)
@@ -177,7 +178,8 @@ def tidied(board: Board, tryout: Tryout) -> Candidate:
     idle = [place for place, total in totals.items() if total is not None and total <= bearable]
     # Often that was played already: where one knob is idle, or where those that moved least did so in vain.
     tidy = tryout.heard(board.put_back(found.state, idle)) if idle else None
-    if tidy is not None and tidy.distance.total <= tryout.best.distance.total + _TIDY:
+    bearable = min(tryout.best.distance.total + _TIDY, before.distance.total)
+    if tidy is not None and tidy.distance.total <= bearable:
         return tidy
     return tryout.best
 

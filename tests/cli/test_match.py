@@ -153,13 +153,14 @@ def test_without_a_transcriber_it_says_once_what_to_do(
         assert "--midi FILE" in Path("page.html").read_text(encoding="utf-8")
 
 
-def test_reranking_keeps_the_matches_and_numbers_them(place: Any, run: Callable[..., Any], midi: Path) -> None:
+def test_reranking_keeps_the_matches_in_another_order(place: Any, run: Callable[..., Any], midi: Path) -> None:
     asked = ("match", place.song, "--end", 3, "--family", "bass", "--model", place.model, "--json")
     plain, turned = (
         json.loads(run(*asked, *more).out)["families"]["bass"]["matches"]
-        for more in (("-k", 3), ("-k", 3, "--midi", midi, "--rerank", 3))
+        for more in (("-k", 8), ("-k", 8, "--midi", midi, "--part", "bass=1", "--rerank", 8))
     )
-    assert [match["rank"] for match in turned] == [1, 2, 3]
+    assert [match["rank"] for match in turned] == list(range(1, 9))
+    assert [match["id"] for match in turned] != [match["id"] for match in plain]
     assert {match["id"]: match["score"] for match in turned} == {match["id"]: match["score"] for match in plain}
 
 

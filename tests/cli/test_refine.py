@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        ((), 2, "name its notes with --midi FILE or --note C3"),
+        ((), 2, "name its --family, or its notes with --midi FILE or --note C3"),
         (("--midi", "stem.mid", "--note", "C3"), 2, "leave --note and --held out"),
         (("--midi", "missing.mid"), 1, "missing.mid isn't there; name a MIDI file that exists"),
         (("--note", "H3", "--single"), 1, "'H3' is no note"),
@@ -82,6 +83,15 @@ def test_what_it_can_not_use_it_says(
     assert done.status == status
     assert sentence in done.err
     assert not Path("refined").exists()
+
+
+def test_what_a_part_of_a_song_plays_is_estimated(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        first = library.presets()[0].id
+    few = ("--renders", 4, "--seconds", 3000, "--workers", 1, "--model", place.model)
+    done = run("refine", place.song, "--family", "bass", "--preset", first, *few)
+    assert done.status == 0, done.err
+    assert re.search(r"heard from \d+\.\d s on: \d+ notes, estimated from the sound", done.err)
 
 
 def test_in_a_song_the_family_must_be_named(place: Any, run: Callable[..., Any]) -> None:

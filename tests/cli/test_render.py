@@ -138,6 +138,7 @@ def test_no_sound_at_all_is_an_error(bank: Path, run: Run) -> None:
     assert done.status == 1
     assert done.out.startswith("0 files written to out in ")
     assert "makes no sound" in done.out
+    assert done.err.splitlines()[-1] == "error: Not one file came out; what is said above tells why."
     assert entries("out")[0].failure == "silent"
 
 

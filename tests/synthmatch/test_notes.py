@@ -104,3 +104,12 @@ def test_files_that_are_not_midi_are_named(tmp_path):
     (tmp_path / "text.mid").write_text("not music")
     with pytest.raises(NotesError, match=r"text\.mid can't be read as a MIDI file"):
         read_midi(tmp_path / "text.mid")
+
+
+@pytest.mark.parametrize("raw", ["Bäss".encode(), "Bäss".encode("latin-1")])
+def test_a_track_is_called_what_its_program_wrote(tmp_path, raw):
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=raw.decode("latin-1"))])
+    track += [mido.Message("note_on", note=60, velocity=90), mido.Message("note_off", note=60, time=480)]
+    path = tmp_path / "named.mid"
+    mido.MidiFile(tracks=[track]).save(path)
+    assert [part.name for part in read_parts(path)] == ["Bäss"]

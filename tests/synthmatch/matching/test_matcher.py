@@ -14,7 +14,8 @@ from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.errors import AudioError, EncoderMismatch, InputError, LibraryError
 from synthmatch.library.library import Library
-from synthmatch.matching.matcher import Matcher, Query, pool_windows, windows
+from synthmatch.matching.listening import Query, pool_windows, windows
+from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.results import FamilyMatches, MatchResult
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
@@ -165,6 +166,16 @@ def test_every_kind_of_file_is_matched(
     assert len(result.family("lead")) == 2
     assert result.path == str(path)
     assert result.end == pytest.approx(12.0, abs=0.1)
+
+
+def test_where_a_part_is_heard_best_is_told_of_songs_longer_than_a_window(matcher: Matcher, library: Library) -> None:
+    long = matcher.match(song(library, 23.0), k=1, families=["bass"], start=4.0)
+    bass = long.family("bass")
+    first, last = bass.surest
+    assert 4 <= first < last <= 23
+    assert long.best_heard(bass) == f"heard best from {first:.0f} to {last:.0f} s"
+    short = matcher.match(song(library, 8.0), k=1, families=["bass"])
+    assert short.best_heard(short.family("bass")) == ""
 
 
 def test_json_is_what_the_design_says(matcher: Matcher, library: Library, encoder: Encoder) -> None:

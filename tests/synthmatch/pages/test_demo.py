@@ -52,6 +52,13 @@ def test_only_test_presets_play_and_none_twice_before_all_have(place: Library) -
         assert len({player.id for player in players}) == 2
 
 
+def test_what_an_encoder_learnt_from_does_not_play(place: Library) -> None:
+    heard = {player.id for mixture in draw(place, mixtures=1) for player in mixture.players.values()}
+    again = {player.id for mixture in draw(place, mixtures=4, heard=heard) for player in mixture.players.values()}
+    assert len(heard) == len(CORE)
+    assert not heard & again
+
+
 def test_a_seed_gives_the_same_mixtures_and_another_seed_others(place: Library) -> None:
     first, again, other = draw(place, 1), draw(place, 1), draw(place, 2)
     assert [each.parts for each in first] == [each.parts for each in again]

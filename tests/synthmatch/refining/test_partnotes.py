@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.errors import AudioError, NotesError
+from synthmatch.errors import AudioError, InputError, NotesError
+from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import Note, Performance
-from synthmatch.refining.partnotes import PASSAGE, passage, struck_together
+from synthmatch.refining.partnotes import PASSAGE, passage, struck_together, written_down
 
 RATE = 22_050
 NOTES = Performance(tuple(Note(float(start), 40 + start, 100, 0.9) for start in range(2, 12)))
@@ -90,3 +91,33 @@ def test_what_has_no_pitch_must_be_named() -> None:
 def test_silence_is_refused() -> None:
     with pytest.raises(AudioError, match="The passage is silent"):
         struck_together(clip(3, begin=2.0), end=1.5)
+
+
+def test_channels_that_cancel_each_other_out_are_refused() -> None:
+    sine = clip(2).samples
+    with pytest.raises(AudioError, match="channels cancel each other out"):
+        struck_together(Clip(np.concatenate([sine, -sine]), RATE), (57,))
+
+
+def test_a_part_of_a_song_is_written_down_from_its_first_note(encoder: Encoder) -> None:
+    """What writes the notes down is a stand-in here: it hears a note of the bass in every second."""
+    asked: list[float] = []
+
+    def estimate(heard: Clip) -> dict[str, list[Note]]:
+        asked.append(heard.seconds)
+        return {"bass": [Note(second + 0.5, 40 + second, 100, 0.4) for second in range(int(heard.seconds))]}
+
+    song = clip(50)
+    begins, heard, notes = written_down(song, encoder, "bass", estimate=estimate)
+    assert asked == [pytest.approx(30.0, abs=0.01)]  # at most so much, from where the family is heard most surely
+    assert begins % 5 == pytest.approx(0.5)
+    assert heard.seconds == pytest.approx(PASSAGE)
+    assert [(note.start, note.pitch) for note in notes.notes] == [(second, 40 + second) for second in range(5)]
+    begins, heard, notes = written_down(song, encoder, "bass", 10.0, 12.0, estimate)
+    assert (begins, heard.seconds) == (10.0, pytest.approx(2.0))
+    assert [(note.start, note.pitch) for note in notes.notes] == [(0.5, 40), (1.5, 41)]
+    assert written_down(song, encoder, "bass", None, 20.0, estimate)[0] < 20
+    with pytest.raises(NotesError, match="No notes of lead could be made out"):
+        written_down(song, encoder, "lead", estimate=estimate)
+    with pytest.raises(InputError, match=r"ends at 50\.00 s, before the passage at 60\.0 s"):
+        written_down(song, encoder, "bass", 60.0, None, estimate)

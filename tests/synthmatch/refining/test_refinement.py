@@ -129,10 +129,10 @@ def test_knobs_that_moved_in_vain_are_put_back(
     vain = (faustsynth.make_state(values | dict.fromkeys(knobs, 1 + step / 100)) for step in range(200))
     best = next(state for state in vain if state.id < TRUE.state.id)  # of two that are equally near it counts
     tryout = Tryout(Part(part, encoder), [NOTES], pool, Effort(seconds=3000))
-    tryout.begin(MOVED)
+    before = tryout.begin(MOVED)
     tryout.play([best, TRUE.state] if known else [best])
     assert tryout.best.state == best
-    tidy = tidied(Board.of(MOVED), tryout)
+    tidy = tidied(Board.of(MOVED), tryout, before)
     assert tidy.state == TRUE.state
     assert np.array_equal(tidy.clip.samples, part.samples)
 
