@@ -70,7 +70,7 @@ def test_it_is_what_the_command_line_finds(client: TestClient, made: Any) -> Non
         ({"tag": ["dark", "bright"]}, 409, "holds no preset that fits (tag dark and bright)"),
         ({"synth": "amsynth"}, 409, "holds no preset that fits (synth amsynth)"),
         ({"bank": "som"}, 409, "holds no preset that fits (bank som)"),
-        ({"word": "mute"}, 409, "that fits (word mute) has a usable sound; `synthmatch library show` says why"),
+        ({"word": "mute"}, 409, "has a usable sound; `synthmatch library show` with that choice says why"),
         ({"word": ["a"] * 20, "tag": ["a"] * 21}, 422, "41 synths, banks, tags and words are too many"),
         ({"word": "x" * 301}, 422, "“word” is too long; at most 300 letters"),
         ({"word": ["x" * 300] * 40}, 409, "holds no preset that fits"),

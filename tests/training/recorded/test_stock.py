@@ -4,6 +4,8 @@ import pytest
 
 from synthmatch.errors import TrainingError
 from synthmatch.presets import faustsynth
+from synthmatch.presets.formats import native_format
+from synthmatch.presets.formats.dx7voice import INITIAL
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.preset import Preset
 from synthmatch.training.recorded.dataplan import DataPlan
@@ -25,11 +27,14 @@ def test_stock_leaves_out_presets_without_a_family_and_outside_checks(tmp_path):
 
 def test_a_bank_of_which_nothing_would_be_recorded_is_named(tmp_path):
     FaustPatch().write(tmp_path / "mine.faustpatch", [Preset("Bass", faustsynth.make_state({}))])
-    (tmp_path / "none").mkdir()
+    other = tmp_path / "other.syx"
+    native_format("dx7").write(other, [Preset("BASS 1", INITIAL)])
     for banks in ((tmp_path / "mine.faustpatch",), (tmp_path,)):
         assert stock(DataPlan(synths=("amsynth", "faust"), banks=banks, own_only=True))[0]
-    with pytest.raises(TrainingError, match=r"none holds no presets of faust, .* name the bank's own with --synths"):
-        stock(DataPlan(synths=("faust",), banks=(tmp_path, tmp_path / "none"), own_only=True))
+    with pytest.raises(
+        TrainingError, match=r"other\.syx holds no presets of faust, .* name the bank's own with --synths"
+    ):
+        stock(DataPlan(synths=("faust",), banks=(tmp_path, other), own_only=True))
 
 
 def test_a_plan_without_presets_says_what_to_install():
