@@ -231,7 +231,7 @@ class _Run:
             if synth in self._cluster.known:
                 self._send(job)
             else:
-                yield RenderResult(job, (), Failure.REFUSED, unknown(synth, self._cluster.known))
+                yield RenderResult(job, (), Failure.MISSING, unknown(synth, self._cluster.known))
         if self._suspects and not (self._flights or self._waiting):
             self._alone = True
             self._send(self._suspects.popleft())

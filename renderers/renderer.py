@@ -98,6 +98,7 @@ class Failure(enum.Enum):
     CLIPPED = "clipped"  # little else than full scale
     NOT_LOADED = "not loaded"  # the plugin took the preset and plays what it plays without one
     REFUSED = "refused"  # the plugin or the state itself says no
+    MISSING = "missing"  # the synth isn't here or can't be loaded: no verdict on the preset, which wasn't tried
 
 
 @dataclass(frozen=True)

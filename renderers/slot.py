@@ -110,7 +110,7 @@ class Slot(threading.Thread):
     def _result(self, job: RenderJob, run: Run) -> RenderResult:
         row = self._shared.known.get(job.state.synth)
         if row is None:
-            return RenderResult(job, (), Failure.REFUSED, unknown(job.state.synth, self._shared.known))
+            return RenderResult(job, (), Failure.MISSING, unknown(job.state.synth, self._shared.known))
         answer = self._tried(row, job, run)
         if answer.failure is None and may_be_ignored(row, job.state):
             answer = self._taken(row, job, run, answer)
@@ -177,7 +177,7 @@ class Slot(threading.Thread):
                 self._drop(key)
             return answer
         except HostRefused as error:
-            answer = Answer(failure=Failure.REFUSED, reason=str(error))
+            answer = Answer(failure=Failure.MISSING, reason=str(error))
             self._shared.refusals[row.id] = answer
         except _NotReady as error:
             answer = Answer(failure=error.failure, reason=str(error))

@@ -153,7 +153,7 @@ def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
             else:
                 serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
-        send(answers, Answer(failure=Failure.REFUSED, reason=str(error)))
+        send(answers, Answer(failure=Failure.MISSING, reason=str(error)))
 
 
 def _described(row: Synth, renderer: Renderer) -> Probe:

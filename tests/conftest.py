@@ -18,16 +18,21 @@ _SOURCE = Path(__file__).parent / "renderers" / "running.c"
 
 @pytest.fixture(scope="session")
 def running_plugin(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Compiles ``running.c`` with these definitions, "RUNS_ON" for example; returns the plugin's path."""
+    """Compiles ``running.c`` with these definitions, "RUNS_ON" for example, linked to a shared library if one is
+    named; returns the plugin's path."""
     compiler = shutil.which("gcc") or shutil.which("cc")
 
-    def make(*definitions: str) -> Path:
+    def make(*definitions: str, needs: Path | None = None) -> Path:
         if compiler is None:
             pytest.skip("no C compiler: install gcc to test with a plugin that is made for the test")
         target = tmp_path_factory.mktemp("plugin") / "running-vst.so"
         flags = [f"-D{each}" for each in definitions]
         command = [compiler, "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O1", *flags]
-        subprocess.run([*command, "-o", target, _SOURCE, "-lm"], check=True)
+        linked = []
+        if needs is not None:
+            subprocess.run([compiler, "-shared", "-o", needs, "-x", "c", "/dev/null"], check=True)
+            linked = ["-Wl,--no-as-needed", f"-Wl,-rpath,{needs.parent}", needs]
+        subprocess.run([*command, "-o", target, _SOURCE, "-lm", *linked], check=True)
         return target
 
     return make

@@ -84,7 +84,10 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
     for piece in left:
         say(f"left: {piece}")
     if left and not session.stop():
-        say("These crashed their synth or took too long; the same command tries them again.")
+        say(
+            "These crashed their synth or took too long, or it can't be loaded (`synthmatch doctor` says why); the same"
+            " command tries them again."
+        )
     return UNFINISHED if left and session.stop() else 0
 
 

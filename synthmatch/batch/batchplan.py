@@ -17,7 +17,7 @@ from synthmatch.notes import Performance
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Synth, synths, unknown
 from synthmatch.presets.preset import Preset
-from synthmatch.renderers.renderer import RenderJob, RenderSettings
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 from synthmatch.renderers.synths import can_switch_effects_off, fingerprint
 from synthmatch.sound import loudness
 
@@ -148,7 +148,7 @@ def made_before(target: Target, folder: Path, lines: Manifest, retry: bool) -> E
     if known is None or not known.same_work(target.entry):
         return None
     if known.sound is None:
-        return None if retry else known
+        return None if retry or known.failure == Failure.MISSING.value else known
     path = folder / known.file
     return known if path.is_file() and file_hash(path) == known.sound.hash else None
 

@@ -20,7 +20,7 @@ from synthmatch.library.trust import TrustReport
 from synthmatch.machine import processors
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
-from synthmatch.renderers.renderer import RenderJob
+from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.sound.descriptors import measure
 
 if TYPE_CHECKING:
@@ -275,11 +275,14 @@ def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> 
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:
-    """The states to render: never tried, or tried with another build of their plugin."""
+    """The states to render: never tried, be it for want of their synth, or tried with another build of their plugin."""
     return {
         state
         for state, synth in synth_of.items()
-        if (row := rows.get(state)) is None or row.status == PENDING or row.renderer != renderers[synth]
+        if (row := rows.get(state)) is None
+        or row.status == PENDING
+        or row.failure == Failure.MISSING.value
+        or row.renderer != renderers[synth]
     }
 
 

@@ -148,6 +148,7 @@ WORDS_FOR_FAILURE = {
     Failure.CLIPPED: "Little but clipping",
     Failure.NOT_LOADED: "Not taken by the plugin",
     Failure.REFUSED: "Refused",
+    Failure.MISSING: "Not tried, since their synth can't be loaded",
 }
 """How a report heads what failed in each way."""
 

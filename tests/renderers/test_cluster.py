@@ -195,7 +195,7 @@ def test_an_unknown_synth_is_refused_and_the_rest_goes_on(pair: Cluster) -> None
     with ClusterPool(pair.address) as pool:
         results = {result.job.state.synth: result for result in pool.render(jobs)}
     assert results["faust"].ok
-    assert results["theremin"].failure is Failure.REFUSED
+    assert results["theremin"].failure is Failure.MISSING
     assert "No synth called theremin" in results["theremin"].reason
 
 

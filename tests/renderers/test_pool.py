@@ -211,13 +211,13 @@ def test_a_file_that_is_no_plugin_is_refused_with_the_remedy(tmp_path: Path, mon
     with RenderPool(2) as pool:
         results = list(pool.render(job(pitch) for pitch in range(40, 50)))
     assert len(results) == 10
-    assert {result.failure for result in results} == {Failure.REFUSED}
+    assert {result.failure for result in results} == {Failure.MISSING}
     assert all("install Debian's package amsynth" in result.reason for result in results)
 
 
 def test_an_unknown_synth_is_refused() -> None:
     result = render_one(RenderJob(State("theremin", b"")))
-    assert result.failure is Failure.REFUSED
+    assert result.failure is Failure.MISSING
     assert "No synth called theremin" in result.reason
 
 

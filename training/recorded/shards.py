@@ -30,7 +30,7 @@ Sound = npt.NDArray[np.int16]
 SHARD = 128  # presets a shard: about 110 MB at 11 notes each
 FLUSH_SECONDS = 60.0  # what a kill may cost
 
-_PASSING = (Failure.CRASH, Failure.TIMEOUT)
+_PASSING = (Failure.CRASH, Failure.TIMEOUT, Failure.MISSING)
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class ShardBank(ABC, Generic[R]):
         """Record what isn't there yet.
 
         A preset that makes no usable sound is noted and not tried again; one that crashed or took too long is
-        tried again by the next recording, since that may have been the machine's doing.
+        tried again by the next recording, since that may have been the machine's doing, and so is one whose synth
+        couldn't be loaded.
 
         Args:
             keys: by which the presets will be asked for.

@@ -1,0 +1,97 @@
+"""A plugin that can't be loaded, for want of a library of the system say, is no verdict on its presets: whatever was to
+be made of them is made once it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from synthmatch.batch.batch import render_bank
+from synthmatch.batch.batchplan import RenderPlan
+from synthmatch.library.library import Library
+from synthmatch.networks.encoder import Encoder, EncoderConfig
+from synthmatch.notes import REFERENCE_NOTES, Performance
+from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth, synths_file
+from synthmatch.presets.formats.vst2 import Vst2File
+from synthmatch.presets.ownsynths import write_synth
+from synthmatch.presets.randompatches import random_patches
+from synthmatch.renderers.pool import RenderPool
+from synthmatch.renderers.renderer import Failure, RenderJob
+from synthmatch.training.recorded.notebank import NoteBank
+
+COUNT = 3
+PARAMETERS = tuple(Parameter(name, 0.5) for name in ("Shape", "Colour", "Master Tune", "Wet", "Wet 2"))
+
+
+@pytest.fixture
+def needed(tmp_path: Path) -> Path:
+    """The library without which the plugin of ``bank`` can't be loaded."""
+    return tmp_path / "libneeded.so"
+
+
+@pytest.fixture
+def bank(
+    running_plugin: Callable[..., Path], needed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> PresetBank:
+    """A bank of a compiled synth, whose library is put away."""
+    monkeypatch.setenv("SYNTHMATCH_HOME", str(tmp_path / "home"))
+    plugin = running_plugin(needs=needed)
+    needed.rename(needed.with_suffix(".away"))
+    row = Synth("runner", "Runner", Engine.PLUGIN, (".fxp",), "", Isolation.FORK, str(plugin), "RunS")
+    row = replace(row, parameters=PARAMETERS, settle=0.1)
+    write_synth(synths_file(), row)
+    Vst2File(".fxb").write(tmp_path / "some.fxb", random_patches(row, COUNT))
+    return PresetBank.read(tmp_path / "some.fxb")
+
+
+def come_back(library: Path) -> None:
+    """As ``apt install`` does."""
+    library.with_suffix(".away").rename(library)
+
+
+def test_a_pool_says_that_nothing_was_tried(bank: PresetBank) -> None:
+    with RenderPool(1) as pool:
+        results = list(pool.render(RenderJob(preset.state, REFERENCE_NOTES[:1]) for preset in bank))
+    assert [result.failure for result in results] == [Failure.MISSING] * COUNT
+
+
+def test_a_library_takes_the_bank_in_when_it_is_added_again(bank: PresetBank, needed: Path, tmp_path: Path) -> None:
+    encoder = Encoder(EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=24))
+    with Library.create(tmp_path / "library") as library:
+        with RenderPool(1) as pool:
+            report = library.add(bank, encoder.eval(), pool)
+        assert (report.rendered, len(report.trust.failures)) == (0, COUNT)
+        assert report.trust.lines()[0] == f"Not tried, since their synth can't be loaded ({COUNT} presets):"
+        assert library.estimate(bank).new_states == COUNT
+        come_back(needed)
+        with RenderPool(1) as pool:
+            report = library.add(bank, encoder, pool)
+        assert (report.rendered, report.trust.failures, len(library)) == (COUNT, (), COUNT)
+
+
+def test_a_batch_that_goes_on_makes_their_files(bank: PresetBank, needed: Path, tmp_path: Path) -> None:
+    plan, out = RenderPlan(Performance.single(60, 100, 0.4, 0.2)), tmp_path / "out"
+    with RenderPool(1) as pool:
+        assert len(render_bank(bank, plan, out, pool).trust.failures) == COUNT
+    come_back(needed)
+    with RenderPool(1) as pool:
+        report = render_bank(bank, plan, out, pool)
+    assert report.trust.failures == ()
+    assert [(out / entry.file).is_file() for entry in report.entries] == [True] * COUNT
+
+
+def test_a_recording_notes_nothing_of_them(bank: PresetBank, needed: Path, tmp_path: Path) -> None:
+    states = {preset.id: preset.state for preset in bank}
+    plans = dict.fromkeys(states, REFERENCE_NOTES)
+    notes = NoteBank(tmp_path / "notes")
+    with RenderPool(1) as pool:
+        notes.record(states, plans, pool.render)
+    assert not notes.recorded
+    come_back(needed)
+    with RenderPool(1) as pool:
+        notes.record(states, plans, pool.render)
+    assert all(key in notes for key in states)
