@@ -96,12 +96,21 @@ def test_the_log_has_each_step_once_after_a_stop(tmp_path):
     assert read == [*rows[:2], {"step": 60, "total": 0.5}]
 
 
-def test_curves_are_written_where_tensorboard_is(tmp_path):
-    pytest.importorskip("tensorboard", reason="TensorBoard isn't installed; pip install 'synthmatch[train]'")
+def test_tensorboard_shows_the_curve_of_a_run_that_was_stopped_and_went_on(tmp_path):
+    events = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="TensorBoard isn't installed; pip install 'synthmatch[train]'",
+    )
     with Journal(tmp_path, 0) as journal:
         assert not journal.notice
-        journal.write(20, {"total": 0.5}, {})
-    assert list((tmp_path / "tensorboard").glob("events*"))
+        for step, loss in ((20, 0.5), (40, 0.25), (60, 4.0)):
+            journal.write(step, {"total": loss}, {"mixtures a second": 9.0})
+    with Journal(tmp_path, 40) as journal:  # stopped after a checkpoint at 40: 60 is taken again
+        journal.write(60, {"total": 0.125}, {"mixtures a second": 9.0})
+    board = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    curve = [(point.step, point.value) for point in board.Scalars("total")]
+    assert curve == [(20, 0.5), (40, 0.25), (60, 0.125)]
+    assert [point.step for point in board.Scalars("mixtures a second")] == [20, 40, 60]
 
 
 def test_without_tensorboard_one_line_says_so(tmp_path, monkeypatch):
