@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -223,6 +224,7 @@ def evaluate(
         benchmark.require_fair(path, suites, frozen())  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:
         corpus = gather(data or _notes(), read_recipe("released").extra_notes, workers, recorded)
+    began = time.monotonic()
     report = benchmark.evaluate(
         corpus,
         model or RELEASED,
@@ -233,6 +235,7 @@ def evaluate(
         rival,
         benchmark.banks_of(installed_presets()),
     )
+    say(f"Measured in {(time.monotonic() - began) / 60:.1f} minutes, without what was recorded.")
     document = json.dumps(report.to_json(), indent=1)
     if out is not None:
         write_text(out, report.to_markdown())
