@@ -131,12 +131,27 @@ def hear(encoder: Encoder, query: Query, progress: Callable[[int, int], None] | 
             if progress is not None:
                 progress(first + len(cut), len(places))
         every = torch.cat(vectors).numpy()  # (W, F + 1, D)
-        presence = torch.cat(logits).sigmoid().numpy()  # (W, F)
+        said = torch.cat(logits)  # (W, F)
+        presence = said.sigmoid().numpy()
     weights = np.concatenate([presence, np.concatenate(levels)[:, None]], axis=1)
     pooled = pool_windows(every, weights)
     begins = np.array(places)[weights.argmax(axis=0)]
     surest = np.stack([begins, begins + cut.shape[1]], axis=1) / ENCODER_RATE  # all windows are of one length
-    return Heard(encoder.config.families, presence.max(axis=0), pooled[:-1], pooled[-1], surest)
+    whole = torch.from_numpy(song_presence(said.numpy())).sigmoid().numpy()
+    return Heard(encoder.config.families, whole, pooled[:-1], pooled[-1], surest)
+
+
+def song_presence(logits: Floats) -> Floats:
+    """What is said of a whole song: the log-odds that a family plays anywhere in it.
+
+    Args:
+        logits: (W, F), of its windows.
+
+    Returns:
+        (F,).
+    """
+    surest: Floats = logits.max(axis=0)
+    return surest
 
 
 def windows(heard: Samples) -> Samples:

@@ -103,20 +103,24 @@ class Report:
     def to_markdown(self) -> str:
         """Tables of all suites; figures in brackets are 95 % bootstrap intervals."""
         rival = f", rival `{self.rival}`" if self.rival else ""
-        tables = (table(self.suites) for table in (_figures, _families, _presence, _losses, _notes))
         lines = [
             f"Commit `{self.commit}`, model `{self.model}`{rival}, library `{self.library}`, made by `{self.command}`.",
             "Per cent, with 95 % bootstrap intervals over presets; *near* counts a preset of the same",
             "near-duplicate cluster as found.",
-            *(line for table in tables if len(table) > _HEADINGS for line in ("", *table)),
-            "",
-            *(_size(suite) for suite in self.suites),
+            *tables_of(self.suites),
             *(f"- {note}" for note in self.notes),
         ]
         return "\n".join(lines) + "\n"
 
 
 _HEADINGS = 2  # lines of a table without rows
+
+
+def tables_of(suites: tuple[SuiteResult, ...]) -> list[str]:
+    """What was found, and among how many, as lines of Markdown that begin with an empty one."""
+    tables = (table(suites) for table in (_figures, _families, _presence, _losses, _notes))
+    lines = [line for table in tables if len(table) > _HEADINGS for line in ("", *table)]
+    return [*lines, "", *(_size(suite) for suite in suites)]
 
 
 def _line(*cells: object) -> str:
