@@ -21,7 +21,7 @@ from synthmatch.refining.refinement import Refinement, can_be_refined
 if TYPE_CHECKING:
     from synthmatch.library.library import Library
 
-_SEARCHED = 500  # presets among which one that can be refined is looked for
+_SEARCHED = 500  # presets among which one that can be refined is looked for first: nearly always there is one
 
 
 def named_start(library: Library | None, name: str) -> Preset:
@@ -51,17 +51,20 @@ def nearest_start(matcher: Matcher, clip: Clip, family: str = "", *, alone: bool
         alone: whether nothing but the part sounds in the clip.
 
     Raises:
-        LibraryError: none of the nearest presets can be refined.
+        LibraryError: no preset of the library, or none that is found under the family, can be refined.
         AudioError, InputError: as :meth:`Matcher.match` raises them.
     """
-    families = (family,) if family else ()
-    result = matcher.match(Query(clip, families=families), _SEARCHED, single=alone)
-    for match in (match for found in result for match in found):
-        preset = matcher.library.preset(match.preset)
-        if can_be_refined(preset):
-            return preset
+    library = matcher.library
+    query = Query(clip, families=(family,) if family else ())
+    matcher.check(query, _SEARCHED)
+    heard = matcher.hear(query)
+    for wanted in sorted({min(_SEARCHED, len(library)), len(library)}):
+        for match in (match for found in matcher.find(query, heard, wanted, alone) for match in found):
+            preset = library.preset(match.preset)
+            if can_be_refined(preset):
+                return preset
     raise LibraryError(
-        f"None of the nearest presets in {matcher.library.path} can be refined; add banks of amsynth with"
+        f"No {f'{family} preset' if family else 'preset'} in {library.path} can be refined; add banks of amsynth with"
         " `synthmatch library add amsynth`, or name a preset."
     )
 

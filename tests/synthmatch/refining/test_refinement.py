@@ -11,6 +11,7 @@ import pytest
 from synthmatch.audio import Clip
 from synthmatch.errors import AudioError, InputError, LibraryError, PresetError, RenderError
 from synthmatch.library.library import Library
+from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import Note, Performance
 from synthmatch.presets import faustsynth
@@ -19,10 +20,11 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import amsynth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
+from synthmatch.refining import starts
 from synthmatch.refining.likeness import Part
 from synthmatch.refining.partnotes import passage
 from synthmatch.refining.refinement import LONGEST, Effort, Refinement, Stop, can_be_refined, refine
-from synthmatch.refining.starts import named_start, save
+from synthmatch.refining.starts import named_start, nearest_start, save
 from synthmatch.refining.tryout import Tryout
 from synthmatch.refining.turning import Board, tidied
 from synthmatch.renderers.pool import RenderPool
@@ -213,6 +215,24 @@ def test_a_start_is_named_by_id_or_file(library: Library, bank: PresetBank, tmp_
         named_start(library, str(tmp_path / "missing.fxp"))
     with pytest.raises(PresetError, match="doesn't name one preset: it holds 9 presets"):
         named_start(None, str(bank.presets[0].file))
+
+
+def test_a_start_is_the_nearest_that_can_be_refined(
+    library: Library, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are nearer; which ones can be is said by a stand-in here."""
+    matcher, clip = Matcher(library, encoder), library.sound(library.presets()[3].id)[2]
+    refinable: set[str] = set()
+    monkeypatch.setattr(starts, "_SEARCHED", 1)
+    monkeypatch.setattr(starts, "can_be_refined", lambda preset: preset.state.id in refinable)
+    for family in ("", "bass"):
+        result = matcher.match(clip, len(library), [family] if family else None, single=True)
+        refinable.clear()
+        with pytest.raises(LibraryError, match=rf"No {family} ?preset in .*library can be refined; add banks of"):
+            nearest_start(matcher, clip, family)
+        for place in (-1, 1, 0):
+            refinable.add(result.family(family or "any")[place].preset.id)
+            assert nearest_start(matcher, clip, family).state.id == result.family(family or "any")[place].preset.id
 
 
 @pytest.mark.plugin
