@@ -159,9 +159,9 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
     """What is listened to, and what plays there, in several readings where the sound leaves that open."""
     if asked.midi is not None and (asked.notes is not None or asked.held is not None):
         raise click.UsageError("--midi says what is played, and for how long: leave --note and --held out.")
-    if asked.midi is None and asked.notes is None and not asked.single and asked.family is None:
+    if asked.family is None and not asked.single:
         raise click.UsageError(
-            "Which part is meant must be known: name its --family, or its notes with --midi FILE or --note C3."
+            "Which part is meant must be known: name its --family, or say --single if nothing else plays."
         )
     from synthmatch import audio
     from synthmatch.notes import read_midi

@@ -18,6 +18,7 @@ from synthmatch.presets.bank import PresetBank
 pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
 
 FEW = ("--renders", 40, "--seconds", 3000, "--workers", 1)
+PART = "Which part is meant must be known: name its --family, or say --single if nothing else plays."
 
 
 @pytest.fixture
@@ -64,9 +65,11 @@ def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        ((), 2, "name its --family, or its notes with --midi FILE or --note C3"),
+        ((), 2, PART),
+        (("--midi", "stem.mid"), 2, PART),
+        (("--note", "C3"), 2, PART),
         (("--midi", "stem.mid", "--note", "C3"), 2, "leave --note and --held out"),
-        (("--midi", "missing.mid"), 1, "missing.mid isn't there; name a MIDI file that exists"),
+        (("--midi", "missing.mid", "--single"), 1, "missing.mid isn't there; name a MIDI file that exists"),
         (("--note", "H3", "--single"), 1, "'H3' is no note"),
         (("--note", "C3", "--family", "bass", "--preset", "missing.bank"), 1, "missing.bank isn't there"),
         (("--note", "C3", "--preset", "0" * 20, "--single"), 1, "holds no preset"),
@@ -92,13 +95,3 @@ def test_what_a_part_of_a_song_plays_is_estimated(place: Any, run: Callable[...,
     done = run("refine", place.song, "--family", "bass", "--preset", first, *few)
     assert done.status == 0, done.err
     assert re.search(r"heard from \d+\.\d s on: \d+ notes, estimated from the sound", done.err)
-
-
-def test_in_a_song_the_family_must_be_named(place: Any, run: Callable[..., Any]) -> None:
-    with Library.open(place.library) as library:
-        first = library.presets()[0].id
-    done = run("refine", place.song, "--note", "C3", "--preset", first, "--model", place.model, *FEW)
-    assert (done.status, done.err.splitlines()[-1]) == (
-        1,
-        "error: In a mixture a part is found by its family; name one, or say that the sound is alone.",
-    )
