@@ -12,6 +12,7 @@ from synthmatch.errors import AudioError, InputError, NotesError
 from synthmatch.matching.listening import Query, hear
 from synthmatch.matching.parts import LONGEST, Estimate, parts_of, within
 from synthmatch.notes import Note, Performance
+from synthmatch.refining import refinement
 from synthmatch.sound.pitch import estimate_pitch
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def written_down(
         encoder: hears where the part is.
         family: of the part.
         start, end: of the passage, in seconds; by default from the first note on that is made out where the family is
-            heard most surely, for ``PASSAGE`` seconds.
+            heard most surely, for ``PASSAGE`` seconds. An end alone says up to where that is looked for, and as much
+            before it is taken as can be played.
         estimate: writes notes down; the released transcriber if None.
 
     Returns:
@@ -83,13 +85,18 @@ def written_down(
     if begins is None:
         heard = hear(encoder, Query(clip, end=end))
         begins = float(heard.surest[heard.families.index(family)][0])
-    last = min(clip.seconds, begins + LONGEST) if end is None else end
+    last = clip.seconds if end is None else end
+    if start is None or end is None:
+        last = min(last, begins + LONGEST)
     stretch = Query(clip, begins, last).passage()
     part = parts_of(stretch, begins, (family,), None, estimate)[family]
     if part.notes is None:
         raise NotesError(part.origin)
     offset = part.notes.notes[0].start if start is None else 0.0
-    heard_there, notes = passage(stretch, part.notes, offset, None if end is None else stretch.seconds)
+    stop = None if end is None else stretch.seconds
+    if stop is not None and start is None:  # who names an end alone can't know where the passage begins
+        stop = min(stop, offset + refinement.LONGEST)
+    heard_there, notes = passage(stretch, part.notes, offset, stop)
     return begins + offset, heard_there, notes
 
 
