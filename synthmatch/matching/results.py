@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from synthmatch.library.library import Library
 
 _ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
+_LACKING = 0.1  # seconds that a window may lack of all that was listened to, and count as that; as on the page
 
 CLOSE: Mapping[str, float] = {"percussion": 0.69, "bass": 0.73, "lead": 0.69}
 """By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
@@ -144,7 +145,7 @@ class MatchResult:
     def best_heard(self, found: FamilyMatches) -> str:
         """Where a family was heard most surely, in words; "" where that is all that was listened to."""
         first, last = found.surest
-        if last - first >= self.end - self.start:
+        if last - first > self.end - self.start - _LACKING:  # resampled, a sound may have become a little shorter
             return ""
         return f"heard best from {first:.0f} to {last:.0f} s"
 

@@ -174,8 +174,9 @@ def test_where_a_part_is_heard_best_is_told_of_songs_longer_than_a_window(matche
     first, last = bass.surest
     assert 4 <= first < last <= 23
     assert long.best_heard(bass) == f"heard best from {first:.0f} to {last:.0f} s"
-    short = matcher.match(song(library, 8.0), k=1, families=["bass"])
-    assert short.best_heard(short.family("bass")) == ""
+    for seconds in (8.0, 308_701 / 44_100, 10.05):  # resampled, the second is shorter by a third of a sample
+        short = matcher.match(song(library, seconds), k=1, families=["bass"])
+        assert short.best_heard(short.family("bass")) == ""
 
 
 def test_json_is_what_the_design_says(matcher: Matcher, library: Library, encoder: Encoder) -> None:
