@@ -24,6 +24,9 @@ SILENCE_DB = -70.0
 
 _ENDLESS = 2**63 - 1  # the frames that libsndfile tells of a file that says none
 _PART = 65_536  # samples written at a time
+# What soundfile raises of a file that isn't sound. Its own errors are RuntimeErrors; a TypeError says that a file whose
+# name ends in .raw has no sample rate.
+_UNREADABLE = (OSError, RuntimeError, TypeError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +123,7 @@ def measure(path: Path | str) -> Size:
 
     try:
         info = soundfile.info(path)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
     _require_end(path, int(info.frames))
     return Size(int(info.frames), int(info.channels), int(info.samplerate))
@@ -157,7 +160,7 @@ def read(path: Path | str) -> Clip:
         with soundfile.SoundFile(path) as file:
             _require_end(path, file.frames)
             frames, rate = file.read(dtype="float32", always_2d=True), file.samplerate
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
     if not np.isfinite(frames).all():
         raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
@@ -178,7 +181,7 @@ def read_between(path: Path, start: float, end: float) -> Clip:
             first, last = (min(round(second * rate), file.frames) for second in (start, end))
             file.seek(first)
             frames = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
     if not np.isfinite(frames).all():
         raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")

@@ -87,6 +87,10 @@ def test_bad_files_are_named(tmp_path):
     (tmp_path / "text.wav").write_text("this is no sound")
     with pytest.raises(AudioError, match=r"text\.wav can't be read as sound"):
         audio.read(tmp_path / "text.wav")
+    (tmp_path / "take.raw").write_bytes(bytes(44_100))
+    for read in (audio.read, audio.measure, lambda path: audio.read_between(path, 0, 1)):
+        with pytest.raises(AudioError, match=r"take\.raw can't be read as sound; give a WAV"):
+            read(tmp_path / "take.raw")
     soundfile.write(tmp_path / "nan.wav", np.full((100, 1), np.nan), 8000, subtype="FLOAT")
     with pytest.raises(AudioError, match="not numbers"):
         audio.read(tmp_path / "nan.wav")
