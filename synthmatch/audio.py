@@ -139,8 +139,8 @@ def read(path: Path | str) -> Clip:
     """Read a sound file (WAV, FLAC, MP3, OGG, AIFF, ...), any rate and number of channels.
 
     Raises:
-        AudioError: the file is missing, empty, not sound, doesn't say how long it is, or holds samples that aren't
-            finite; or its path is no text, such as a name in the letters of an old system.
+        AudioError: the file is missing, a folder, a pipe, empty, not sound, doesn't say how long it is, or holds
+            samples that aren't finite; or its path is no text, such as a name in the letters of an old system.
     """
     import soundfile
 
@@ -154,6 +154,8 @@ def read(path: Path | str) -> Clip:
         raise AudioError(f"{path} isn't there; name a sound file that exists.")
     if path.is_dir():
         raise AudioError(f"{path} is a folder; name a sound file.")
+    if not path.is_file():  # libsndfile goes back and forth in a file; what comes out of a pipe comes once
+        raise AudioError(f"{path} is a device or a pipe; name a sound file.")
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); export it again.")
     try:

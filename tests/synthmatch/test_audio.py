@@ -96,6 +96,13 @@ def test_bad_files_are_named(tmp_path):
         audio.read(tmp_path / "nan.wav")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_is_no_empty_file(tmp_path):
+    os.mkfifo(tmp_path / "song.wav")
+    with pytest.raises(AudioError, match=r"song\.wav is a device or a pipe; name a sound file\."):
+        audio.read(tmp_path / "song.wav")
+
+
 def test_a_file_that_does_not_say_how_long_it_is_is_named(tmp_path):
     """As `ffmpeg -f flac -` writes it, which can't go back to its beginning: how many samples follow is 0 there."""
     path = tmp_path / "piped.flac"
