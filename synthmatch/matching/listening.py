@@ -68,7 +68,8 @@ class Query:
                 " the start must lie before the end, neither below 0."
             )
         passage = self.clip.between(self.start, end)
-        require_audible(passage, self.name)
+        whole = passage.samples.shape == self.clip.samples.shape
+        require_audible(passage, self.name if whole else f"The passage of {self.name}")
         return passage
 
 
