@@ -196,14 +196,14 @@ def _listed(path: Path, dumps: Iterable[_Dump]) -> tuple[list[Preset], list[str]
     faults: list[str] = []
     first = 0
     for dump in dumps:
+        start, first = first, first + dump.kind.count  # a broken dump's places count: the next one's stay its own
         try:
             voices, broken = dump.voices()
         except PresetError as error:
             faults.append(f"{path}: the {dump.kind.title} at byte {dump.start} is left out: {error}")
             continue
-        presets += [_preset(path, first + place, voice) for place, voice in voices]
+        presets += [_preset(path, start + place, voice) for place, voice in voices]
         faults += [f"{path}: voice {place + 1} is left out: it holds values that no DX7 has." for place in broken]
-        first += dump.kind.count
     return presets, faults
 
 

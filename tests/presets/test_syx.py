@@ -147,6 +147,7 @@ def test_a_wrong_checksum_costs_its_message_alone(file: Path) -> None:
     data[4102] ^= 1
     found, faults = read_back(file, bytes(data))
     assert listing(found) == listing(presets(64)[32:])
+    assert [each.slot for each in found] == [*range(32, 64)]  # as before the damage: a library tells voices by them
     assert len(faults) == 1
     assert str(file) in faults[0]
     assert "the cartridge at byte 0 is left out: its checksum is" in faults[0]

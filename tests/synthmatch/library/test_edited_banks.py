@@ -14,7 +14,8 @@ from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import Fault, PresetBank
 from synthmatch.presets.formats import native_format
-from synthmatch.presets.preset import Preset
+from synthmatch.presets.formats.dx7voice import INITIAL
+from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.sources import read_sources
 
@@ -101,6 +102,29 @@ def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
     for part in (PresetBank(some), damaged):
         assert library.add(part, encoder, pool).vanished == ()
     assert len(library) == 9
+
+
+def test_a_damaged_cartridge_costs_no_voice_of_a_library(
+    library: Library, tmp_path: Path, encoder: Encoder, pool: RenderPool
+) -> None:
+    """What the library lists of it stays, and so do the voices of the cartridge behind it."""
+    pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    file, sound = tmp_path / "two.syx", bytearray(INITIAL.data)
+    voices = []
+    for number in range(64):
+        sound[121] = 99 - number // 32  # the first operator's level: one sound a cartridge is soon rendered
+        voices.append(Preset(f"Voice {number + 1}", State("dx7", bytes(sound))))
+    native_format("dx7").write(file, voices)
+    library.add(PresetBank.read(file), encoder, pool)
+    data = bytearray(file.read_bytes())
+    data[6 + 4096] ^= 1  # the first cartridge's checksum
+    file.write_bytes(data)
+    damaged = PresetBank.read(file)
+    assert (len(damaged), len(damaged.faults)) == (32, 1)
+    assert library.add(damaged, encoder, pool).vanished == ()
+    assert sorted(each.name for each in library.presets(bank="two")) == sorted(each.name for each in voices)
+    assert all(library.sounds.state_path(each.id).exists() for each in voices)
+    assert library.verify() == []
 
 
 def test_a_sound_that_another_bank_lists_stays(
