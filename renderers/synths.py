@@ -89,10 +89,19 @@ def find_plugin(row: Synth) -> Path | None:
         return None
     named = expanded(row.plugin)
     if named.is_absolute():
-        return named if named.exists() else None
+        return named if _is_there(named) else None
     names = [row.plugin + suffix for suffix in plugin_suffixes(row)]
     places = (folder / name for folder in plugin_folders() for name in names)
-    return next((place for place in places if place.exists()), None)
+    return next(filter(_is_there, places), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is there, as far as one may look: another user's folder, or a disk whose server is gone, must
+    not keep the synths elsewhere from being found."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def is_installed(row: Synth) -> bool:
@@ -115,7 +124,7 @@ def bank_folders(row: Synth) -> tuple[Path, ...]:
     """
     chosen = filter(None, os.environ.get("SYNTHMATCH_BANKS", "").split(os.pathsep))
     named = (expanded(folder).absolute() / row.id for folder in chosen)
-    return tuple(filter(Path.exists, named)) or tuple(filter(Path.exists, row.banks))
+    return tuple(filter(_is_there, named)) or tuple(filter(_is_there, row.banks))
 
 
 def played_by(row: Synth) -> str:

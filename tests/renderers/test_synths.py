@@ -142,6 +142,23 @@ def test_homes_of_nobody_hold_no_plugins_and_no_banks(monkeypatch: pytest.Monkey
     assert bank_folders(replace(AMSYNTH, banks=())) == ()
 
 
+def test_a_folder_that_may_not_be_looked_at_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name longer than the system takes stands for one: whoever runs the tests may look at everything."""
+    closed, fine = tmp_path / ("d" * 300), tmp_path / "fine"
+    (fine / "amsynth").mkdir(parents=True)
+    (fine / FILE).write_bytes(b"")
+    with pytest.raises(OSError, match="too long"):
+        (closed / FILE).stat()
+    both = os.pathsep.join((str(closed), str(fine)))
+    monkeypatch.setenv("VST_PATH", both)
+    assert find_plugin(AMSYNTH) == fine / FILE
+    assert find_plugin(replace(AMSYNTH, plugin=str(closed / FILE))) is None
+    monkeypatch.setenv("SYNTHMATCH_BANKS", both)
+    assert bank_folders(AMSYNTH) == (fine / "amsynth",)
+    monkeypatch.delenv("SYNTHMATCH_BANKS")
+    assert bank_folders(replace(AMSYNTH, banks=(closed, fine))) == (fine,)
+
+
 def test_fingerprints_and_look_ups_load_neither_host_nor_plugin() -> None:
     script = (
         "import sys\n"
