@@ -79,6 +79,13 @@ class PresetBank:
         return cls(tuple(presets), tuple(faults), frozenset(whole))
 
 
+def holds_presets(path: Path) -> bool:
+    """Whether there's something to read at a path: a file, a folder with preset files, or one of which nobody can look
+    at all, so that reading it says why."""
+    unread: list[OSError] = []
+    return path.is_file() or (path.is_dir() and (any(map(_is_wanted, _walked(path, unread))) or bool(unread)))
+
+
 def _check_name(file: Path) -> None:
     """Refuse a path that is no text, such as a name in the letters of an old system: no library could list it, and
     no manifest."""

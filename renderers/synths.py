@@ -14,6 +14,7 @@ from pathlib import Path
 
 from synthmatch.errors import PluginMissing
 from synthmatch.files import content_hash, expanded
+from synthmatch.presets.bank import holds_presets
 from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.renderers.renderer import Renderer
 
@@ -117,14 +118,16 @@ def installed(known: Mapping[str, Synth] | None = None) -> tuple[Synth, ...]:
 
 
 def bank_folders(row: Synth) -> tuple[Path, ...]:
-    """The folders, or single files, of banks that come with the synth and are there.
+    """The folders, or single files, of banks that come with the synth and are there. Folders without presets are
+    passed over: many a synth makes one before anybody has saved anything.
 
     A folder called like the synth in one of those of ``$SYNTHMATCH_BANKS`` stands for them, for whoever can't put
     banks where the system has them.
     """
     chosen = filter(None, os.environ.get("SYNTHMATCH_BANKS", "").split(os.pathsep))
     named = (expanded(folder).absolute() / row.id for folder in chosen)
-    return tuple(filter(_is_there, named)) or tuple(filter(_is_there, row.banks))
+    places = tuple(filter(_is_there, named)) or tuple(filter(_is_there, row.banks))
+    return tuple(filter(holds_presets, places))
 
 
 def played_by(row: Synth) -> str:

@@ -103,7 +103,7 @@ def adopt(
     row = replace(row, effects_off=parse_effects_off(effects_off, found))
     if presets:
         row = replace(row, banks=tuple(expanded(path).absolute() for path in presets))
-        states = _states(row)
+        states = _states(row, row.banks)
     else:
         row = replace(row, parameters=found.parameters)
         states = [preset.state for preset in random_patches(row)]
@@ -127,7 +127,12 @@ def check_synth(synth_id: str, tell: Tell = _mute) -> Verdict:
     """
     row = known_synth(synth_id)
     require(row)
-    trial = try_isolations(row, choose_states(_states(row)), tell)
+    places = bank_folders(row)
+    if row.parameters and not places:
+        states = [preset.state for preset in random_patches(row)]
+    else:
+        states = _states(row, places or row.banks)
+    trial = try_isolations(row, choose_states(states), tell)
     return Verdict(row, trial, tuple(_problems(row, trial)))
 
 
@@ -265,15 +270,12 @@ def _id(title: str, plugin_id: str, name: str | None) -> str:
     return chosen
 
 
-def _states(row: Synth) -> list[State]:
-    """The states of a synth's banks, or of the random patches that stand in for them.
+def _states(row: Synth, places: Sequence[Path]) -> list[State]:
+    """The states of a synth's presets at some places.
 
     Raises:
-        PresetError: there are none.
+        PresetError: there are none, or one of the places holds no presets.
     """
-    places = bank_folders(row) or row.banks
-    if row.parameters and not bank_folders(row):
-        return [preset.state for preset in random_patches(row)]
     if not places:
         raise PresetError(f"{row.title} has no presets here; {row.package}.")
     bank = PresetBank.read(*places, known={**synths(), row.id: row})

@@ -102,6 +102,9 @@ def test_presets_of_its_own(running_plugin: Compile, tmp_path: Path, run: Run) -
     (program,) = [each for each in formats_of(row, {"theirs": row}) if each.suffix == ".fxp"]
     for number, preset in enumerate(made):
         program.write(folder / f"{number}.fxp", [preset])
+    (tmp_path / "empty").mkdir()
+    refused = run("synth", "add", plugin, "--presets", folder, "--presets", tmp_path / "empty", "--name", "theirs")
+    assert "empty holds no presets" in refused.err  # whoever names a folder means something by it
     done = run("synth", "add", plugin, "--presets", folder, "--name", "theirs", "--json")
     told = json.loads(done.out)
     assert (told["id"], told["presets"], told["random_bank"]) == ("theirs", 3, None)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from synthmatch.errors import PresetError, SynthError
-from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.bank import PresetBank, holds_presets
 from synthmatch.presets.catalogue import SYNTHS, Engine, Synth
 from synthmatch.presets.formats import format_of, formats, formats_of, native_format, suffixes
 from synthmatch.presets.formats.amsynth import AmsynthBank, make_state
@@ -190,3 +190,6 @@ def test_what_may_not_be_read_costs_one_line(
     assert fault.reason.startswith(f"{fault.file} can't be read (File name too long); ")
     with pytest.raises(PresetError, match=r"d can't be read \(File name too long\); name a preset file or a folder"):
         PresetBank.read(Path(where, "d" * 9))
+    (tmp_path / "fine.bank").unlink()
+    assert holds_presets(tmp_path)  # there is something to be told of
+    assert [fault.file for fault in PresetBank.read(tmp_path).faults] == [Path(where, what)]

@@ -146,7 +146,8 @@ def test_a_folder_that_may_not_be_looked_at_hides_no_other(tmp_path: Path, monke
     """A name longer than the system takes stands for one: whoever runs the tests may look at everything."""
     closed, fine = tmp_path / ("d" * 300), tmp_path / "fine"
     (fine / "amsynth").mkdir(parents=True)
-    (fine / FILE).write_bytes(b"")
+    for file in (fine / FILE, fine / "amsynth" / "one.bank"):
+        file.write_bytes(b"")
     with pytest.raises(OSError, match="too long"):
         (closed / FILE).stat()
     both = os.pathsep.join((str(closed), str(fine)))
@@ -185,9 +186,24 @@ def test_banks_of_ones_own_folder_stand_for_the_systems(tmp_path: Path, monkeypa
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     for folder in (ours / "amsynth", theirs):
         folder.mkdir(parents=True)
+        (folder / "one.bank").write_bytes(b"")
     row = replace(AMSYNTH, banks=(theirs,))
     monkeypatch.setenv("SYNTHMATCH_BANKS", os.pathsep.join((str(tmp_path / "nothing"), str(ours))))
     assert bank_folders(row) == (ours / "amsynth",)
     assert bank_folders(replace(row, id="other")) == (theirs,)
     monkeypatch.delenv("SYNTHMATCH_BANKS")
     assert bank_folders(row) == (theirs,)
+    monkeypatch.setenv("SYNTHMATCH_BANKS", str(ours))
+    (ours / "amsynth" / "one.bank").unlink()
+    assert bank_folders(row) == ()  # an empty one stands for them, too
+
+
+def test_folders_without_presets_are_no_banks(tmp_path: Path) -> None:
+    empty, filled, file = tmp_path / "empty", tmp_path / "filled", tmp_path / "one.bank"
+    for folder in (empty, filled / "deep"):
+        folder.mkdir(parents=True)
+    for each in (file, filled / "deep" / "two.bank", empty / "notes.txt", empty / "._two.bank"):
+        each.write_bytes(b"")
+    assert bank_folders(replace(AMSYNTH, banks=(empty, filled, file))) == (filled, file)
+    (empty / "link").symlink_to(filled)
+    assert bank_folders(replace(AMSYNTH, banks=(empty,))) == (empty,)
