@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,9 @@ class PresetBank:
         whole: set[Path] = set()
         done: set[Path] = set()
         for path in map(Path, paths):
-            for file in _files(path, faults):
+            files, unread = preset_files(path)
+            faults += unread
+            for file in files:
                 if (place := file.resolve()) in done:
                     continue  # a folder, and a file of it
                 done.add(place)
@@ -79,9 +81,41 @@ class PresetBank:
         return cls(tuple(presets), tuple(faults), frozenset(whole))
 
 
+def preset_files(path: Path) -> tuple[list[Path], list[Fault]]:
+    """The preset files at a path, which is a file or a folder, searched as ``PresetBank.read`` does it.
+
+    Returns:
+        The files, and one fault per folder in it that can't be read.
+
+    Raises:
+        PresetError: the path isn't there, or holds nothing in a known format.
+    """
+    from synthmatch.presets.formats import suffixes
+
+    try:
+        if path.is_file():
+            return [path], []
+        if not path.is_dir():
+            raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
+    except OSError as error:
+        raise PresetError(f"{path} can't be read ({error.strerror}); name a preset file or a folder.") from error
+    unread: list[OSError] = []
+    found = sorted(file for file in _walked(path, unread) if _is_wanted(file))
+    faults = [
+        Fault(Path(each.filename), f"{each.filename} can't be read ({each.strerror}); what it holds is left out.")
+        for each in unread
+    ]
+    # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
+    linked = {file.resolve() for file in found if not _told(file.is_symlink, False)}
+    files = [file for file in found if not (_told(file.is_symlink, False) and file.resolve() in linked)]
+    if not files and not faults:
+        raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
+    return files, faults
+
+
 def holds_presets(path: Path) -> bool:
-    """Whether there's something to read at a path: a file, a folder with preset files, or one of which nobody can look
-    at all, so that reading it says why."""
+    """Whether ``preset_files`` finds something at a path: a file, a folder with preset files, or one that can't be read
+    whole, so that reading it says why."""
     unread: list[OSError] = []
     return path.is_file() or (path.is_dir() and (any(map(_is_wanted, _walked(path, unread))) or bool(unread)))
 
@@ -111,30 +145,6 @@ def _told(question: Callable[[], bool], otherwise: bool) -> bool:
         return question()
     except OSError:
         return otherwise
-
-
-def _files(path: Path, faults: list[Fault]) -> Iterable[Path]:
-    """The files at a path; of the folders in it that can't be read, ``faults`` tells."""
-    from synthmatch.presets.formats import suffixes
-
-    try:
-        if path.is_file():
-            return [path]
-        if not path.is_dir():
-            raise PresetError(f"{path} isn't there; name a preset file or a folder of them.")
-    except OSError as error:
-        raise PresetError(f"{path} can't be read ({error.strerror}); name a preset file or a folder.") from error
-    unread: list[OSError] = []
-    found = sorted(file for file in _walked(path, unread) if _is_wanted(file))
-    for each in unread:
-        reason = f"{each.filename} can't be read ({each.strerror}); what it holds is left out."
-        faults.append(Fault(Path(each.filename), reason))
-    # Debian's default SoundFont is a link to a SoundFont of the same folder: nobody wants it twice.
-    linked = {file.resolve() for file in found if not _told(file.is_symlink, False)}
-    files = [file for file in found if not (_told(file.is_symlink, False) and file.resolve() in linked)]
-    if not files and not unread:
-        raise PresetError(f"{path} holds no presets; files ending in {', '.join(sorted(suffixes()))} are read.")
-    return files
 
 
 def _walked(folder: Path, unread: list[OSError]) -> Iterator[Path]:

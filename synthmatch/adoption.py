@@ -12,7 +12,7 @@ from pathlib import Path
 
 from synthmatch.errors import PresetError, SynthError
 from synthmatch.files import expanded
-from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.bank import PresetBank, preset_files
 from synthmatch.presets.catalogue import SYNTHS, Parameter, Synth, known_synth, synths, synths_file
 from synthmatch.presets.formats.vst2 import CHUNKS
 from synthmatch.presets.ownsynths import is_synth_id, own_synth, read_synths, remove_synth, write_synth
@@ -234,7 +234,7 @@ def _row(found: Probe, presets: Sequence[Path], name: str | None) -> Synth:
 
 def _id_in(found: Probe, presets: Sequence[Path]) -> str:
     """A VST3 plugin's id, from presets that must be its own."""
-    files = (file for path in map(expanded, presets) for file in (path.rglob("*") if path.is_dir() else [path]))
+    files = (file for path in map(expanded, presets) for file in preset_files(path)[0])
     ids = sorted(set(class_ids(file for file in files if file.suffix.lower() == ".vstpreset")))
     if len(ids) > 1:
         raise SynthError(f"The presets are of {len(ids)} plugins ({', '.join(ids)}); name a folder of {found.name}'s.")

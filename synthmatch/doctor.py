@@ -11,8 +11,9 @@ from importlib import metadata
 from pathlib import Path
 
 from synthmatch.errors import PluginMissing, SynthmatchError
+from synthmatch.presets.bank import preset_files
 from synthmatch.presets.catalogue import Engine, Synth, synths
-from synthmatch.presets.formats import format_of, suffixes
+from synthmatch.presets.formats import format_of
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.confinement import what_is_missing
 from synthmatch.renderers.synths import bank_folders, find_plugin, played_by, require
@@ -101,11 +102,7 @@ def _try(state: State) -> str:
 
 
 def _files(row: Synth) -> list[Path]:
-    found: list[Path] = []
-    for place in bank_folders(row):
-        inside = sorted(place.rglob("*")) if place.is_dir() else [place]
-        found += [file for file in inside if file.suffix.lower() in suffixes() and file.is_file()]
-    return found
+    return [file for place in bank_folders(row) for file in preset_files(place)[0]]
 
 
 def _first_preset(row: Synth) -> Preset | None:

@@ -220,6 +220,21 @@ def test_doctor_tries_a_synth_by_a_preset_of_its_own(
     assert line == f"  found    faust: built in; plays “{PresetBank.read(place.bank).presets[0].name}”"
 
 
+@pytest.mark.usefixtures("no_plugins")
+def test_doctor_finds_the_files_that_would_be_added(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In folders that are linked too, and without what macOS leaves beside them."""
+    banks, disk = Path("banks", "amsynth").absolute(), Path("disk").absolute()
+    for folder in (banks, disk):
+        folder.mkdir(parents=True)
+    AmsynthBank().write(disk / "far.bank", [Preset("Far", make_state({}))])
+    (disk / "._far.bank").write_bytes(b"\0\5\x16\7")
+    (banks / "link").symlink_to(disk)
+    monkeypatch.setenv("SYNTHMATCH_BANKS", "banks")
+    assert f"  found    amsynth: 1 file of presets in {banks}" in run("doctor", "--model", place.model).out.splitlines()
+
+
 def test_the_demonstration_prints_matches_and_writes_its_page(
     place: Any, run: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -157,6 +157,21 @@ def test_a_vst3_plugin_needs_presets(tmp_path: Path, run: Run, monkeypatch: pyte
     assert "can't be made up, since it is a VST3 plugin; give --presets" in run("synth", "add", "Diva.vst3").err
 
 
+def test_a_vst3_plugins_id_is_looked_for_in_linked_folders_too(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = Probe(tmp_path / "Diva.vst3", "Diva", "", 1, True, 0, 2, (Parameter("Cutoff", 0.5),))
+    monkeypatch.setattr(adoption, "probe", lambda _plugin: said)
+    here, disk = tmp_path / "presets", tmp_path / "disk"
+    for folder, plugin_id in ((here, "a" * 32), (disk, "b" * 32)):
+        folder.mkdir()
+        (folder / "one.vstpreset").write_bytes(b"VST3\1\0\0\0" + plugin_id.encode())
+    (here / "link").symlink_to(disk)
+    done = run("synth", "add", "Diva.vst3", "--presets", here)
+    assert f"The presets are of 2 plugins ({'a' * 32}, {'b' * 32})" in done.err
+    assert "nowhere isn't there; name a preset file" in run("synth", "add", "Diva.vst3", "--presets", "nowhere").err
+
+
 @pytest.mark.plugin
 def test_a_known_synth_stays_known(run: Run) -> None:
     plugin = find_plugin(SYNTHS["amsynth"])
