@@ -65,8 +65,8 @@ def convert(
 
     Raises:
         InputError: the folder can't be written.
-        PresetError: no format that can be written has that suffix; a file is there already; or ``name`` is given
-            for several files. Nothing has been written then.
+        PresetError: no format that can be written has that suffix; a file is there already, or holds presets of the
+            bank that are faults; or ``name`` is given for several files. Nothing has been written then.
     """
     form = next((row for row in formats(known) if row.suffix == suffix and suffix in writable_suffixes()), None)
     if form is None:
@@ -78,6 +78,12 @@ def convert(
         groups += _groups(form, presets, faults)
     targets = _targets(groups, folder, suffix, name)
     there = [path for path in targets if path.exists()]
+    faulty = {fault.file.resolve() for fault in faults}
+    losing = next((path for path in there if path.resolve() in faulty), None)
+    if losing is not None:  # whoever overwrites a bank by itself doesn't mean to delete what is left out
+        raise PresetError(
+            f"{losing} would lose presets that can't be read or converted; name another folder with --out."
+        )
     if there and not force:
         which = f"{there[0]} is" if len(there) == 1 else f"{there[0]} and {len(there) - 1} more are"
         raise PresetError(f"{which} there already; name another folder with --out, or overwrite with --force.")

@@ -228,6 +228,24 @@ def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
         convert(first, ".bank", tmp_path)
 
 
+def test_a_file_that_was_not_read_whole_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "Old.bank"
+    whole = bank(tmp_path, path.name, am("One"), am("Two"), am("Three"))
+    assert convert(whole, ".bank", Path(), force=True).presets == 3
+    path.write_text(path.read_text().replace("amp_attack", "warp_drive", 1))
+    before, damaged = path.read_bytes(), PresetBank.read(path)
+    assert (len(damaged), len(damaged.faults)) == (2, 1)
+    for force in (False, True):  # --force isn't offered either
+        with pytest.raises(PresetError, match=r"Old\.bank would lose presets that can't be read .* with --out\.$"):
+            convert(damaged, ".bank", Path(), force=force)
+    with pytest.raises(PresetError, match=r"Old\.bank would lose"):
+        convert(join(bank(tmp_path, "Fine.bank", am("Four")), damaged), ".bank", tmp_path, name="Old", force=True)
+    assert path.read_bytes() == before
+    assert names(tmp_path) == ["Fine.bank", "Old.bank"]
+    assert convert(damaged, ".bank", tmp_path / "out").presets == 2
+
+
 def test_a_name_is_for_one_file(tmp_path: Path) -> None:
     with pytest.raises(PresetError, match="Best can't be the name of 2 files"):
         convert(bank(tmp_path, "x.bank", am("One"), am("Two")), ".fxp", tmp_path / "out", name="Best")
