@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -33,18 +35,22 @@ _EXIT = 2.0  # seconds between closing its output and being gone
 # A host runs one thread; the idle ones of a numeric library would only be in the way of fork.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")  # no plugin has a reason to open a window
+_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 _log_lock = threading.Lock()
 
 
 def _homes() -> str:
-    """How the folders of hosts are called, up to the process that started them. Containers may share a folder for
-    temporary files, and each numbers its processes from one."""
+    """How the folders of hosts are called, up to the process that started them. Machines and containers may share a
+    folder for temporary files, and each numbers its processes from one; a container is told by its namespace, whose
+    number outside of any container is the same on every machine."""
+    machine = re.sub("[^A-Za-z0-9]+", "_", platform.node())  # a dash would begin the next part
     try:
-        return f"synthmatch-host-{Path('/proc/self/ns/pid').stat().st_ino:x}-"
+        namespace = _NAMESPACE.stat().st_ino
     except OSError:
-        return "synthmatch-host-"
+        namespace = 0
+    return f"synthmatch-host-{machine}-{namespace:x}-"
 
 
 def sweep_homes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 
 from synthmatch.notes import Performance
 from synthmatch.presets import faustsynth
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats.amsynth import make_state
 from synthmatch.presets.preset import State
 from synthmatch.renderers import host
@@ -63,11 +65,36 @@ def test_folders_of_hosts_that_nobody_started_are_removed(tmp_path: Path, monkey
         assert next(pool.render([replace(job(GOOD), state=faustsynth.make_state({}))])).ok
         (mine,) = tmp_path.iterdir()
         stale = tmp_path / mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
-        elsewhere = tmp_path / f"synthmatch-host-beef-{ended.pid}-x"  # of a container that shares the folder
+        machine, _, _ = mine.name.removeprefix("synthmatch-host-").partition("-")
+        elsewhere = tmp_path / f"synthmatch-host-{machine}-beef-{ended.pid}-x"  # of a container that shares the folder
         for folder in (stale, elsewhere):
             folder.mkdir()
         host.sweep_homes()
         assert set(tmp_path.iterdir()) == {mine, elsewhere}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way to ask whether a process is there")
+@pytest.mark.parametrize("namespace", ["/proc/self/ns/pid", "/nowhere"])
+@pytest.mark.parametrize(("here", "there"), [("studio", "mixer"), ("studio", "studio-5"), ("studio.lan", "studio")])
+def test_folders_of_hosts_on_other_machines_are_left_alone(
+    here: str, there: str, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Machines may share the folder for temporary files over a network; nobody can ask for a process of another."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(host, "_NAMESPACE", Path(namespace))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    folders = []
+    for name in (here, there):
+        monkeypatch.setattr(platform, "node", lambda name=name: name)
+        started = host.Host(SYNTHS["faust"], None)
+        (folder,) = set(tmp_path.iterdir()) - set(folders)
+        started.close()
+        folders.append(folder.with_name(folder.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")))
+        folders[-1].mkdir()
+    monkeypatch.setattr(platform, "node", lambda: here)
+    host.sweep_homes()
+    assert list(tmp_path.iterdir()) == folders[1:]
 
 
 def test_a_host_that_cannot_be_started_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
