@@ -40,7 +40,8 @@ function numbered(key) {
   if (element) start(element);
 }
 
-// What a field or the map makes of a key is its own affair; a button keeps Space and Enter.
+// What a field or the map makes of a key is its own affair. A button keeps Space and Enter, but for that of the card at
+// hand: whatever key began the card has left the keyboard there, and Space goes on with the side that was heard.
 const TAKES_TEXT = "input:not([type=checkbox], [type=file]), textarea, select, audio, canvas";
 
 document.addEventListener("keydown", (event) => {
@@ -48,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   const finding = !byId("view-find").hidden && !byId("found").hidden;
   const act = finding && /^[1-9]$/.test(event.key) ? () => numbered(event.key) : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act || (!finding && event.key !== "Escape" && event.key !== " ")) return;
-  const ownSpace = event.key === " " && event.target.closest("button:not(.play), a, summary, input");
+  const ownSpace = event.key === " " && event.target.closest("button, a, summary, input") && !event.target.closest(".card.current .play");
   if (ownSpace || (event.shiftKey && event.key.startsWith("Arrow"))) return;
   event.preventDefault();
   act();
