@@ -23,3 +23,21 @@ def test_space_plays_the_card_whose_button_has_the_keyboard(visit: Any, served: 
     page.focus(f"[data-pick='{third}'] .play")
     page.keyboard.press(" ")  # though another one is at hand
     there.plays(third)
+
+
+def test_what_the_map_plays_is_paused_and_stopped_where_it_has_the_keyboard(visit: Any, served: Any) -> None:
+    there = visit(f"{served.address}#map")
+    page = there.page
+    there.until("Boolean(document.querySelector('#map').dataset.key)")
+    page.focus("#map")
+    page.keyboard.press("ArrowRight")
+    there.hears("#match-audio")
+    page.keyboard.press(" ")
+    there.until(PAUSED)
+    page.keyboard.press(" ")
+    there.hears("#match-audio")
+    page.keyboard.press("Escape")
+    there.until(PAUSED)
+    assert page.evaluate("document.querySelector('#match-audio').currentTime") == 0
+    page.keyboard.press("Enter")  # the map's own
+    there.hears("#match-audio")

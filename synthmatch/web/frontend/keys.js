@@ -40,12 +40,13 @@ function numbered(key) {
   if (element) start(element);
 }
 
-// What a field or the map makes of a key is its own affair. A button keeps Space and Enter, but for that of the card at
-// hand: whatever key began the card has left the keyboard there, and Space goes on with the side that was heard.
-const TAKES_TEXT = "input:not([type=checkbox], [type=file]), textarea, select, audio, canvas";
+// What a field makes of a key is its own affair, and so is what the map has made use of. A button keeps Space and Enter,
+// but for that of the card at hand: whatever key began the card has left the keyboard there, and Space goes on with the
+// side that was heard.
+const TAKES_TEXT = "input:not([type=checkbox], [type=file]), textarea, select, audio";
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest(TAKES_TEXT)) return;
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.closest(TAKES_TEXT)) return;
   const finding = !byId("view-find").hidden && !byId("found").hidden;
   const act = finding && /^[1-9]$/.test(event.key) ? () => numbered(event.key) : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act || (!finding && event.key !== "Escape" && event.key !== " ")) return;
