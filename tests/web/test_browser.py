@@ -21,6 +21,11 @@ def presets_in(folder: Path) -> list[Any]:
     return [preset for file in sorted(folder.rglob("*.faustpatch")) for preset in PresetBank.read(file)]
 
 
+def named_and_pressed(page: Any, button: str) -> tuple[str, str]:
+    """What is said of a button that is pressed for as long as something sounds: its name is the same all the while."""
+    return page.get_attribute(button, "aria-label"), page.get_attribute(button, "aria-pressed")
+
+
 def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
     there = visit(served.address)
     page = there.page
@@ -33,9 +38,12 @@ def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path
     there.hears("#match-audio")
     card = page.locator(".card.current")
     assert card.locator(".play").get_attribute("aria-pressed") == "true"
+    assert named_and_pressed(page, "#bar-play") == ("Play", "true")
+    assert named_and_pressed(page, "#song-play") == ("Play the passage", "false")
     assert re.match(r"[a-z]+ \((field|name|folder|sound)\)", card.locator(".sounds").inner_text())
     page.keyboard.press("b")  # the song instead
     there.hears("#song-audio")
+    assert named_and_pressed(page, "#song-play") == ("Play the passage", "true")
     assert page.evaluate("document.querySelector('#match-audio').paused")
     volumes = page.evaluate("['song', 'match'].map((each) => document.querySelector(`#${each}-audio`).volume)")
     assert max(volumes) == 1

@@ -147,9 +147,8 @@ export function show() {
   bar.hidden = !preset && byId("bar-chosen").hidden;
   for (const id of ["bar-play", "bar-text", "ab", "bar-files"]) byId(id).hidden = !preset;
   document.body.classList.toggle("with-bar", !bar.hidden);
-  for (const [id, audio, what] of [["bar-play", side === "song" ? song : match, "Play"], ["song-play", song, "Play the passage"]]) {
-    byId(id).setAttribute("aria-pressed", String(!audio.paused));
-    byId(id).setAttribute("aria-label", audio.paused ? what : "Pause");
+  for (const [id, audio] of [["bar-play", side === "song" ? song : match], ["song-play", song]]) {
+    byId(id).setAttribute("aria-pressed", String(!audio.paused)); // which says it all: “Pause, pressed” would be paused
   }
   if (preset) {
     byId("bar-name").textContent = preset.name;
