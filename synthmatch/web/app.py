@@ -225,8 +225,10 @@ async def _told(
     """
     if "text/event-stream" in request.headers.get("accept", ""):
         last = request.headers.get("last-event-id", "")
-        stream = as_stream(job, int(last) + 1 if last.isascii() and last.isdigit() else 0, given_up)
-        return StreamingResponse(stream, 200, headers, "text/event-stream")
+        first = int(last) + 1 if last.isascii() and last.isdigit() else 0
+        if job.is_over(first):
+            return Response(status_code=204)  # or an EventSource would ask again and again
+        return StreamingResponse(as_stream(job, first, given_up), 200, headers, "text/event-stream")
     name, what = await job.outcome()
     return JSONResponse(what, 200 if name == DONE else what["status"], headers)
 

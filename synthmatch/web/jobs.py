@@ -76,6 +76,11 @@ class Job:
         with self._changed:
             return bool(self._events) and self._events[-1][0] in (DONE, ERROR)
 
+    def is_over(self, first: int) -> bool:
+        """Whether there never will be an event of number ``first``."""
+        with self._changed:
+            return self.ended and first >= len(self._events)
+
     async def events(self, first: int = 0) -> AsyncGenerator[tuple[int, str, Told], None]:
         """Every event from number ``first`` on, as it comes, up to the last one; ``("", {})`` for every
         ``_HEARTBEAT`` seconds in which there was none."""
@@ -92,6 +97,8 @@ class Job:
                     first += 1
                     if name in (DONE, ERROR):
                         return
+                if self.is_over(first):  # whoever asks has heard the last one before
+                    return
                 try:
                     await asyncio.wait_for(listener[1].wait(), _HEARTBEAT)
                 except TimeoutError:

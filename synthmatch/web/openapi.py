@@ -80,7 +80,9 @@ def _paths(limits: Limits) -> Schema:
         "/api/match": {
             "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_EVENTS}")
         },
-        "/api/matches/{id}": {"get": _call("A match again", {200: _told("MatchResult")}, [_ID])},
+        "/api/matches/{id}": {
+            "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=_AGAIN)
+        },
         "/api/matches/{id}/files": {
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
         },
@@ -105,7 +107,9 @@ def _paths(limits: Limits) -> Schema:
         "/api/presets/{id}/files": {"get": _call("One preset's files", {200: _ZIP}, [_ID])},
         "/api/library": {"get": _call("What is in the library", {200: _json("Library")})},
         "/api/library/add": {"post": _call("Add banks", {200: _told("Added")}, body=bank, detail=_ADDING)},
-        "/api/library/add/{id}": {"get": _call("How far an addition is", {200: _told("Added")}, [_ID])},
+        "/api/library/add/{id}": {
+            "get": _call("How far an addition is", {200: _told("Added"), 204: {}}, [_ID], detail=_AGAIN)
+        },
         "/api/map": {"get": _call("The map of the library", {200: _json("Map")}, detail=_MAP)},
     }
 
@@ -130,6 +134,10 @@ _PLAYING = (
 _ADDING = (
     "With `Accept: text/event-stream`, server-sent events: `job`, `estimate`, `progress` (presets), then `done` (the "
     "report of `library add --json`) or `error`. It goes on when the stream is closed."
+)
+_AGAIN = (
+    "With `Accept: text/event-stream` and `Last-Event-ID`, what was told after that event; 204 where nothing was, and "
+    "nothing will be."
 )
 _LEVEL = "The header Synthmatch-Level is its level in dB of full scale, measured where it sounds."
 _MAP = "503 while it is being drawn, which happens once for a library."

@@ -67,6 +67,18 @@ def test_families_come_one_by_one_and_then_the_whole(client: TestClient, made: A
     assert again.json() == told[-1][1]
 
 
+def test_who_comes_back_after_the_last_event_is_told_that_there_is_no_more(client: TestClient, made: Any) -> None:
+    """Else an EventSource, which comes back whenever a stream ends, would wait forever."""
+    stream = {"Accept": "text/event-stream"}
+    with made.song.open("rb") as file:
+        answer = client.post("/api/match", files={"file": file}, headers=stream)
+    place, numbers = answer.headers["location"], re.findall(r"^id: (\d+)$", answer.text, re.MULTILINE)
+    rest = client.get(place, headers=stream | {"Last-Event-ID": numbers[-2]})
+    assert (rest.status_code, [name for name, _ in events(rest.text)]) == (200, ["job", "done"])
+    nothing = client.get(place, headers=stream | {"Last-Event-ID": numbers[-1]})
+    assert (nothing.status_code, nothing.content) == (204, b"")
+
+
 def test_channels_that_cancel_out_are_named_to_a_browser_as_well(client: TestClient, made: Any, tmp_path: Path) -> None:
     """Whose JSON knows no infinity: in mono such a song has no level."""
     left = audio.read(made.song).samples[:1]

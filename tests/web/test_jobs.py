@@ -48,6 +48,21 @@ def test_every_listener_hears_everything_in_order() -> None:
         assert here.job(job.id) is job
 
 
+def test_whoever_has_heard_the_last_event_waits_for_no_other() -> None:
+    async def listen(job: Job, first: int) -> list[int]:
+        return [number async for number, name, _ in job.events(first) if name]
+
+    gate = threading.Event()
+    with room() as here:
+        held = here.begin(lambda job: steps(job) if gate.wait(60) else {})
+        assert not held.is_over(9)  # nobody knows how many there will be
+        gate.set()
+        outcome(held)
+        assert [held.is_over(first) for first in (0, 3, 4, 9)] == [False, False, True, True]
+        assert asyncio.run(asyncio.wait_for(listen(held, 3), 60)) == [3]
+        assert asyncio.run(asyncio.wait_for(listen(held, 4), 60)) == []
+
+
 def test_one_job_is_done_at_a_time_and_no_more_wait_than_may() -> None:
     gate, inside = threading.Event(), []
 
