@@ -22,7 +22,7 @@ from synthmatch.library.census import Heard, group
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
-from synthmatch.web.jobs import Job, Room, Told
+from synthmatch.web.jobs import Cancelled, Job, Room, Told
 from synthmatch.web.layout import Floats, laid_out, placed
 from synthmatch.web.limits import Limits, Refusal
 
@@ -87,7 +87,7 @@ class Atlas(Closing):
     """The library's map. Drawing it takes about a minute for 5,000 sounds, so that is a job, done once."""
 
     def __init__(self, limits: Limits) -> None:
-        self._room = Room("map", 2, limits.remembered, lambda: None)
+        self._room = Room("map", 2, limits.remembered, lambda: None, lasting=False)  # t-SNE can't be stopped
         self._plans: OrderedDict[str, Plan] = OrderedDict()
         self._keys: WeakKeyDictionary[Library, str] = WeakKeyDictionary()
         self._drawing: Job | None = None
@@ -172,17 +172,20 @@ class Atlas(Closing):
         self._room.give_up()
 
     def close(self) -> None:
-        """Stop."""
-        self._room.close()
+        """Stop, though not the drawing of a map: nothing comes of that any more."""
+        with self._lock:
+            self._room.close()
 
     def _draws(self) -> bool:
         return self._drawing is not None and not self._drawing.ended
 
-    def _draw(self, key: str, sketch: Sketch, folder: Path, _job: Job) -> Told:
+    def _draw(self, key: str, sketch: Sketch, folder: Path, job: Job) -> Told:
         plan = _drawn(key, sketch)
-        with suppress(OSError):  # a library that can only be read: drawn anew by the next server
-            _write(folder, plan)
-        with self._lock:
+        with self._lock:  # so that whoever closes it waits for the file: the program may end right after
+            if job.cancelled:
+                raise Cancelled
+            with suppress(OSError):  # a library that can only be read: drawn anew by the next server
+                _write(folder, plan)
             self._keep(plan)
         return {"key": key}
 

@@ -9,7 +9,8 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from synthmatch.closing import Closing
@@ -121,15 +122,22 @@ class Room(Closing):
         waiting: jobs that may wait.
         remembered: jobs that can be asked for, the newest ones.
         at_end: what the thread does last.
+        lasting: whether closing it waits for what is being done. If not, as where that can't be stopped, it is left to
+            itself until the program ends.
     """
 
-    def __init__(self, name: str, waiting: int, remembered: int, at_end: Callable[[], None]) -> None:
-        self._thread = ThreadPoolExecutor(1, name)
-        self._at_end, self._closed = at_end, False
+    def __init__(
+        self, name: str, waiting: int, remembered: int, at_end: Callable[[], None], lasting: bool = True
+    ) -> None:
+        self._at_end, self._lasting, self._closed = at_end, lasting, False
         self._name, self._waiting, self._remembered = name, waiting, remembered
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._open: set[str] = set()
         self._lock = threading.Lock()
+        self._turns: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # Of its own rather than an executor's: the interpreter waits for those at its end, whatever they do.
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def begin(self, work: Callable[[Job], Told], dropped: Callable[[], None] = lambda: None) -> Job:
         """Do something in its turn.
@@ -139,17 +147,19 @@ class Room(Closing):
             dropped: called instead if the job is cancelled before its turn.
 
         Raises:
-            Refusal: too much is waiting.
+            Refusal: too much is waiting, or the room is closed.
         """
         job = Job()
         with self._lock:
+            if self._closed:
+                raise Refusal(503, "The server is ending; start `synthmatch serve` again, and ask anew.")
             if len(self._open) > self._waiting:
                 raise Refusal(503, "The server has more to do than it can take on; try again in a few seconds.")
             self._open.add(job.id)
             self._jobs[job.id] = job
             while len(self._jobs) > self._remembered and (old := next(iter(self._jobs))) not in self._open:
                 del self._jobs[old]
-        self._thread.submit(self._do, job, work, dropped)
+            self._turns.put(partial(self._do, job, work, dropped))
         return job
 
     def job(self, key: str) -> Job:
@@ -176,13 +186,21 @@ class Room(Closing):
 
     def close(self) -> None:
         """Stop at the next step of what is being done; the rest isn't begun."""
-        if self._closed:
-            return
-        self._closed = True
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._turns.put(None)
         for job in self.busy():
             job.cancel()
-        self._thread.submit(self._at_end)
-        self._thread.shutdown(wait=True)
+        if self._lasting:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (turn := self._turns.get()) is not None:
+            turn()
+            del turn  # until the next one comes, what it was about may be large
+        self._at_end()
 
     def _do(self, job: Job, work: Callable[[Job], Told], dropped: Callable[[], None]) -> None:
         try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -17,10 +20,34 @@ from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.web import atlas
 from synthmatch.web.app import create_app
 from synthmatch.web.jobs import Job, Told
+from synthmatch.web.layout import Floats
 from synthmatch.web.limits import Refusal
 from synthmatch.web.studio import Studio
+
+PATIENCE = 60  # seconds: how slow a machine may be
+
+_ENDLESS = """
+import sys, threading
+from pathlib import Path
+
+from synthmatch.library.library import Library
+from synthmatch.web import atlas
+from synthmatch.web.limits import Limits
+
+begun = threading.Event()
+
+def forever(_vectors):
+    begun.set()
+    threading.Event().wait()
+
+atlas.laid_out = forever
+with atlas.Atlas(Limits()) as maps, Library.open(Path(sys.argv[1])) as library:
+    assert maps.plan(library) is None
+    begun.wait()
+"""
 
 
 def test_the_map_is_drawn_once_and_the_song_stands_on_it(
@@ -117,3 +144,29 @@ def test_on_the_map_of_an_empty_library_nothing_has_a_place(client: TestClient, 
     answer = client.get(f"{place}/place")
     assert (answer.status_code, "is empty" in answer.json()["error"]) == (409, True)
     assert client.get("/api/map").json()["points"] == []
+
+
+def test_a_program_ends_though_its_map_is_never_drawn(made: Any) -> None:
+    """As `synthmatch serve` does at Ctrl-C: t-SNE can't be stopped, and may have minutes to go."""
+    subprocess.run([sys.executable, "-c", _ENDLESS, str(made.library)], check=True, timeout=PATIENCE)
+
+
+def test_what_is_drawn_after_the_end_is_not_written(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow(vectors: Floats) -> Floats:
+        begun.set()
+        gate.wait(PATIENCE)
+        return np.zeros((len(vectors), 2), np.float32)
+
+    monkeypatch.setattr(atlas, "laid_out", slow)
+    path = studio.matching._shelf.path
+    with Library.open(path) as library:
+        assert studio.atlas.plan(library) is None
+        assert begun.wait(PATIENCE)
+        studio.close()
+        with pytest.raises(Refusal, match="is ending"):
+            studio.matching.warm()
+    gate.set()
+    studio.atlas._room._thread.join()
+    assert not (path / "map.npz").exists()
