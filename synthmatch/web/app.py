@@ -149,7 +149,6 @@ class Doors:
         """Render a match's presets on the song's notes."""
         key = request.path_params["id"]
         answer = self.studio.matching.answer(key)
-        self.studio.songs.song(answer.song.id)  # or it has made room for others
         async with request.form(max_files=1, max_fields=_FIELDS) as form:
             families = _texts(form, "family")
             job = self.studio.phrasing.begin(key, answer, families, await self._sheet(form))

@@ -16,7 +16,7 @@ class Limits:
         upload_bytes: of one request.
         song_seconds: of one song.
         song_samples: of one song, over all channels: 15 minutes of stereo at 48 kHz.
-        songs: uploaded songs that are kept; the oldest goes first.
+        songs: uploaded songs that are kept; the oldest that isn't being listened to goes first.
         songs_bytes: of all songs on disk.
         waiting: matches, and as many additions, that may wait for their turn.
         remembered: finished jobs and results that can still be asked for.

@@ -19,7 +19,7 @@ from synthmatch.sound.levels import sounding_level
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
-from synthmatch.web.uploads import Song
+from synthmatch.web.uploads import Song, Songs
 
 if TYPE_CHECKING:
     from synthmatch.networks.encoder import Encoder
@@ -56,8 +56,8 @@ class Matching(Closing):
     as ``match --json`` has it) or ``error``.
     """
 
-    def __init__(self, shelf: Shelf, encoder: Encoder, atlas: Atlas, limits: Limits) -> None:
-        self._shelf, self._encoder, self._atlas, self._limits = shelf, encoder, atlas, limits
+    def __init__(self, shelf: Shelf, encoder: Encoder, atlas: Atlas, songs: Songs, limits: Limits) -> None:
+        self._shelf, self._encoder, self._atlas, self._songs, self._limits = shelf, encoder, atlas, songs, limits
         self._room = Room("matching", limits.waiting, limits.remembered, shelf.put_back)
         self._decoded: tuple[str, Clip] | None = None  # the last song: other passages of it come next
 
@@ -69,11 +69,11 @@ class Matching(Closing):
         """Match a song in its turn.
 
         Raises:
-            Refusal: too many are asked for, or too much is waiting.
+            Refusal: too many are asked for, the song is gone, or too much is waiting.
         """
         if asked.k > self._limits.matches:
             raise Refusal(422, f"{asked.k} matches are too many; ask for at most {self._limits.matches} per family.")
-        return self._room.begin(lambda job: self._match(asked, job))
+        return self._songs.begin(self._room, asked.song, lambda job: self._match(asked, job))
 
     def job(self, key: str) -> Job:
         """A match by its id; see ``Room.job``."""

@@ -73,12 +73,12 @@ def _paths(limits: Limits) -> Schema:
         },
         "family": {"type": "array", "items": {"enum": _KEYS}, "description": "By default, all of the match."},
     }
-    size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes."
+    size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes. {_ROOM}"
     choice = f"At most {limits.choices} synths, banks, tags and words; 409 where no preset fits them."
     return {
         "/api/songs": {"post": _call("Keep a song", {201: _json("Song")}, body={"file": song}, detail=size)},
         "/api/match": {
-            "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_EVENTS}")
+            "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_ROOM} {_EVENTS}")
         },
         "/api/matches/{id}": {
             "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=_AGAIN)
@@ -119,6 +119,7 @@ _KEYS = [*FAMILY_KEYS, ANY]
 _FAMILY = {"name": "family", "in": "path", "required": True, "schema": {"enum": _KEYS}}
 _RANK = {"name": "rank", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
 _ZIP: Schema = {"application/zip": {}}
+_ROOM = "503 where songs whose matches or phrases wait leave no room for another."
 _EVENTS = (
     "With `Accept: text/event-stream`, server-sent events: `job` (its id), `progress` (windows heard), `level` (of the "
     "passage, in dB), `presence` (of every family), `family` (one with its matches), `place` (on the map), then `done` "

@@ -20,7 +20,7 @@ from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.matching import Answer
 from synthmatch.web.shelf import Shelf
 from synthmatch.web.takes import Takes
-from synthmatch.web.uploads import shown_name
+from synthmatch.web.uploads import Songs, shown_name
 
 _PARTS, _TITLE = 100, 60  # of a MIDI file, and letters of their names, that are told
 
@@ -67,8 +67,8 @@ class Phrasing(Closing):
     Each question has hosts of its own, which end with it: between questions no plugin is open.
     """
 
-    def __init__(self, shelf: Shelf, takes: Takes, limits: Limits) -> None:
-        self._shelf, self._takes, self._limits = shelf, takes, limits
+    def __init__(self, shelf: Shelf, songs: Songs, takes: Takes, limits: Limits) -> None:
+        self._shelf, self._songs, self._takes, self._limits = shelf, songs, takes, limits
         self._room = Room("phrases", limits.waiting, limits.remembered, shelf.put_back)
         self._latest: dict[str, Job] = {}  # by match
         self._lock = threading.Lock()
@@ -83,7 +83,8 @@ class Phrasing(Closing):
 
         Raises:
             InputError: a family isn't in the match.
-            Refusal: a part is chosen for a family that doesn't play, too many are asked for, or too much is waiting.
+            Refusal: a part is chosen for a family that doesn't play, too many are asked for, the song is gone, or too
+                much is waiting.
         """
         result = _of(answer.result, families)
         unplayed = set(sheet.chosen if sheet is not None else ()) - {found.family for found in result}
@@ -96,7 +97,7 @@ class Phrasing(Closing):
             most = self._limits.phrases
             raise Refusal(413, f"{count} phrases are too many at once; ask for fewer families, {most} at most.")
         with self._lock:
-            job = self._room.begin(lambda job: self._play(key, answer, result, sheet, job))
+            job = self._songs.begin(self._room, answer.song, lambda job: self._play(key, answer, result, sheet, job))
             earlier = self._latest.get(key)
             if earlier is not None:
                 earlier.cancel()

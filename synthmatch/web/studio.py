@@ -51,10 +51,10 @@ class Studio(Closing):
         self.songs = Songs(self.limits)
         self.presets = Presets(shelf, self.limits)
         self.atlas = Atlas(self.limits)
-        self.matching = Matching(shelf, encoder, self.atlas, self.limits)
+        self.matching = Matching(shelf, encoder, self.atlas, self.songs, self.limits)
         self.adding = Adding(shelf, encoder, self.limits)
         self.takes = Takes(self.limits)
-        self.phrasing = Phrasing(shelf, self.takes, self.limits)
+        self.phrasing = Phrasing(shelf, self.songs, self.takes, self.limits)
         self.matching.warm()
 
     def give_up(self) -> None:

@@ -6,7 +6,8 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,7 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import AudioError
+from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 
 _PART = 2**20  # bytes copied at a time
@@ -62,6 +64,7 @@ class Songs(Closing):
         self._limits = limits
         self._folder = Path(tempfile.mkdtemp(prefix="synthmatch-songs-"))
         self._songs: OrderedDict[str, Song] = OrderedDict()
+        self._users: Counter[str] = Counter()  # jobs to come, by the song that they need
         self._lock = threading.Lock()
 
     def take(self, sent: IO[bytes], name: str) -> Song:
@@ -73,7 +76,7 @@ class Songs(Closing):
 
         Raises:
             AudioError: it isn't sound.
-            Refusal: it is too long.
+            Refusal: it is too long, or those that are needed leave no room for it.
         """
         key = secrets.token_urlsafe(12)
         path = self._folder / key
@@ -82,12 +85,12 @@ class Songs(Closing):
             with path.open("xb") as file:
                 shutil.copyfileobj(sent, file, _PART)
             song = Song(key, shown, path, self._measured(path, shown), path.stat().st_size)
+            with self._lock:
+                self._make_room(song)
+                self._songs[key] = song
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        with self._lock:
-            self._songs[key] = song
-            self._make_room()
         return song
 
     def song(self, key: str) -> Song:
@@ -97,10 +100,31 @@ class Songs(Closing):
             Refusal: there is none.
         """
         with self._lock:
-            if key not in self._songs:
-                raise Refusal(404, "That song is no longer here; send it again.")
-            self._songs.move_to_end(key)
-            return self._songs[key]
+            return self._known(key)
+
+    def begin(self, room: Room, song: Song, work: Callable[[Job], Told]) -> Job:
+        """Do something with a song in its turn; until that has ended, the song stays.
+
+        Args:
+            room, work: see ``Room.begin``.
+
+        Raises:
+            Refusal: the song is gone, or too much is waiting.
+        """
+        with self._lock:
+            self._users[self._known(song.id).id] += 1
+
+        def use(job: Job) -> Told:
+            try:
+                return work(job)
+            finally:
+                self._let_go(song)
+
+        try:
+            return room.begin(use, lambda: self._let_go(song))
+        except BaseException:
+            self._let_go(song)
+            raise
 
     def close(self) -> None:
         """Delete them all."""
@@ -122,13 +146,39 @@ class Songs(Closing):
             )
         return size.seconds
 
-    def _make_room(self) -> None:
-        while len(self._songs) > 1 and (
-            len(self._songs) > self._limits.songs
-            or sum(song.bytes for song in self._songs.values()) > self._limits.songs_bytes
-        ):
-            _, old = self._songs.popitem(last=False)
+    def _known(self, key: str) -> Song:
+        if key not in self._songs:
+            raise Refusal(404, "That song is no longer here; send it again.")
+        self._songs.move_to_end(key)
+        return self._songs[key]
+
+    def _let_go(self, song: Song) -> None:
+        with self._lock:
+            self._users[song.id] -= 1
+            if not self._users[song.id]:
+                del self._users[song.id]
+
+    def _make_room(self, coming: Song) -> None:
+        """Delete the oldest songs that no job needs, if there are too many with the one that is coming.
+
+        Raises:
+            Refusal: that wouldn't do; then none is deleted.
+        """
+        left, leaving = OrderedDict(self._songs), list[Song]()
+        idle = (song for key, song in self._songs.items() if not self._users[key])
+        while left and self._too_many(*left.values(), coming):
+            old = next(idle, None)
+            if old is None:
+                raise Refusal(
+                    503, "The songs that are being listened to leave no room for another; send it again in a while."
+                )
+            leaving.append(left.pop(old.id))
+        for old in leaving:
+            del self._songs[old.id]
             old.path.unlink(missing_ok=True)
+
+    def _too_many(self, *songs: Song) -> bool:
+        return len(songs) > self._limits.songs or sum(song.bytes for song in songs) > self._limits.songs_bytes
 
 
 def shown_name(name: str, otherwise: str) -> str:

@@ -202,6 +202,22 @@ def test_asking_anew_gives_up_what_was_asked_before_and_leaves_no_plugin_open(
     assert _rendering() <= before
 
 
+def test_a_song_stays_until_its_phrases_are_rendered(client: TestClient, studio: Studio, made: Any, midi: Path) -> None:
+    gate = threading.Event()
+    studio.songs._limits = replace(studio.limits, songs=1)
+    key = match(client, made.song, k=1).rpartition("/")[2]
+    studio.phrasing._room.begin(lambda _job: {"waited": gate.wait(60)})
+    sheet = Sheet(midi.read_bytes(), "Song.mid")
+    job = studio.phrasing.begin(key, studio.matching.answer(key), ["bass"], sheet)
+    with made.song.open("rb") as file:
+        answer = client.post("/api/songs", files={"file": file})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    gate.set()
+    assert asyncio.run(job.outcome())[0] == "done"
+    with made.song.open("rb") as file:
+        assert client.post("/api/songs", files={"file": file}).status_code == 201
+
+
 def _rendering() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name == "synthmatch-render"}
 

@@ -25,11 +25,12 @@ from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.web.app import create_app
 from synthmatch.web.guard import LOOPBACK
-from synthmatch.web.jobs import Job, Told
+from synthmatch.web.jobs import DONE, ERROR, Job, Told
 from synthmatch.web.limits import Refusal
+from synthmatch.web.matching import Asked
 from synthmatch.web.serve import Address
 from synthmatch.web.studio import Studio
-from synthmatch.web.uploads import Songs, shown_name
+from synthmatch.web.uploads import Song, Songs, shown_name
 
 TOKEN = "a token that nobody guesses"
 
@@ -269,6 +270,52 @@ def test_old_songs_make_room(studio: Studio, made: Any, limit: str) -> None:
             songs.song(kept[0].id)
         assert not kept[0].path.exists()
         assert songs.song(kept[2].id) == kept[2]
+
+
+@pytest.mark.parametrize("end", [DONE, ERROR])
+def test_a_song_stays_until_its_match_has_ended(studio: Studio, made: Any, end: str) -> None:
+    gate, songs = threading.Event(), studio.songs
+    songs._limits = replace(studio.limits, songs=2)
+
+    def hold(_job: Job) -> Told:
+        gate.wait(60)
+        return {}
+
+    def take(name: str) -> Song:
+        with made.song.open("rb") as file:
+            return songs.take(file, name)
+
+    studio.matching._room.begin(hold)
+    first = take("first.flac")
+    jobs = [studio.matching.begin(Asked(first)) for _ in range(2)]
+    second, third = take("second.flac"), take("third.flac")
+    assert [song.path.exists() for song in (first, second, third)] == [True, False, True]
+    jobs.append(studio.matching.begin(Asked(third)))
+    with pytest.raises(Refusal, match="send it again") as refused:
+        take("fourth.flac")
+    assert refused.value.status == 503
+    assert set(songs._folder.iterdir()) == {first.path, third.path}
+    if end == ERROR:
+        for job in jobs:
+            job.cancel()
+    gate.set()
+    assert [asyncio.run(job.outcome())[0] for job in jobs] == [end] * 3
+    assert take("fifth.flac").path.exists()
+    assert not first.path.exists()
+    with pytest.raises(Refusal, match="no longer here"):
+        studio.matching.begin(Asked(first))
+
+
+def test_a_match_that_is_refused_keeps_no_song(studio: Studio, made: Any) -> None:
+    songs, room = studio.songs, studio.matching._room
+    songs._limits, room._waiting = replace(studio.limits, songs=1), -1
+    with made.song.open("rb") as file:
+        song = songs.take(file, "song.flac")
+        with pytest.raises(Refusal, match="try again"):
+            studio.matching.begin(Asked(song))
+        file.seek(0)
+        songs.take(file, "another.flac")
+    assert not song.path.exists()
 
 
 @pytest.mark.parametrize(
