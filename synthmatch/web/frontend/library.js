@@ -4,13 +4,15 @@ import { follow, forgetReferences, get } from "./api.js";
 import { offer } from "./choice.js";
 import { byId, make, notice, words } from "./dom.js";
 
-let following = false;
+const followed = new Set(); // additions that go on: `{text, value}`, how far each is; the one heard of last comes last
 let shown = "";
 let edition = "";
 
 /** Show what is in the library now. */
 export async function showLibrary() {
   const told = await get("/api/library");
+  // Though nothing else may have changed since one was lost sight of.
+  if (told.adding.length && !followed.size) watch(`/api/library/add/${told.adding[0]}`, {});
   const now = JSON.stringify(told);
   if (now === shown) return; // what is open stays open
   shown = now;
@@ -28,7 +30,6 @@ export async function showLibrary() {
   byId("suffixes").textContent = told.suffixes.join(" ");
   byId("banks-table").replaceChildren(told.banks.length ? table(told.banks) : make("p", { class: "small", text: "None yet." }));
   byId("failures").replaceChildren(...failures(told.failures));
-  if (told.adding.length && !following) watch(`/api/library/add/${told.adding[0]}`, {});
 }
 
 byId("banks").addEventListener("change", (event) => {
@@ -39,33 +40,45 @@ byId("banks").addEventListener("change", (event) => {
 function add(fields) {
   const form = new FormData();
   for (const [name, value] of fields) form.append(name, value);
+  notice(byId("library-trouble"), ""); // only here: nobody may have seen it when another addition goes on or ends
   return watch("/api/library/add", { method: "POST", body: form });
 }
 
 async function watch(path, settings) {
-  const [bar, text] = [byId("adding-bar"), byId("adding-text")];
-  following = true;
-  notice(byId("library-trouble"), "");
-  byId("adding").hidden = false;
-  bar.removeAttribute("value");
-  text.textContent = "Reading the presets …";
+  const addition = { text: "Reading the presets …" };
+  followed.add(addition);
+  if (followed.size === 1) say(addition);
+  const hear = (news) => {
+    followed.delete(addition);
+    followed.add(Object.assign(addition, news));
+    say(addition);
+  };
   try {
     const report = await follow(path, settings, (name, data) => {
-      if (name === "estimate") text.textContent = data.sentence;
+      if (name === "estimate") hear({ text: data.sentence });
       if (name !== "progress") return;
-      bar.value = data.done / data.total;
-      text.textContent = `${data.done} of ${data.total} presets${data.remark ? `, ${data.remark}` : ""}`;
+      hear({ value: data.done / data.total, text: `${data.done} of ${data.total} presets${data.remark ? `, ${data.remark}` : ""}` });
     });
-    bar.value = 1;
-    text.textContent = `${report.rendered} sounds added, ${report.known} were known already, in ${Math.round(report.seconds)} s.`;
+    followed.delete(addition);
+    const text = `${report.rendered} sounds added, ${report.known} were known already, in ${Math.round(report.seconds)} s.`;
+    say({ value: 1, text });
     document.dispatchEvent(new Event("library"));
   } catch (error) {
-    byId("adding").hidden = true;
+    followed.delete(addition);
+    say([...followed].at(-1));
     notice(byId("library-trouble"), error.message);
   } finally {
-    following = false;
     await showLibrary().catch(() => {});
   }
+}
+
+// How far an addition is, or nothing, if there is none.
+function say(addition) {
+  byId("adding").hidden = !addition;
+  if (!addition) return;
+  byId("adding-text").textContent = addition.text;
+  if (addition.value === undefined) byId("adding-bar").removeAttribute("value");
+  else byId("adding-bar").value = addition.value;
 }
 
 function table(banks) {
