@@ -6,32 +6,25 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
-
 from synthmatch.errors import TrainingError
-from synthmatch.files import content_hash, write_text
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import bank_folders, installed
+from synthmatch.training.recorded.clusters import read_presets, settle
 from synthmatch.training.recorded.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
-from synthmatch.training.recorded.nearness import Neighbourhood, near_clusters, recorded_print
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, note_job, plan
 from synthmatch.training.recorded.phrasebank import PhraseBank, phrase_job, phrases
 from synthmatch.training.recorded.shards import Progress as Progress
 from synthmatch.training.recorded.stock import stock
 from synthmatch.training.recorded.variants import Counts, Parent, Variant, VariantGate, make_variants, read_variants
-from synthmatch.training.split import Label, frozen, hash_side, read_labels, write_labels
+from synthmatch.training.split import Label, frozen
 
 Stop = Callable[[], bool]
 
 VARIANTS = "variants.jsonl"
 """In a folder of notes, what is known of the variants in it."""
-PRESETS = "presets.tsv"
-"""In a folder of notes, the labels of presets that the frozen labels don't know."""
-COMPARED = "compared.txt"
-"""Beside them, hash of the presets with frozen labels that these were compared with."""
 
 
 def never() -> bool:
@@ -190,7 +183,7 @@ class Recording:
         """Record what isn't there yet; see :func:`gather`."""
         self._record_notes(self.notes, list(self.states), self.plan.notes, session)
         if not session.stop():  # what follows depends on which presets are near-duplicates
-            self._cluster()
+            self._settle(settle(self.notes, self.labels))
         if for_benchmark:
             asked = [key for key in self.states if self.labels[key].side == "test" and self.labels[key].stated]
             self._record_notes(self.scales, asked, None, session)
@@ -275,39 +268,6 @@ class Recording:
         gate = VariantGate(self.variants, everybody, self.notes, self.notes.folder / VARIANTS)
         self.notes.record_jobs(list(self.variants), job, session.pool.render, session.progress, gate, session.stop)
 
-    def _cluster(self) -> None:
-        """Find near-duplicates among presets that the frozen labels don't know: a cluster is on the side of a frozen
-        preset that is near, else on that which the hash of its smallest member says. It is written down, for those
-        who only read, and done again when presets of either kind have come."""
-        new = [key for key in self.labels if key not in frozen() and key in self.notes]
-        known = read_presets(self.notes.folder)
-        there = content_hash(*(key.encode() for key in sorted(frozen()) if key in self.notes))
-        compared = self.notes.folder / COMPARED
-        settled = compared.read_text(encoding="utf-8") if compared.exists() else ""
-        if not known.keys() >= set(new) or (known and settled != there):
-            ids = sorted({*new, *(key for key in known if key in self.notes)})
-            clusters = near_clusters(ids, torch.stack([recorded_print(self.notes, key) for key in ids]))
-            known |= {key: self.labels[key] for key in new}
-            twins = self._frozen_twins(clusters)
-            places = {of: (twins[of].cluster, twins[of].side) if of in twins else (of, hash_side(of)) for of in ids}
-            known = {
-                key: replace(known[key], cluster=places[of][0], side=places[of][1]) for key, of in clusters.items()
-            }
-            write_labels(self.notes.folder / PRESETS, list(known.values()))
-            write_text(compared, there)
-        self._settle(known)
-
-    def _frozen_twins(self, clusters: Mapping[str, str]) -> dict[str, Label]:
-        """By cluster, the frozen preset that one of it sounds nearly like, if any does; one of the sides that training
-        mustn't hear before others: another edition of a bank holds the benchmark's presets under other ids."""
-        judged = Neighbourhood(self.notes, sorted(frozen(), key=lambda key: frozen()[key].side == "train"))
-        found: dict[str, Label] = {}
-        for key, of in clusters.items():
-            near = judged.near(recorded_print(self.notes, key))
-            if near and (of not in found or found[of].side == "train"):
-                found[of] = frozen()[near]
-        return found
-
     def _settle(self, known: Mapping[str, Label]) -> None:
         """Take labels over; where that changes one, forget the variants that were thought of before."""
         settled = self.labels | {key: known[key] for key in self.labels if key in known}
@@ -338,12 +298,6 @@ def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
     played = PhraseBank(folder / f"phrases-{phrases}") if phrases else None
     parents = {key: row.parents for key, row in variants.items() if key in heard}
     return Corpus(heard, bank, NoteBank(folder / "scales"), played, parents)
-
-
-def read_presets(folder: Path) -> dict[str, Label]:
-    """The labels of presets in a folder of notes that the frozen labels don't know."""
-    path = folder / PRESETS
-    return read_labels(path, "delete it, and record again") if path.exists() else {}
 
 
 def _teaches(label: Label) -> bool:

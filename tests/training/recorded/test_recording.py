@@ -17,8 +17,9 @@ from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import Failure, RenderResult
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import record
+from synthmatch.training.recorded.clusters import PRESETS, read_presets
 from synthmatch.training.recorded.dataplan import NOTE, DataPlan, estimate
-from synthmatch.training.recorded.recording import PRESETS, Recording, Session, gather, open_corpus, read_presets
+from synthmatch.training.recorded.recording import Recording, Session, gather, open_corpus
 from synthmatch.training.recorded.stock import stock
 from synthmatch.training.recorded.variants import Counts
 from synthmatch.training.split import Label, frozen, hash_side, write_labels
@@ -186,47 +187,11 @@ def test_no_variant_has_a_parent_whose_twin_is_on_the_test_side(tmp_path):
     assert corpus.parents == {}
 
 
-@pytest.fixture
-def twins(monkeypatch):
-    """The states of a test preset whose label is frozen, and of one that sounds nearly like it and whose own hash would
-    have it trained on."""
-    states = [faustsynth.make_state({"filter_cutoff": 900.0 + each}) for each in range(60)]
-    judged = states[0]
-    twin = next(each for each in states[1:] if hash_side(each.id) == "train")
-    known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
-    for module in ("recording", "stock"):
-        monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
-    return judged, twin
-
-
-def test_a_twin_of_a_frozen_preset_is_on_its_side(tmp_path, twins):
-    """As in another edition of a bank, where nearly all presets have other ids."""
-    judged, twin = twins
-    bank = [Preset(f"Bass {each}", state) for each, state in enumerate((judged, twin))]
-    FaustPatch().write(tmp_path / "edition.faustpatch", bank)
-    plan = DataPlan(0, synths=("faust",), banks=(tmp_path,), own_only=True)
-    label = gather(tmp_path / "data", plan, 1, for_benchmark=False).labels[twin.id]
-    assert (label.cluster, label.side) == (judged.id, "test")
-
-
-def test_a_twin_is_found_though_the_frozen_preset_is_recorded_later(tmp_path, twins):
-    judged, twin = twins
-    plans = []
-    for name, state in (("mine", twin), ("debian", judged)):
-        FaustPatch().write(tmp_path / f"{name}.faustpatch", [Preset("Bass", state)])
-        plans.append(DataPlan(0, synths=("faust",), banks=(tmp_path / f"{name}.faustpatch",), own_only=True))
-    labels = [gather(tmp_path / "data", plan, 1, for_benchmark=False).labels for plan in plans]
-    assert labels[0][twin.id].side == "train"
-    assert judged.id in labels[1]
-    label = open_corpus(tmp_path / "data", 0).labels[twin.id]
-    assert (label.cluster, label.side) == (judged.id, "test")
-
-
 def test_a_variant_near_a_preset_of_an_earlier_plan_is_dropped(tmp_path, monkeypatch):
     """Banks of one's own are recorded beside Debian's, whose test presets aren't in the later plan."""
     base = faustsynth.make_state({"filter_cutoff": 900.0})
     monkeypatch.setattr("synthmatch.training.recorded.stock.side_of", lambda _: "train")
-    monkeypatch.setattr("synthmatch.training.recorded.recording.hash_side", lambda _: "train")
+    monkeypatch.setattr("synthmatch.training.recorded.clusters.hash_side", lambda _: "train")
     FaustPatch().write(tmp_path / "mine.faustpatch", [Preset("Bass", base)])
     mine = DataPlan(
         0, variants=Counts(perturbed=3), synths=("faust",), banks=(tmp_path / "mine.faustpatch",), own_only=True
@@ -237,7 +202,7 @@ def test_a_variant_near_a_preset_of_an_earlier_plan_is_dropped(tmp_path, monkeyp
     values = faustsynth.values_of(Recording(tmp_path / "alone", mine).variants[new].state)
     judged = faustsynth.make_state({**values, "amp_release": values["amp_release"] * 1.05})
     known = {judged.id: Label(judged.id, "faust", "bass", "name", judged.id, "test")}
-    for module in ("recording", "stock"):
+    for module in ("clusters", "recording", "stock"):
         monkeypatch.setattr(f"synthmatch.training.recorded.{module}.frozen", lambda: known)
     FaustPatch().write(tmp_path / "debian.faustpatch", [Preset("Bass", judged)])
     debian = replace(mine, banks=(tmp_path / "debian.faustpatch",), variants=Counts())
@@ -270,15 +235,6 @@ def test_what_crashes_every_time_is_named_and_does_not_keep_the_command_going(wa
     assert record.main(words(wanted, tmp_path), said.append) == 0
     assert any(line.startswith("left: notes of presets: 5") for line in said)
     assert said[-1].startswith("These crashed their synth")
-
-
-def test_damaged_labels_of_a_folder_are_named(tmp_path):
-    path = tmp_path / PRESETS
-    write_labels(path, [Label("a" * 20, "faust", "bass", "name", "a" * 20, "train")])
-    assert read_presets(tmp_path)
-    path.write_text(path.read_text()[:-4])
-    with pytest.raises(TrainingError, match=r"is on no side.*delete it, and record again"):
-        read_presets(tmp_path)
 
 
 def test_estimates_add_up():
