@@ -14,7 +14,7 @@ from synthmatch.notes import REFERENCE_NOTES, Note, Performance
 from synthmatch.presets.families import FAMILIES
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.training.recorded.shards import Render, Row, ShardBank, Sound
+from synthmatch.training.recorded.shards import Render, Row, ShardBank, Sound, recording_into
 from synthmatch.training.recorded.shards import as_float as as_float
 
 SECONDS = 2.5
@@ -108,11 +108,26 @@ class NoteBank(ShardBank[Recorded]):
             render: usually ``RenderPool.render``.
             progress: called with (done, all) after each preset.
             stop: asked before each preset; from its first True on, what is under way is finished and kept.
+
+        Raises:
+            TrainingError: another command records into the folder.
         """
-        fewer = {key for key, played in plans.items() if key in self and self.recorded[key].count < len(played)}
-        self.record_jobs(
-            list(states), lambda key: note_job(states[key], plans[key]), render, progress, stop=stop, again=fewer
-        )
+        if not self.missing(states, self._fewer(plans)) or (stop is not None and stop()):
+            return  # and leave the folder as it is
+        with recording_into(self.folder):
+            self.read()
+            self.record_jobs(
+                list(states),
+                lambda key: note_job(states[key], plans[key]),
+                render,
+                progress,
+                stop=stop,
+                again=self._fewer(plans),
+            )
+
+    def _fewer(self, plans: Mapping[str, Sequence[Performance]]) -> set[str]:
+        """Those that are there with fewer notes than planned."""
+        return {key for key, played in plans.items() if key in self and self.recorded[key].count < len(played)}
 
     def _row(self, key: str, job: RenderJob, failure: str) -> Recorded:
         played = () if failure else tuple(performance.notes[0] for performance in job.performances)

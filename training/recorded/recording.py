@@ -12,11 +12,12 @@ from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import bank_folders, installed
-from synthmatch.training.recorded.clusters import read_presets, settle
+from synthmatch.training.recorded.clusters import read_presets, settle, settled
 from synthmatch.training.recorded.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, note_job, plan
 from synthmatch.training.recorded.phrasebank import PhraseBank, phrase_job, phrases
 from synthmatch.training.recorded.shards import Progress as Progress
+from synthmatch.training.recorded.shards import recording_into
 from synthmatch.training.recorded.stock import stock
 from synthmatch.training.recorded.variants import Counts, Parent, Variant, VariantGate, make_variants, read_variants
 from synthmatch.training.split import Label, frozen
@@ -125,7 +126,7 @@ def gather(
             what there is.
 
     Raises:
-        TrainingError: no synth of the plan is installed, or a journal is damaged.
+        TrainingError: no synth of the plan is installed, a journal is damaged, or another command records there.
     """
     wanted = extra if isinstance(extra, DataPlan) else DataPlan(extra, frozen_only=True)
     with RenderPool(workers) as pool:
@@ -156,7 +157,7 @@ class Recording:
         Raises:
             TrainingError: no synth of the plan is installed, or a journal is damaged.
         """
-        self.plan = wanted
+        self.folder, self.plan = folder, wanted
         self.states, self.labels = stock(wanted)
         self.notes = NoteBank(folder / f"notes-{wanted.notes}")
         self.scales = NoteBank(folder / "scales")
@@ -180,25 +181,52 @@ class Recording:
         return [Parent(self.states[key], label) for key, label in self.labels.items() if _teaches(label)]
 
     def record(self, session: Session, for_benchmark: bool = False) -> Corpus:
-        """Record what isn't there yet; see :func:`gather`."""
+        """Record what isn't there yet; see :func:`gather`. Where nothing is left, nobody needs to wait for another
+        command, and nothing is written."""
+        if not session.stop() and self._left(for_benchmark):
+            with recording_into(self.folder):
+                self._read()
+                self._record(session, for_benchmark)
+        return self.corpus()
+
+    def _read(self) -> None:
+        self.notes.read()
+        self.scales.read()
+        if self.phrases is not None:
+            self.phrases.read()
+        self._settle(read_presets(self.notes.folder))
+
+    def _left(self, for_benchmark: bool) -> bool:
+        """Whether anything is; what takes no time to tell comes first."""
+        return (
+            bool(self.notes.missing(self.states))
+            or not settled(self.notes, self.labels)
+            or (for_benchmark and bool(self.scales.missing(self._asked)))
+            or bool(self.estimate(1))
+        )
+
+    @property
+    def _asked(self) -> list[str]:
+        """The presets that the benchmark asks for."""
+        return [key for key in self.states if self.labels[key].side == "test" and self.labels[key].stated]
+
+    def _record(self, session: Session, for_benchmark: bool) -> None:
         self._record_notes(self.notes, list(self.states), self.plan.notes, session)
         if not session.stop():  # what follows depends on which presets are near-duplicates
             self._settle(settle(self.notes, self.labels))
         if for_benchmark:
-            asked = [key for key in self.states if self.labels[key].side == "test" and self.labels[key].stated]
-            self._record_notes(self.scales, asked, None, session)
+            self._record_notes(self.scales, self._asked, None, session)
         self._play(self._players(), self.plan.phrases, session)
         if not session.stop() and self.variants:  # each is compared with all presets, so those come first
             self._try_variants(session)
         self._play([key for key in self.variants if key in self.notes], self.plan.variant_phrases, session)
-        return self.corpus()
 
     def corpus(self) -> Corpus:
         """What there is of the plan."""
         written = read_variants(self.notes.folder / VARIANTS) if self.variants else {}
         kept = {key: row for key, row in written.items() if key in self.variants}
-        settled = frozen().keys() | read_presets(self.notes.folder).keys()
-        labels = {key: label for key, label in self.labels.items() if key in settled}
+        compared = frozen().keys() | read_presets(self.notes.folder).keys()
+        labels = {key: label for key, label in self.labels.items() if key in compared}
         labels |= {key: row.label for key, row in kept.items()}
         heard = {key: labels[key] for key in sorted(labels) if key in self.notes}
         parents = {key: row.parents for key, row in kept.items() if key in heard}

@@ -2,7 +2,8 @@
 
 A folder holds shards (``<stem>-<n>.npy``, int16, shape (sounds, samples)) and one line of JSON per recorded preset
 in ``<stem>.jsonl``. A line is written after its sound; what has no line is recorded again, so a recording that was
-stopped, even in the midst of a line, goes on where it was.
+stopped, even in the midst of a line, goes on where it was. One command at a time records into a folder: shards are
+numbered by what the journal holds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -19,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import Clip, Samples
-from synthmatch.errors import TrainingError
-from synthmatch.files import atomic_path
+from synthmatch.errors import LibraryError, TrainingError
+from synthmatch.files import atomic_path, require_place
+from synthmatch.library.store import write_lock
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 
 Render = Callable[[Iterable[RenderJob]], Iterator[RenderResult]]
@@ -90,11 +93,19 @@ class ShardBank(ABC, Generic[R]):
         self.folder = folder
         self.recorded: dict[str, R] = {}
         self._shards: dict[int, Sound] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Find what is recorded by now; another command may have recorded since the folder was opened.
+
+        Raises:
+            TrainingError: the journal is damaged.
+        """
         for values in read_journal(self.journal):
             try:
                 row = self._row_of(values)
             except TypeError as error:
-                raise TrainingError(f"{self.journal} isn't of this version; delete {folder}.") from error
+                raise TrainingError(f"{self.journal} isn't of this version; delete {self.folder}.") from error
             self.recorded[row.id] = row
 
     @property
@@ -127,6 +138,10 @@ class ShardBank(ABC, Generic[R]):
             ) from error
         return shard
 
+    def missing(self, keys: Iterable[str], again: Collection[str] = ()) -> list[str]:
+        """Those of some presets that :meth:`record_jobs` would try."""
+        return [key for key in keys if key not in self.recorded or key in again]
+
     def record_jobs(
         self,
         keys: Sequence[str],
@@ -137,7 +152,7 @@ class ShardBank(ABC, Generic[R]):
         stop: Callable[[], bool] | None = None,
         again: Collection[str] = (),
     ) -> None:
-        """Record what isn't there yet.
+        """Record what isn't there yet; within :func:`recording_into`, since another's shards would get lost.
 
         A preset that makes no usable sound is noted and not tried again; one that crashed or took too long is
         tried again by the next recording, since that may have been the machine's doing, and so is one whose synth
@@ -152,7 +167,7 @@ class ShardBank(ABC, Generic[R]):
             stop: asked before each job; from its first True on, what is under way is finished and kept.
             again: those that are recorded anew, though they are there; what is there counts until then.
         """
-        missing = [key for key in keys if key not in self.recorded or key in again]
+        missing = self.missing(keys, again)
         done, total = len(keys) - len(missing), len(keys)
         names: dict[str, str] = {}
 
@@ -209,6 +224,24 @@ class ShardBank(ABC, Generic[R]):
             np.save(file, np.concatenate([sounds for _, sounds in taken]))
         append_journal(self.journal, [asdict(row) for row in rows])
         self.recorded.update({row.id: row for row in rows})
+
+
+@contextmanager
+def recording_into(folder: Path) -> Iterator[None]:
+    """Keep other commands from recording into a folder while the block runs; it is made if need be.
+
+    Raises:
+        TrainingError: another command records into it.
+        InputError: it can't be written.
+    """
+    require_place(folder, folder=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(write_lock(folder))
+        except LibraryError as error:
+            raise TrainingError(f"Another command records into {folder}; wait for its end.") from error
+        yield
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
