@@ -241,8 +241,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 
 def fast_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is faster here than float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+    if device.type == "cuda":  # which older GPUs emulate, more slowly than they compute in float32
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported()) if device.type == "cpu" else False
 
 

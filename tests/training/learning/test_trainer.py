@@ -8,7 +8,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.files import content_hash
 from synthmatch.training.config import Alterations, Recipe, read_recipe
 from synthmatch.training.learning.objective import Memory, objective
-from synthmatch.training.learning.trainer import Trainer, _recipe_hash, learning_rate
+from synthmatch.training.learning.trainer import Trainer, _recipe_hash, fast_bfloat16, learning_rate
 from synthmatch.training.mixing.batches import Mixer
 
 
@@ -166,6 +166,14 @@ def test_after_a_restart_the_learning_rate_is_that_of_a_run_of_what_is_left():
     rates = [learning_rate(recipe, step) for step in range(301)]
     assert rates[:100] == [learning_rate(first, step) for step in range(100)]
     assert rates[100:] == [learning_rate(second, step) for step in range(201)]
+
+
+@pytest.mark.parametrize("emulated", [True, False])
+def test_a_gpu_that_only_emulates_bfloat16_is_not_asked_for_it(monkeypatch, emulated):
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or not emulated
+    )
+    assert fast_bfloat16(torch.device("cuda")) == (not emulated)
 
 
 def test_the_log_says_what_was_lost(notes, tiny, tmp_path):
