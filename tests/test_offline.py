@@ -183,3 +183,14 @@ def test_each_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
     assert tables.keys() == {"table-single.md", "table-mixture.md", "table.md"}
     assert tables["table-single.md"].endswith("--suite single\n")
     assert "--suite" not in tables["table.md"]
+
+
+@needs_shell
+@pytest.mark.parametrize("asked", ["40", ""])
+def test_training_may_be_given_more_memory(tmp_path: Path, asked: str) -> None:
+    """`synthmatch` stands for one that writes its arguments for an encoder."""
+    stand_in(tmp_path, '#!/bin/sh\nmkdir -p "$7"\necho "$@" >"$9"\n')
+    words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), "train"]
+    subprocess.run(words, env={**os.environ, "RECIPE": "short", "MEMORY_GB": asked}, check=True)
+    told = (tmp_path / "home" / "run-short" / "encoder.safetensors").read_text()
+    assert told.endswith(f"--minutes 8{' --memory-gb 40' if asked else ''}\n")

@@ -4,8 +4,8 @@
 #   sh steps.sh FOLDER record | train | evaluate | results
 #
 # FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
-# (8 a step), RECORD (what else record.py is to be told: "--phrases 3 --variants 2") and SUITE (all) come from the
-# environment.
+# (8 a step), MEMORY_GB (what recordings may take of memory; the command's own figure), RECORD (what else record.py is
+# to be told: "--phrases 3 --variants 2") and SUITE (all) come from the environment.
 set -eu
 
 [ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
@@ -28,7 +28,8 @@ record)
     exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD---phrases 3 --variants 2}
     ;;
 train)
-    synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes"
+    synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes" \
+        ${MEMORY_GB:+--memory-gb "$MEMORY_GB"}
     [ -f "$encoder" ] || exit 3
     ;;
 evaluate)
