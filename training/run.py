@@ -137,7 +137,8 @@ def train(
             if recipe.encoder.listener:
                 run = replace(run, encoder=with_ears(encoder, recipe.encoder))
             songs = song_mixer(run.encoder, corpus, recipe, memory_gb, processes.device)
-            done = _teach(run.encoder, songs, recipe, folder, processes, taught if processes.first else None, until)
+            progress = taught if processes.first else None
+            done = _teach(run.encoder, songs, recipe, folder, processes, progress, until, said)
     written = done and processes.first
     if written:
         _write(run, corpus, recipe, recipe_name, out)
@@ -169,11 +170,12 @@ def _teach(
     processes: Processes,
     taught: PresenceProgress | None,
     until: float,
+    said: Callable[[str], None] | None,
 ) -> bool:
     """Have an encoder learn presence; whether there was time for all of it."""
     schedule = Schedule(recipe.presence_steps, recipe.presence_restarts, recipe.presence_shares)
     teacher = PresenceTrainer(encoder, songs, schedule, folder, processes)
-    done = teacher.run(taught, until)
+    done = teacher.run(taught, until, said)
     if done:
         teacher.install()
     return done

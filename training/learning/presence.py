@@ -26,7 +26,7 @@ from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.heads import Head
 from synthmatch.training.learning.journal import Journal
-from synthmatch.training.learning.trainer import LOGGED, fast_bfloat16
+from synthmatch.training.learning.trainer import LOGGED, fast_bfloat16, other_notes
 from synthmatch.training.mixing.batches import Mixer
 
 FIRST = 10  # steps whose summaries are measured; from then on what the head learns on keeps its scale
@@ -121,16 +121,28 @@ class PresenceTrainer:
             "schedule": f"{schedule} {FIRST_SHARE} {RISE} {RATE} {EARS_RATE}",
             "kept": str(KEPT),
         }
+        notes = mixer.planner.layout.fingerprint
+        self.begun_with = notes
+        """The songs' notes that the run began with, those of the mixer unless they have changed since."""
         self._resume()
-        if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint} {self._facts['encoder']}"):
+        if not processes.same(f"{self.step} {notes} {self._facts['encoder']}"):
             raise TrainingError("The processes that train together don't find the same songs or the same run.")
 
-    def run(self, progress: Progress | None = None, until: float = math.inf) -> bool:
+    def run(
+        self,
+        progress: Progress | None = None,
+        until: float = math.inf,
+        said: Callable[[str], None] | None = None,
+    ) -> bool:
         """Train to the last step, or until ``time.monotonic`` says so; whether the last step was taken.
 
         Args:
             progress: called after each step with (steps so far, all, loss).
+            said: called with a sentence if the songs' notes aren't those that the run began with.
         """
+        changed = other_notes(self._path.parent, self.begun_with, self.mixer)
+        if changed and said and self.processes.first and self.step < self.schedule.steps:
+            said(changed)
         saved = time.monotonic()
         with Journal(self._path.parent, self.step, "presence") if self.processes.first else nullcontext() as journal:
             while self.step < self.schedule.steps and not self.processes.agree(time.monotonic() >= until):
@@ -214,7 +226,8 @@ class PresenceTrainer:
         averages = {f"average.{name}": weight for name, weight in self.average.items()}
         before = {f"before.{name}": weight for name, weight in self.before.items()}
         tensors = {"sums": self.sums, **dict(self._learning()), **averages, **before}
-        statefile.write(self._path, tensors, self.optimizer, {**self._facts, "step": str(self.step)})
+        facts = {**self._facts, "step": str(self.step), "notes": self.begun_with}
+        statefile.write(self._path, tensors, self.optimizer, facts)
 
     def _resume(self) -> None:
         facts = statefile.facts_of(self._path) or {}
@@ -230,6 +243,7 @@ class PresenceTrainer:
                 weight.copy_(state.tensors[f"before.{name}"])
         state.restore(self.optimizer)
         self.step = int(facts["step"])
+        self.begun_with = facts.get("notes", self.begun_with)
 
     def _learning(self, part: str = "") -> Iterator[tuple[str, Tensor]]:
         """Whatever is learnt, by name, that of one part if it is named: "head", or "ears", which may be none."""

@@ -110,7 +110,8 @@ class Trainer:
         self.encoder.train()
         if self.processes.first:
             with Journal(self.folder, self.step) as journal:
-                for notice in filter(None, (journal.notice, self._notice())):
+                changed = other_notes(self.folder, self.begun_with, self.mixer) if self.step < last else ""
+                for notice in filter(None, (journal.notice, changed)):
                     if said:
                         said(notice)
                 self._steps(last, until, planners, progress, journal)
@@ -141,14 +142,6 @@ class Trainer:
                 if now - saved > CHECKPOINT_SECONDS:
                     self.checkpoint()
                     saved = now
-
-    def _notice(self) -> str:
-        if self.begun_with == self.mixer.planner.layout.fingerprint:
-            return ""
-        return (
-            f"The recorded presets aren't those that the run in {self.folder} began with: it goes on with what is there"
-            " now, and becomes another than it would have been."
-        )
 
     def _stop(self, until: float, taken: int) -> bool:
         # Asking the others costs a wait, so several processes ask each other now and then only.
@@ -226,6 +219,20 @@ class Trainer:
 def steps_taken(folder: Path) -> int:
     """How many steps the run in a folder has taken by its last checkpoint; 0 if there's none."""
     return int((statefile.facts_of(folder / STATE) or {}).get("step", 0))
+
+
+def other_notes(folder: Path, begun_with: str, mixer: Mixer) -> str:
+    """A sentence if a run in a folder goes on with other notes than those that it began with, or nothing.
+
+    Args:
+        begun_with: their fingerprint.
+    """
+    if begun_with == mixer.planner.layout.fingerprint:
+        return ""
+    return (
+        f"The recorded presets aren't those that the run in {folder} began with: it goes on with what is there now, and"
+        " becomes another than it would have been."
+    )
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

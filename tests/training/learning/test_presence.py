@@ -253,6 +253,23 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(taught, encoder, tiny, t
         assert torch.equal(other.average[name], whole.average[name])
 
 
+def test_a_run_says_when_it_goes_on_with_other_songs(taught, encoder, tiny, tmp_path):
+    said = []
+    half = trainer(encoder, taught, tiny, tmp_path)
+    for _ in range(5):
+        half.take_step()
+    half.checkpoint()
+    trainer(encoder, taught, tiny, tmp_path).run(until=0, said=said.append)
+    assert not said
+    fewer = Corpus(dict(list(taught.labels.items())[1:]), taught.notes, taught.scales)
+    other = trainer(encoder, fewer, tiny, tmp_path)
+    assert other.step == 5
+    assert other.run(said=said.append)
+    assert other.run(said=said.append)  # which goes on with nothing
+    (sentence,) = said
+    assert sentence.startswith(f"The recorded presets aren't those that the run in {tmp_path} began with")
+
+
 def test_a_head_of_another_encoder_is_not_taken_up(taught, encoder, tiny, tmp_path):
     trainer(encoder, taught, tiny, tmp_path).run()
     with torch.no_grad():
