@@ -14,7 +14,8 @@ from torch import Tensor, distributed
 from synthmatch.closing import Closing
 from synthmatch.files import content_hash
 
-PATIENCE = timedelta(hours=2)  # the others wait while the first process records notes
+PATIENCE = timedelta(hours=2)  # for each other within a step: who takes longer has died
+LONG_PATIENCE = timedelta(days=30)  # the others wait while the first process records, which a cluster may do for days
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,13 @@ class Processes(Closing):
         rank: its number, from 0.
         world: how many there are.
         device: where it computes.
+        patient: by which the processes wait for each other, beside what they compute; None if this is the only one.
     """
 
     rank: int = 0
     world: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    patient: distributed.ProcessGroup | None = None
 
     @classmethod
     def join(cls) -> Processes:
@@ -40,9 +43,10 @@ class Processes(Closing):
         else:
             device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             torch.cuda.set_device(device)
-        if world > 1:
-            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
-        return cls(rank, world, device)
+        if world == 1:
+            return cls(rank, world, device)
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        return cls(rank, world, device, distributed.new_group(backend="gloo", timeout=LONG_PATIENCE))
 
     @property
     def first(self) -> bool:
@@ -50,9 +54,9 @@ class Processes(Closing):
         return self.rank == 0
 
     def wait(self) -> None:
-        """Go on when all are here."""
+        """Go on when all are here, however long the first one records."""
         if self.world > 1:
-            distributed.barrier()
+            distributed.barrier(self.patient)
 
     def gather(self, share: Tensor, counts: Sequence[int]) -> Tensor:
         """Put together what each process has computed of a whole, so that gradients find their way back.

@@ -104,6 +104,25 @@ with Processes.join() as processes:
 """
 
 
+PATIENT = """
+import os, sys, time
+from datetime import timedelta
+from pathlib import Path
+from synthmatch.training.learning import distributed
+
+folder, rank = Path(sys.argv[1]), int(os.environ["RANK"])
+(folder / str(rank)).touch()
+while len(list(folder.iterdir())) < 2:  # imports may take one of them longer than both are to wait
+    time.sleep(0.01)
+distributed.PATIENCE = timedelta(seconds=5)
+with distributed.Processes.join() as processes:
+    if processes.first:
+        time.sleep(8)
+    processes.wait()
+    assert processes.same("one")
+"""
+
+
 def free_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -186,6 +205,10 @@ def test_two_processes_teach_presence_what_one_does(notes, tiny, tmp_path, ears)
         for name, value in expected.items():
             scale = float(value.abs().max())
             assert torch.allclose(found[name], value, atol=1e-3 * scale + 1e-8), name
+
+
+def test_the_others_wait_longer_for_a_recording_than_for_a_step(tmp_path):
+    together(PATIENT, tmp_path, 2)
 
 
 def test_alone_nothing_is_sent(monkeypatch):
