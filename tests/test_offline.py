@@ -34,6 +34,17 @@ def gather() -> ModuleType:
     return module
 
 
+def put_wheel(folder: Path, version: str, said: str) -> None:
+    """Put a wheel of the module `parcelled` into a folder."""
+    folder.mkdir(exist_ok=True)
+    facts = f"parcelled-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"parcelled-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("parcelled.py", f"SAID = {said!r}\n")
+        wheel.writestr(f"{facts}/METADATA", f"Metadata-Version: 2.1\nName: parcelled\nVersion: {version}\n")
+        wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{facts}/RECORD", "")
+
+
 @pytest.fixture
 def staged(tmp_path: Path) -> Path:
     """What a parcel holds, in small: a wheel, noise that no archive makes smaller, and a folder of its own."""
@@ -43,12 +54,7 @@ def staged(tmp_path: Path) -> Path:
         path = folder / "banks" / "some synth" / f"{number}.bank"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(noise.randbytes(20_000 * (number + 1)))
-    (folder / "wheels").mkdir()
-    with zipfile.ZipFile(folder / "wheels" / "parcelled-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("parcelled.py", "SAID = 'here'\n")
-        wheel.writestr("parcelled-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: parcelled\nVersion: 1.0\n")
-        wheel.writestr("parcelled-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr("parcelled-1.0.dist-info/RECORD", "")
+    put_wheel(folder / "wheels", "1.0", "here")
     (folder / "vst").mkdir()
     (folder / "lib").mkdir()
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -68,6 +74,14 @@ def unpack(parcel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """In an environment with nothing in it."""
     command = ["env", "-i", f"PATH={os.environ['PATH']}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def python_says(place: Path, told: str) -> str:
+    """What Python prints in the environment that a folder's `env.sh` makes."""
+    script = f". '{place}/env.sh' && \"$PYTHON\" -c '{told}'"
+    said = subprocess.run(["env", "-i", "sh", "-c", script], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
 
 
 def test_parts_are_below_the_limit_and_hold_every_file_once(staged: Path, parcel: Path) -> None:
@@ -133,9 +147,33 @@ def test_a_parcel_is_set_up_without_network(staged: Path, parcel: Path, tmp_path
     for file in (staged / "banks").rglob("*.bank"):
         assert (place / file.relative_to(staged)).read_bytes() == file.read_bytes()
     told = 'import parcelled, os; print(parcelled.SAID, os.environ["SYNTHMATCH_BANKS"], os.environ["VST_PATH"])'
-    script = f". '{place}/env.sh' && \"$PYTHON\" -c '{told}'"
-    said = subprocess.run(["env", "-i", "sh", "-c", script], capture_output=True, text=True)
-    assert said.stdout == f"here {place / 'banks'} {place / 'vst'}\n", said.stderr
+    assert python_says(place, told) == f"here {place / 'banks'} {place / 'vst'}\n"
+
+
+@needs_shell
+def test_a_later_parcel_takes_the_place_of_an_earlier_one(
+    gather: ModuleType, staged: Path, parcel: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "there"
+    (place / "lib").mkdir(parents=True)
+    (place / "lib" / "mine").write_text("none of the parcel's")
+    assert unpack(parcel, place).returncode == 0
+    assert (place / "lib" / "mine").exists()
+    kept = [place / name / "mine" for name in ("home", "results")]
+    for file in kept:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    shutil.rmtree(staged / "wheels")
+    put_wheel(staged / "wheels", "2.0", "later")
+    (staged / "banks" / "some synth" / "0.bank").unlink()
+    shutil.rmtree(parcel)
+    gather.pack(staged, parcel, LIMIT)
+    shutil.copy(OFFLINE / "unpack.sh", parcel)
+    done = unpack(parcel, place)
+    assert done.returncode == 0, done.stderr
+    assert python_says(place, "import parcelled; print(parcelled.SAID)") == "later\n"
+    assert not (place / "banks" / "some synth" / "0.bank").exists()
+    assert all(file.exists() for file in kept)
 
 
 @needs_shell

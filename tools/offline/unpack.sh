@@ -25,6 +25,14 @@ while read -r hash part; do
     # Compared here, since not every sha256sum can be told to read a list quietly.
     [ "$(sha256sum <"$here/$part" | cut -d ' ' -f 1)" = "$hash" ] || fail "$part is damaged; copy it again."
 done <"$here/parts.sha256"
+# Of another parcel nothing may stay beside this one's: two versions of a wheel can't be installed together. What was
+# recorded and trained does. A folder that holds no parcel is none of ours to clear.
+if [ -f "$folder/parcel.json" ]; then
+    for name in wheels lib vst banks site; do
+        rm -rf "${folder:?}/$name"
+    done
+fi
+: >"$folder/parcel.json" # which stands there from now on, though this be stopped before its part
 while read -r hash part; do
     tar -xzf "$here/$part" -C "$folder"
 done <"$here/parts.sha256"
