@@ -266,7 +266,7 @@ def main(words: Sequence[str] | None = None, say: Callable[[str], object] | None
         course = Course(TranscriberConfig(width=given.width), recipe)
         trainer = PitchTrainer(mixer, corpus, course, given.run)
         trainer.run(until, say=say)
-        heard = sorted({key for ids in mixer.presets.values() for key in ids} - corpus.parents.keys())
+        heard = sorted(mixer.heard - corpus.parents.keys())
         model = trainer.result()
         model.config = fitted(trainer, model, [mixer.planner.plan(recipe.steps + each) for each in range(_FITTED)])
         model.save(out, {"steps": trainer.step, "of": recipe.steps, "trained_on": heard})

@@ -35,10 +35,18 @@ PLANNERS = 2  # processes that write plans for a GPU: one of a thousand mixtures
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What came of the steps: the encoder, how many were taken, and the presets that were parts of mixtures."""
+    """What came of the steps.
+
+    Args:
+        encoder: as they left it.
+        step: how many were taken.
+        learnt: the presets that were parts of mixtures.
+        heard: those, and those that were nobody's part in them.
+    """
 
     encoder: Encoder
     step: int
+    learnt: frozenset[str]
     heard: frozenset[str]
 
 
@@ -128,7 +136,8 @@ def train(
                 said(sentence)
         trainer = Trainer(mixer, recipe, folder, processes)
         encoder = trainer.run(stepped, stop_at, until, planners(processes), said)
-        run = _Run(encoder, trainer.step, frozenset(key for ids in mixer.presets.values() for key in ids))
+        learnt = frozenset(key for ids in mixer.presets.values() for key in ids)
+        run = _Run(encoder, trainer.step, learnt, mixer.heard)
         del mixer, trainer  # songs need the memory that their sound takes
         if processes.device.type == "cuda":
             torch.cuda.empty_cache()  # what is kept for steps to come counts as taken when songs are placed
@@ -242,7 +251,7 @@ def _write(run: _Run, corpus: Corpus, recipe: Recipe, recipe_name: str, out: Pat
         "steps": run.step,
         "family_agreement": agreement,
         "trained_on": sorted(heard - corpus.parents.keys()),
-        "learnt": sorted(run.heard - corpus.parents.keys()),  # to be found; the others were heard in songs alone
+        "learnt": sorted(run.learnt - corpus.parents.keys()),  # to be found; the others were heard beside them
         "variants": len(heard & corpus.parents.keys()),  # of those presets; they have no side of their own
     }
     checkpoint.save(out, run.encoder, facts, half=recipe.half)

@@ -2,6 +2,7 @@
 
 import shutil
 import weakref
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -109,6 +110,20 @@ def test_what_the_heads_alone_have_heard_is_told_too(notes, tmp_path):
     heard = checkpoint.load(tmp_path / "out.safetensors")[1]["trained_on"]
     assert heard == sorted(each.id for each in labels if (each.synth, each.side) == ("faust", "train"))
     assert set(rare) < set(heard)
+
+
+def test_what_was_heard_as_nobodys_part_is_told_and_was_not_learnt(notes, tmp_path):
+    path = tmp_path / "beside.toml"
+    path.write_text("distractors = 0.5\n" + RECIPE)
+    nameless = notes.presets["bass"][2]
+    labels = {each.id: each for each in labels_of(notes)}
+    labels[nameless] = replace(labels[nameless], family="", source="", side="train")
+    data = folder_of(notes, list(labels.values()), tmp_path / "data")
+    run.train(str(path), data, tmp_path / "run", tmp_path / "out.safetensors")
+    facts = checkpoint.load(tmp_path / "out.safetensors")[1]
+    heard = {key for key, each in labels.items() if (each.synth, each.side) == ("faust", "train")}
+    assert facts["trained_on"] == sorted(heard)
+    assert facts["learnt"] == sorted(heard - {nameless})
 
 
 def test_nothing_is_learnt_from_other_synths_than_the_recipes(notes, data, recipe, tmp_path):

@@ -107,6 +107,8 @@ class Mixer:
             everybody[NOBODY] = tuple(presets.get(NOBODY, ()))
             everybody[STRANGERS] = company.strangers * _evenly(len(everybody[NOBODY]), len(company.strangers))
         ids = sorted({key for group in everybody.values() for key in group})
+        self.heard = frozenset(key for family, group in everybody.items() if family != STRANGERS for key in group)
+        """Every preset that may be heard, also as nobody's part."""
         layout, self.residence = settle(ids, bank, passages, self.device, memory_gb)
         self.planner = Planner(layout, everybody, clusters, recipe)
 
