@@ -23,7 +23,7 @@ import torch
 from synthmatch.files import write_text
 from synthmatch.machine import keep_memory
 from synthmatch.presets.families import FAMILIES
-from synthmatch.training.config import Recipe, read_recipe
+from synthmatch.training.config import Alterations, Recipe, read_recipe
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.learning.trainer import Trainer
 from synthmatch.training.mixing.ahead import AHEAD, plans
@@ -75,7 +75,8 @@ def main() -> None:
         corpus = open_corpus(arguments.data, recipe.extra_notes, recipe.phrases)
         mixer, sound = mixer_of(corpus, recipe, processes.device, arguments.memory_gb), "recorded notes"
     else:
-        recipe = replace(recipe, core_share=1.0, distractors=0.0)
+        # Of made-up notes there are those of core families alone; and steps alter nothing, only songs do.
+        recipe = replace(recipe, core_share=1.0, distractors=0.0, alterations=Alterations())
         bank = MadeUpNotes(recipe, recipe.mixtures + recipe.mixtures // 4)
         mixer = Mixer(bank, bank.presets, {}, recipe, None, processes.device, arguments.memory_gb)
         sound = "made-up notes"
