@@ -199,7 +199,8 @@ def _peaks(audio: Tensor) -> Tensor:
 
 
 def _evenly(others: int, strangers: int) -> int:
-    """How often strangers stand among other distractors, so that about as many are drawn of each kind."""
+    """How often each stranger stands among other distractors, of which there may be many more: at least once, and so
+    often that about as many are drawn of each kind. Where the others are fewer, they are drawn less often."""
     return max(1, round(others / strangers))
 
 
