@@ -127,8 +127,7 @@ class Trainer:
         saved = shown = logged = time.monotonic()
         told = self.step
         with closing(plans(self.mixer.planner, self.step, last, planners)) as coming:
-            begun = self.step
-            while self.step < last and not self._stop(until, self.step - begun):
+            while self.step < last and not self.processes.agree(time.monotonic() >= until):
                 plan = next(coming).share(self.processes.rank, self.processes.world)
                 losses = self.take_step(self.mixer.play(plan))
                 now = time.monotonic()
@@ -142,12 +141,6 @@ class Trainer:
                 if now - saved > CHECKPOINT_SECONDS:
                     self.checkpoint()
                     saved = now
-
-    def _stop(self, until: float, taken: int) -> bool:
-        # Asking the others costs a wait, so several processes ask each other now and then only.
-        if self.processes.world > 1 and taken % LOGGED:
-            return False
-        return self.processes.agree(time.monotonic() >= until)
 
     def take_step(self, batch: Batch) -> Losses:
         """One optimiser step on a batch, which should be the mixer's for this step."""

@@ -23,9 +23,11 @@ SCRIPT = """
 import json, math, sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 import torch
 from safetensors.torch import save_file
 from synthmatch.networks.encoder import EncoderConfig
+from synthmatch.training.learning import trainer as trainer_module
 from synthmatch.errors import TrainingError
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.config import Alterations, Degradations, Recipe
@@ -57,6 +59,9 @@ with Processes.join() as processes:
     # The first process's clock counts: the other one would never stop.
     later.run(until=0.0 if processes.first else math.inf)
     assert later.step == 3, later.step
+    trainer_module.time = SimpleNamespace(monotonic=lambda: later.step)  # a clock that goes by steps
+    later.run(until=4 if processes.first else math.inf)
+    assert later.step == 4, later.step
     assert processes.same("one") and not processes.same(str(processes.rank))
     try:  # a folder that the other one doesn't share
         Trainer(mixer, recipe, Path(told["folder"]) / ("" if processes.first else "elsewhere"), processes)
