@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-import torch
 
 from synthmatch.errors import CheckpointError, InputError
 from synthmatch.networks import checkpoint
@@ -15,7 +14,6 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import run
 from synthmatch.training.config import read_recipe
-from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.trainer import STATE
 from synthmatch.training.mixing.strangers import Company
@@ -240,21 +238,6 @@ def test_a_damaged_checkpoint_is_named(data, recipe, tmp_path):
     state.write_bytes(state.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match=r"state\.safetensors is damaged; delete it"):
         run.train(recipe, data, tmp_path / "run", tmp_path / "out.safetensors")
-
-
-def test_an_optimiser_goes_on_with_its_counts_of_steps_on_the_cpu(tmp_path):
-    """On a GPU it would wait for each of them in every step."""
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU is here; run this where torch finds one")
-    weight = torch.nn.Parameter(torch.ones(3, device="cuda"))
-    optimizers = [torch.optim.AdamW([weight]) for _ in range(2)]
-    weight.sum().backward()
-    optimizers[0].step()
-    statefile.write(tmp_path / STATE, {}, optimizers[0], {})
-    statefile.read(tmp_path / STATE).restore(optimizers[1])
-    state = optimizers[1].state[weight]
-    assert state["step"].device.type == "cpu"
-    assert state["exp_avg"].device.type == "cuda"
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,12 @@ class State:
             number, _, what = name.partition(".")
             kept.setdefault(int(number), {})[what] = value
         optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})
+        for weight, values in optimizer.state.items():
+            for what, value in values.items():
+                # A file holds rows alone, and where moments lie otherwise than their weight a step takes longer.
+                if value.shape == weight.shape and value.stride() != weight.stride():
+                    laid = torch.empty_strided(value.shape, weight.stride(), dtype=value.dtype, device=value.device)
+                    values[what] = laid.copy_(value)
 
 
 def write(
