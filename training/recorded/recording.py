@@ -19,7 +19,15 @@ from synthmatch.training.recorded.phrasebank import PhraseBank, phrase_job, phra
 from synthmatch.training.recorded.shards import Progress as Progress
 from synthmatch.training.recorded.shards import recording_into
 from synthmatch.training.recorded.stock import stock
-from synthmatch.training.recorded.variants import Counts, Parent, Variant, VariantGate, make_variants, read_variants
+from synthmatch.training.recorded.variants import (
+    Counts,
+    Parent,
+    Variant,
+    VariantGate,
+    make_variants,
+    placed,
+    read_variants,
+)
 from synthmatch.training.split import Label, frozen
 
 Stop = Callable[[], bool]
@@ -224,8 +232,8 @@ class Recording:
     def corpus(self) -> Corpus:
         """What there is of the plan."""
         written = read_variants(self.notes.folder / VARIANTS) if self.variants else {}
-        kept = {key: row for key, row in written.items() if key in self.variants}
-        compared = frozen().keys() | read_presets(self.notes.folder).keys()
+        compared = frozen() | read_presets(self.notes.folder)
+        kept = {key: row for key, row in placed(written, compared).items() if key in self.variants}
         labels = {key: label for key, label in self.labels.items() if key in compared}
         labels |= {key: row.label for key, row in kept.items()}
         heard = {key: labels[key] for key in sorted(labels) if key in self.notes}
@@ -304,8 +312,8 @@ class Recording:
 
 
 def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
-    """Everything that was ever recorded in a folder, without recording or reading a bank; but for variants of presets
-    that have left the training side since.
+    """Everything that was ever recorded in a folder, without recording or reading a bank; but for variants of presets,
+    or near presets, that have left the training side since.
 
     Args:
         notes: of each preset beside the reference notes.
@@ -318,9 +326,7 @@ def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
     if not bank.recorded:
         raise TrainingError(f"{bank.folder} holds no recorded notes; record some with synthmatch.training.record.")
     labels = frozen() | read_presets(bank.folder)
-    # A bank that came later may have moved a parent to another side, where nothing may be learnt from its variants.
-    moved = {key for key, label in labels.items() if label.side != "train"}
-    variants = {key: row for key, row in read_variants(bank.folder / VARIANTS).items() if moved.isdisjoint(row.parents)}
+    variants = placed(read_variants(bank.folder / VARIANTS), labels)
     labels |= {key: row.label for key, row in variants.items()}
     heard = {key: labels[key] for key in sorted(labels) if key in bank}
     played = PhraseBank(folder / f"phrases-{phrases}") if phrases else None

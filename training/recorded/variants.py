@@ -7,7 +7,7 @@ Every choice is keyed by the seed and the parent's id, so that a second run make
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -239,6 +239,26 @@ class VariantLabel:
 
     label: Label
     parents: tuple[str, ...]
+
+
+def placed(variants: Mapping[str, VariantLabel], labels: Mapping[str, Label]) -> dict[str, VariantLabel]:
+    """Variants, by id, as they stand beside presets as these are known by now.
+
+    A bank that came after a variant may have put a parent, or the preset whose cluster it joined, on another side: then
+    nothing may be learnt from it, and it is left out. Or that cluster may have got another name, which is the variant's
+    too.
+
+    Args:
+        labels: of all presets.
+    """
+    found = {}
+    for key, row in variants.items():
+        cluster = row.label.cluster
+        kin = {each: labels[each] for each in (*row.parents, cluster) if each in labels}
+        if all(label.side == "train" for label in kin.values()):
+            name = kin[cluster].cluster if cluster in kin else cluster  # one by itself, as the variant's own is
+            found[key] = replace(row, label=replace(row.label, cluster=name))
+    return found
 
 
 def read_variants(journal: Path) -> dict[str, VariantLabel]:

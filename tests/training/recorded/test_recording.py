@@ -2,7 +2,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -19,9 +19,10 @@ from synthmatch.renderers.synths import is_installed
 from synthmatch.training import record
 from synthmatch.training.recorded.clusters import PRESETS, read_presets
 from synthmatch.training.recorded.dataplan import NOTE, DataPlan, estimate
-from synthmatch.training.recorded.recording import Recording, Session, gather, open_corpus
+from synthmatch.training.recorded.recording import VARIANTS, Recording, Session, gather, open_corpus
+from synthmatch.training.recorded.shards import append_journal
 from synthmatch.training.recorded.stock import stock
-from synthmatch.training.recorded.variants import Counts
+from synthmatch.training.recorded.variants import Counts, read_variants
 from synthmatch.training.split import Label, frozen, hash_side, write_labels
 
 
@@ -79,6 +80,27 @@ def test_variants_of_a_preset_that_left_the_training_side_are_left_out(folder, t
     assert after.parents == {key: ids for key, ids in before.parents.items() if moved not in ids}
     assert after.labels.keys() == before.labels.keys() - (before.parents.keys() - after.parents.keys())
     assert after.parents.keys() < before.parents.keys()
+
+
+def test_a_variant_goes_with_the_preset_whose_cluster_it_joined(folder, wanted, tmp_path):
+    """Though that be no parent of its: a bank that is recorded later may give that cluster another name, or side."""
+    data = shutil.copytree(folder, tmp_path / "data")
+    notes = data / "notes-1"
+    known, variants = read_presets(notes), read_variants(notes / VARIANTS)
+    variant, row = next((key, row) for key, row in variants.items() if row.label.source == "perturbed")
+    joined = next(key for key, label in known.items() if label.side == "train" and key not in row.parents)
+    append_journal(notes / VARIANTS, [{**asdict(replace(row.label, cluster=joined)), "parents": row.parents}])
+
+    def corpora(side):
+        moved = {**known, joined: replace(known[joined], cluster="renamed", side=side)}
+        write_labels(notes / PRESETS, list(moved.values()))
+        return open_corpus(data, 1), Recording(data, wanted).corpus()
+
+    for corpus in corpora("train"):
+        assert corpus.labels[variant].cluster == "renamed"
+    for corpus in corpora("test"):
+        assert variant not in corpus.labels
+        assert set(row.parents) <= corpus.labels.keys()
 
 
 def test_a_plan_is_recorded_as_it_says(folder, wanted):
