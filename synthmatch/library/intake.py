@@ -271,7 +271,8 @@ def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> 
     families = dict(zip(embedded, library.listings.found(embedded, list(presence.values())), strict=True))
     gone = dict.fromkeys({*changed} - families.keys()) | dict.fromkeys(lost)
     library.vectors.settle(families | gone, mend)
-    library.rows.settled(marked)
+    if not library.vectors.damage:  # what can't be read may hold them still, and be read the next time
+        library.rows.settled(marked)
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:

@@ -98,6 +98,7 @@ class VectorStore:
     segments: tuple[Segment, ...] = field(init=False, default=())
     damage: str = field(init=False, default="")
     _listed: _Listed = field(init=False, default_factory=_Listed)
+    _unlisted: bool = field(init=False, default=False)  # the list is there, and can't be read: any segment may count
     _parts: tuple[Path, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
@@ -173,12 +174,12 @@ class VectorStore:
     def reload(self) -> None:
         """Look again at what is on disk: segments are mapped, parts are read. Damaged segments count as empty, and
         ``damage`` says so: their sounds can be embedded again."""
-        self.damage = ""
+        self.damage, self._unlisted = "", False
         for _ in range(_TRIES):
             try:
                 self._listed = _Listed.read(self.folder / _LIST)
             except (OSError, ValueError, KeyError, TypeError) as error:
-                self._listed = _Listed()
+                self._listed, self._unlisted = _Listed(), True
                 self._damaged(self.folder / _LIST, error)
             tables = [table for entry in self._listed.entries if (table := self._opened(*entry)) is not None]
             if len(tables) == len(self._listed.entries) or self._is_newest():
@@ -195,9 +196,12 @@ class VectorStore:
         Args:
             changes: for each state under which families it is found, (F,), or None if it is to go. States without
                 vectors are passed over; those in parts that aren't named are dropped.
-            mend: forget damaged segments too.
+            mend: forget damaged segments too, all of them if nobody can say which count. Else a list that can't be
+                read stays as it is, and nothing is settled: a disk may fail once and read it the next time.
         """
         self.reload()
+        if self._unlisted and not mend:
+            return
         self._sweep()  # a run that was killed may have left a segment of the next number
         kept, fresh = self._changed(changes)
         entries = self._merged(kept, fresh, self._listed.number + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,25 @@ def test_a_table_that_cannot_be_read_is_made_again(filled: Path, tmp_path: Path,
             Matcher(library, encoder)
         assert library.repair(encoder) == []
         np.testing.assert_allclose(np.array(library.vectors.space("bass")), expected, atol=2e-3)
+
+
+def test_what_changes_while_a_list_cannot_be_read_counts_when_it_can(
+    library: Library, encoder: Encoder, pool: RenderPool, bank_writer: Callable[..., PresetBank], tmp_path: Path
+) -> None:
+    (path,) = (library.path / "vectors").glob("*/segments.json")
+    whole = path.read_text()
+    path.write_text("")
+    more = bank_writer(tmp_path / "more.faustpatch", 2, first=20)
+    library.add(more, encoder, pool)
+    library.remove(bank="nine")
+    with pytest.raises(LibraryError, match=r"segments\.json is damaged .*library repair"):
+        Matcher(library, encoder)
+    assert [each.trouble for each in library.verify()] == [Trouble.VECTORS]
+    path.write_text(whole)  # a shared disk failed for a while
+    library.reload()
+    assert len(library) == 2
+    assert library.repair(encoder, pool) == []
+    assert len(library) == len(library.vectors) == 2
 
 
 def test_a_stale_index_is_built_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,30 @@ def test_damage_costs_its_own_states_alone(tmp_path: Path) -> None:
     assert "segments.json is damaged" in store(tmp_path).damage
 
 
+def test_a_list_that_cannot_be_read_gives_no_segment_up(tmp_path: Path) -> None:
+    first = batch("a", "b", "c")
+    writer = store(tmp_path)
+    writer.add(first)
+    writer.settle(everything("a", "b", "c"))
+    path = tmp_path / "vectors" / "segments.json"
+    whole = path.read_text()
+    path.write_text("")  # as after a power cut
+    writer.add(batch("d"))
+    writer.settle(everything("d") | {"a": None})
+    assert segment(tmp_path, 1).is_dir()
+    assert f"{path} is damaged" in writer.damage
+    assert writer.ids == ("d",)
+    path.write_text(whole)  # as when a shared disk failed once
+    found = store(tmp_path)
+    assert (found.ids, found.damage) == (("a", "b", "c", "d"), "")
+    assert same(found, "b", first)
+    path.write_text("")
+    found.settle(everything("d"), mend=True)
+    assert (found.ids, found.damage) == (("d",), "")
+    assert store(tmp_path).damage == ""
+    assert folders(tmp_path) == ["segment-00000001", "segments.json"]
+
+
 def test_vectors_of_another_shape_are_refused_or_called_damage(tmp_path: Path) -> None:
     writer = store(tmp_path)
     with pytest.raises(ValueError, match="don't fit"):
