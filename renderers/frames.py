@@ -52,6 +52,13 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Unready:
+    """This machine let the host do nothing, its disk being full, say; why, in one sentence. It may let the next one."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came of a job: clips, or a failure with its reason in one sentence."""
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from synthmatch.files import home
 from synthmatch.presets.catalogue import Synth
-from synthmatch.renderers.frames import Answer, Frame, Order, Question, Ready, Start, receive, send, unpack
+from synthmatch.renderers.frames import Answer, Frame, Order, Question, Ready, Start, Unready, receive, send, unpack
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
@@ -95,6 +95,10 @@ class HostSlow(Exception):
     """The process did not answer in time."""
 
 
+class HostUnready(Exception):
+    """This machine let the process do nothing; the message says what to do about it."""
+
+
 class HostRefused(Exception):
     """The synth isn't there; the message says how to get it."""
 
@@ -151,10 +155,12 @@ class Host:
 
         Raises:
             HostRefused: the synth isn't there.
-            HostDied, HostSlow: it did not start.
+            HostDied, HostSlow, HostUnready: it did not start.
         """
         self._send(Start(self._synth, settings))
         greeting = self._receive(max(_START_TIMEOUT, timeout))
+        if isinstance(greeting, Unready):
+            raise HostUnready(greeting.reason)
         if not isinstance(greeting, Ready):
             raise HostRefused(greeting.reason)
         self._keeps_time = greeting.keeps_time
@@ -168,12 +174,12 @@ class Host:
         """What the plugin says about itself, a ``Probe``; asked instead of ``start``.
 
         Raises:
-            HostRefused: the plugin isn't there, or isn't one.
+            HostRefused: the plugin isn't there, isn't one, or nothing can be hosted here.
             HostDied, HostSlow: it did not answer.
         """
         self._send(Question(self._synth))
         answer = self._receive(timeout)
-        if isinstance(answer, Answer):
+        if isinstance(answer, Answer | Unready):
             raise HostRefused(answer.reason)
         return answer
 

@@ -79,7 +79,7 @@ class RenderPool(Closing):
         """Render jobs, in the order in which they get done.
 
         Jobs are taken from ``jobs`` only as fast as they get done, so neither jobs nor sounds pile up. A job
-        whose host dies is tried once more. Leaving the loop early ends what is still at work.
+        whose host dies or can't be started is tried once more. Leaving the loop early ends what is still at work.
 
         Returns:
             One result per job; a job that made no sound carries its failure and the reason.

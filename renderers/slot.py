@@ -14,13 +14,13 @@ from synthmatch.errors import RenderError
 from synthmatch.presets.catalogue import Engine, Isolation, Synth, unknown
 from synthmatch.presets.preset import State
 from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
-from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
+from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow, HostUnready
 from synthmatch.renderers.hostings import may_be_ignored
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.renderers.soundcheck import same_sound
 
 _HOSTS = 3  # host processes that one thread keeps
-_ATTEMPTS = 2  # a job is tried once more whose host dies, or whose failure may be that of the preset before
+_ATTEMPTS = 2  # a job is tried once more whose host dies or won't start, or whose failure may be of the one before
 _FIRSTS = 16  # performances of which it is kept how a synth plays them by itself
 _STARTS = 4  # a synth whose host dies or hangs this often in a row before it is ready isn't started again
 
@@ -35,11 +35,7 @@ def _key(job: RenderJob) -> _HostKey:
 
 
 class _NotReady(Exception):
-    """A host died or hung before it could take a job."""
-
-    def __init__(self, failure: Failure, reason: str) -> None:
-        super().__init__(reason)
-        self.failure = failure
+    """A host couldn't take a job: no preset was loaded, so this is no verdict on one."""
 
 
 @dataclass(eq=False)
@@ -128,7 +124,8 @@ class Slot(threading.Thread):
                 break
             if reused:
                 self._drop(key)
-            if answer.failure is not Failure.CRASH and (not doubtful or answer.failure is Failure.TIMEOUT):
+            may_pass = answer.failure in (Failure.CRASH, Failure.MISSING)
+            if not may_pass and (not doubtful or answer.failure is Failure.TIMEOUT):
                 break
         return answer
 
@@ -180,7 +177,7 @@ class Slot(threading.Thread):
             answer = Answer(failure=Failure.MISSING, reason=str(error))
             self._shared.refusals[row.id] = answer
         except _NotReady as error:
-            answer = Answer(failure=error.failure, reason=str(error))
+            answer = Answer(failure=Failure.MISSING, reason=str(error))
         except HostDied as error:
             answer = crashed(job, error.status)
         except HostSlow:
@@ -208,18 +205,14 @@ class Slot(threading.Thread):
         failed, synth = self._failed_starts, job.state.synth
         try:
             host.start(job.settings, self._shared.timeout)
-        except (HostDied, HostSlow) as error:
+        except (HostDied, HostSlow, HostUnready) as error:
             if run.cancelled:  # ended by us, which says nothing about the plugin
-                raise
-            died = isinstance(error, HostDied)
-            failure = Failure.CRASH if died else Failure.TIMEOUT
-            how = f"died {describe_exit(error.status)}" if isinstance(error, HostDied) else "hung"
+                return
             failed[synth] += 1
+            reason, given_up = _unready(job, error)
             if failed[synth] >= _STARTS:
-                remedy = "install it again" if died else "give it longer with --timeout, or install it again"
-                reason = f"{synth} {how} {_STARTS} times in a row before it was ready; {remedy}."
-                self._shared.refusals[synth] = Answer(failure=failure, reason=reason)
-            raise _NotReady(failure, f"{synth} {how} before it was ready for state {job.state.id}.") from error
+                self._shared.refusals[synth] = Answer(failure=Failure.MISSING, reason=given_up)
+            raise _NotReady(reason) from error
         failed[synth] = 0
 
     def _drop(self, key: _HostKey) -> None:
@@ -228,3 +221,18 @@ class Slot(threading.Thread):
             host = self._hosts.pop(key, None)
         if host is not None:
             host.close()
+
+
+def _unready(job: RenderJob, error: HostDied | HostSlow | HostUnready) -> tuple[str, str]:
+    """Why a host wasn't ready for a job, in a sentence; and in one that says that the synth is given up."""
+    synth = job.state.synth
+    if isinstance(error, HostUnready):
+        return str(error), str(error)
+    if isinstance(error, HostDied):
+        how, remedy = f"died {describe_exit(error.status)}", "install it again"
+    else:
+        how, remedy = "hung", "give it longer with --timeout, or install it again"
+    return (
+        f"{synth} {how} before it was ready for state {job.state.id}.",
+        f"{synth} {how} {_STARTS} times in a row before it was ready; {remedy}.",
+    )

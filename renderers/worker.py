@@ -2,8 +2,8 @@
 
 ``python -m synthmatch.renderers.worker HOME`` reads pickled frames from its standard input: first a ``Start``,
 which says what to host, then one ``Order`` after the other. It answers each with a frame on its standard
-output: ``Ready`` to the first, or an ``Answer`` that refuses every job, then ``Answer``. A ``Question`` in the
-place of the ``Start`` is answered with a ``Probe``, and ends the conversation.
+output: ``Ready`` to the first, or ``Unready``, or an ``Answer`` that refuses every job; then ``Answer``. A
+``Question`` in the place of the ``Start`` is answered with a ``Probe``, and ends the conversation.
 
 Plugins write to file descriptors 1 and 2 from C; both end up where standard error points. The process never
 loads torch and starts no threads of its own: it forks, and a child inherits locks but not the threads that
@@ -19,6 +19,7 @@ import select
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ from synthmatch.renderers.frames import (
     Question,
     Ready,
     Start,
+    Unready,
     crashed,
     receive,
     send,
@@ -61,8 +63,15 @@ class Preparable(Protocol):
 def perform(renderer: Renderer, job: RenderJob) -> Answer:
     """Load a job's state and play its performances; what the synth refuses becomes a failure."""
     try:
-        renderer.load(job.state, job.settings)
+        try:
+            renderer.load(job.state, job.settings)
+        except OSError as error:  # most plugins are handed states in files
+            remedy = _remedy(Path(tempfile.gettempdir()))
+            reason = f"{job.state.synth} can't be handed state {job.state.id} ({_told(error)}); {remedy}."
+            return Answer(failure=Failure.MISSING, reason=reason)
         clips = tuple(renderer.render(performance) for performance in job.performances)
+    except PluginMissing as error:
+        return Answer(failure=Failure.MISSING, reason=str(error))
     except NotFinite as error:
         return Answer(failure=Failure.NOT_FINITE, reason=str(error))
     except (PresetError, RenderError) as error:
@@ -78,7 +87,15 @@ def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answe
     answered here.
     """
     told, tell = os.pipe()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(told)
+        os.close(tell)
+        why = f"No process can be started for state {order.job.state.id} ({_told(error)})"
+        reason = f"{why}; end other programs, or raise the limit to their number."
+        send(answers, Answer(failure=Failure.MISSING, reason=reason))
+        return
     if child == 0:
         status = 1
         try:
@@ -142,10 +159,15 @@ def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     from synthmatch.renderers.synths import make_renderer
 
     start: Start | Question = unpack(receive(requests))
-    confine(home, start.synth.one_processor)
     try:
-        renderer = make_renderer(start.synth)  # finds the plugin, perhaps in the real home
-        move_home(home)
+        try:
+            confine(home, start.synth.one_processor)
+            renderer = make_renderer(start.synth)  # finds the plugin, perhaps in the real home
+            move_home(home)
+        except OSError as error:
+            reason = f"No process can be made ready for {start.synth.title} ({_told(error)}); {_remedy(home)}."
+            send(answers, Unready(reason))
+            return
         with renderer:
             if isinstance(start, Question):
                 send(answers, _described(start.synth, renderer))
@@ -154,6 +176,15 @@ def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
                 serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
         send(answers, Answer(failure=Failure.MISSING, reason=str(error)))
+
+
+def _told(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _remedy(home: Path) -> str:
+    """What to do where nothing can be written into a process's home, which is gone with it; the end of a sentence."""
+    return f"make room in {home.parent}, or name another folder in TMPDIR"
 
 
 def _described(row: Synth, renderer: Renderer) -> Probe:

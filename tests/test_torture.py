@@ -46,7 +46,7 @@ class Wrong:
 
 
 WRONG = {
-    "segfaults": Wrong(1, True, "crash", "SIGSEGV"),
+    "segfaults": Wrong(1, True, "missing", "SIGSEGV"),
     "leaves": Wrong(2, False, "crash", "exit status 0"),
     "loops": Wrong(3, False, "timeout", f"longer than {LIMIT} s"),
     "nan": Wrong(4, False, "not finite", "isn't finite"),

@@ -1,9 +1,13 @@
-"""A plugin that can't be loaded, for want of a library of the system say, is no verdict on its presets: whatever was to
-be made of them is made once it can be."""
+"""A plugin that can't be loaded, for want of a library of the system or of room on the disk say, is no verdict on its
+presets: whatever was to be made of them is made once it can be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +20,17 @@ from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth, synths_file
+from synthmatch.presets.formats.fxp import FxFile
 from synthmatch.presets.formats.vst2 import Vst2File
 from synthmatch.presets.ownsynths import write_synth
+from synthmatch.presets.preset import State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.renderers.renderer import Failure, RenderJob
+from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.training.recorded.notebank import NoteBank
 
 COUNT = 3
+limited = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit to the files that a process writes")
 PARAMETERS = tuple(Parameter(name, 0.5) for name in ("Shape", "Colour", "Master Tune", "Wet", "Wet 2"))
 
 
@@ -48,9 +55,38 @@ def bank(
     return PresetBank.read(tmp_path / "some.fxb")
 
 
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    config = EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=24)
+    return Encoder(config).eval()
+
+
 def come_back(library: Path) -> None:
     """As ``apt install`` does."""
     library.with_suffix(".away").rename(library)
+
+
+def run_full(folder: Path, patch: pytest.MonkeyPatch, blocks: int = 0) -> None:
+    """Let hosts write no files, or none above so many blocks, as on a full disk: a real limit, theirs alone."""
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nulimit -f {blocks}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    patch.setattr(sys, "executable", str(python))
+
+
+class FillingPool(RenderPool):
+    """Its disk is full when it has done the first of what it is asked for."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        super().__init__(1)
+        self._folder, self._patch = folder, patch
+
+    def render(self, jobs: Iterable[RenderJob]) -> Iterator[RenderResult]:
+        yield from super().render(jobs)
+        if not (self._folder / "python").exists():
+            run_full(self._folder, self._patch)
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_pool_says_that_nothing_was_tried(bank: PresetBank) -> None:
@@ -59,11 +95,12 @@ def test_a_pool_says_that_nothing_was_tried(bank: PresetBank) -> None:
     assert [result.failure for result in results] == [Failure.MISSING] * COUNT
 
 
-def test_a_library_takes_the_bank_in_when_it_is_added_again(bank: PresetBank, needed: Path, tmp_path: Path) -> None:
-    encoder = Encoder(EncoderConfig(channels=(8, 8, 8), blocks=(1, 1, 1), width=16, layers=1, heads=2, dimension=24))
+def test_a_library_takes_the_bank_in_when_it_is_added_again(
+    bank: PresetBank, needed: Path, tmp_path: Path, encoder: Encoder
+) -> None:
     with Library.create(tmp_path / "library") as library:
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder.eval(), pool)
+            report = library.add(bank, encoder, pool)
         assert (report.rendered, len(report.trust.failures)) == (0, COUNT)
         assert report.trust.lines()[0] == f"Not tried, since their synth can't be loaded ({COUNT} presets):"
         assert library.estimate(bank).new_states == COUNT
@@ -95,3 +132,57 @@ def test_a_recording_notes_nothing_of_them(bank: PresetBank, needed: Path, tmp_p
     with RenderPool(1) as pool:
         notes.record(states, plans, pool.render)
     assert all(key in notes for key in states)
+
+
+@limited
+def test_a_host_without_room_is_no_verdict(
+    bank: PresetBank, needed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
+) -> None:
+    come_back(needed)
+    with Library.create(tmp_path / "library") as library:
+        with monkeypatch.context() as patch, RenderPool(1) as pool:
+            run_full(tmp_path, patch)
+            failures = library.add(bank, encoder, pool).trust.failures
+        assert {each.failure for each in failures} == {Failure.MISSING.value}
+        remedy = f"make room in {tempfile.gettempdir()}, or name another folder in TMPDIR."
+        assert {each.reason for each in failures} == {
+            f"No process can be made ready for Runner (File too large); {remedy}"
+        }
+        with RenderPool(1) as pool:
+            report = library.add(bank, encoder, pool)
+        assert (report.rendered, report.trust.failures) == (COUNT, ())
+
+
+@limited
+def test_a_state_that_cannot_be_handed_over_was_not_tried(
+    bank: PresetBank, needed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_back(needed)
+    run_full(tmp_path, monkeypatch, blocks=2)
+    state = State("runner", FxFile("RunS", bytes(100_000)).encode())
+    with RenderPool(1) as pool:
+        large, small = pool.render([RenderJob(state, REFERENCE_NOTES[:1]), RenderJob(bank.presets[0].state)])
+    assert (large.failure, small.failure) == (Failure.MISSING, None)
+    words = f"runner can't be handed state {state.id} (File too large); make room in {tempfile.gettempdir()}, or"
+    assert large.reason.startswith(words)
+
+
+@limited
+def test_a_second_time_without_room_says_nothing_of_the_first(
+    bank: PresetBank, needed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: Encoder
+) -> None:
+    come_back(needed)
+    plan, out = RenderPlan(Performance.single(60, 100, 0.4, 0.2)), tmp_path / "out"
+    with Library.create(tmp_path / "library") as library:
+        with monkeypatch.context() as patch, FillingPool(tmp_path, patch) as pool:
+            report = library.add(bank, encoder, pool)
+        assert (report.rendered, report.trust.repeats) == (COUNT, ())
+        with RenderPool(1) as pool:
+            (repeats,) = library.add(bank, encoder, pool).trust.repeats
+        assert repeats.exact == repeats.tried > 0
+    (tmp_path / "python").unlink()
+    with monkeypatch.context() as patch, FillingPool(tmp_path, patch) as pool:
+        assert render_bank(bank, plan, out, pool).trust.repeats == ()
+    with RenderPool(1) as pool:
+        (repeats,) = render_bank(bank, plan, out, pool).trust.repeats
+    assert repeats.exact == repeats.tried > 0

@@ -238,6 +238,8 @@ class _Batch:
         states = {state.id for state in self.census.repeats()}
         jobs = [target.job for state, target in self.listened.items() if state in states]
         for result in pool.render(jobs):
+            if result.failure is Failure.MISSING:  # which says nothing about it
+                continue
             entry = self.lines.entries[self.listened[result.job.state.id].entry.file]
             made = self._made(entry, result)
             if entry.sound is not None:

@@ -13,7 +13,7 @@ from synthmatch.library.store import FAILED, RENDERED
 from synthmatch.library.trust import FailedPreset, Named, Repeats, TrustReport
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
-from synthmatch.renderers.renderer import RenderJob
+from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
 from synthmatch.sound.soundprint import DEPTH_DB, Print, near_any, sound_print
 
@@ -89,10 +89,11 @@ def _render_again(library: Library, states: Collection[str], pool: Pool, progres
     jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in waiting)
     for done, result in enumerate(pool.render(jobs), 1):
         state = result.job.state.id
-        first = library.sound(state)
-        # A state that makes no usable sound the second time is as far from the first as can be.
-        apart = census.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
-        library.rows.repeated(state, apart)
+        if result.failure is not Failure.MISSING:  # which says nothing about it
+            first = library.sound(state)
+            # A state that makes no usable sound the second time is as far from the first as can be.
+            apart = census.spread(first, result.clips, _tolerance(first)) if result.ok else DEPTH_DB
+            library.rows.repeated(state, apart)
         if progress is not None:
             progress(done, len(waiting), "a second time")
 

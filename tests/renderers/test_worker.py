@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import subprocess
 import sys
 
@@ -10,14 +12,14 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.errors import NotFinite, PresetError
+from synthmatch.errors import NotFinite, PluginMissing, PresetError
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.preset import State
-from synthmatch.renderers.frames import Answer, describe_exit, receive, send, unpack
+from synthmatch.renderers.frames import Answer, Order, describe_exit, receive, send, unpack
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 from synthmatch.renderers.synths import is_installed, make_renderer
-from synthmatch.renderers.worker import perform
+from synthmatch.renderers.worker import perform, perform_in_child
 
 
 def frame(message: object) -> bytes:
@@ -64,6 +66,8 @@ class _Tone:
 
     def load(self, state: State, settings: RenderSettings) -> None:
         assert settings.sample_rate == 8000
+        if state.data == b"gone":
+            raise PluginMissing("Its engine can't be imported.")
         try:
             self.level = float(state.data)
         except ValueError as error:
@@ -81,12 +85,30 @@ class _Tone:
         (b"1e-4", Failure.SILENT, "no sound"),  # -80 dB
         (b"nan", Failure.NOT_FINITE, "isn't finite"),
         (b"loud", Failure.REFUSED, "isn't a number"),
+        (b"gone", Failure.MISSING, "can't be imported"),
     ],
 )
 def test_a_job_without_sound_is_a_failure_with_its_reason(level: bytes, failure: Failure, words: str) -> None:
     answer = perform(_Tone(), RenderJob(State("tone", level), settings=RenderSettings(8000)))  # type: ignore[arg-type]
     assert (answer.clips, answer.failure) == ((), failure)
     assert words in answer.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_that_the_system_refuses_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may do everything has no limit to their processes, so the refusal is made up."""
+
+    def refuse() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    answers = io.BytesIO()
+    order = Order(RenderJob(State("tone", b"1"), settings=RenderSettings(8000)), 1.0)
+    perform_in_child(_Tone(), order, io.BytesIO(), answers)  # type: ignore[arg-type]
+    answers.seek(0)
+    answer = unpack(receive(answers))
+    assert answer.failure is Failure.MISSING
+    assert "(Resource temporarily unavailable); end other programs" in answer.reason
 
 
 def test_a_job_with_sound_gives_a_clip_per_performance() -> None:
