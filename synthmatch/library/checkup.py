@@ -61,7 +61,8 @@ def repair(library: Library, encoder: Encoder | None, pool: Pool | None) -> list
         library.rows.forget_sound(bad_sound)
     intake.settle(library, lost=bad_vectors | bad_sound, mend=True)
     for problem in _strays(library):
-        Path(problem.subject).unlink(missing_ok=True)
+        with suppress(OSError):  # the rest is mended all the same, and what is left is named in the end
+            Path(problem.subject).unlink(missing_ok=True)
     shutil.rmtree(library.neighbours.folder, ignore_errors=True)
     if encoder is not None and pool is not None:
         _render_again(library, encoder, pool)

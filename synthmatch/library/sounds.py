@@ -105,8 +105,9 @@ class Sounds:
         self.audio_path(state).unlink(missing_ok=True)
 
     def strays(self, known: set[str]) -> Iterator[Path]:
-        """Files that belong to no state in ``known``: what a killed run or a removal left behind."""
+        """Files that belong to no state in ``known``: what a killed run or a removal left behind. Folders aren't ours,
+        such as those in which a shared disk keeps what it knows of the files beside them."""
         for folder in (self._audio, self._files):
-            for path in sorted(folder.glob("*/*")):
-                if path.stem not in known:
+            for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+                if path.stem not in known and path.is_file():
                     yield path

@@ -140,6 +140,33 @@ def test_files_that_belong_to_nothing_are_deleted(library: Library) -> None:
     assert not stray.exists()
 
 
+def test_what_cannot_be_deleted_keeps_nothing_from_being_mended(
+    library: Library, encoder: Encoder, pool: RenderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [library.path / "audio" / "ab" / "@eaDir", library.path / "audio" / "@eaDir"]  # as a NAS makes them
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "x").write_bytes(b"")
+    damaged = library.presets()[0].id
+    library.sounds.delete_sound(damaged)
+    assert library.repair(encoder, pool) == []
+    assert library.sound(damaged)
+    assert all((folder / "x").exists() for folder in folders)
+    stray = library.path / "audio" / "ab" / "abcdef.flac"
+    stray.write_bytes(b"left behind")
+    library.sounds.delete_sound(damaged)
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:  # no file is safe from whoever may do everything
+        if path == stray:
+            raise PermissionError(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert [each.subject for each in library.repair(encoder, pool)] == [str(stray)]
+    assert library.sound(damaged)
+
+
 def test_lost_parameter_files_come_back_with_their_bank(
     library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool
 ) -> None:
