@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from synthmatch.errors import LibraryError
 from synthmatch.files import atomic_path, content_hash, write_text
+from synthmatch.library.segments import mapped
 
 EXACT = 20_000
 """Vectors up to which a search compares with every one of them: a millisecond, and 10 MB of memory."""
@@ -116,10 +117,10 @@ class PresetIndex:
         try:
             facts = json.loads((folder / f"{name}.json").read_text())
             counts, sizes, signature = list(facts["items"]), list(facts["bytes"]), facts["signature"]
-            directions = np.load(folder / f"{name}.npy")
+            directions = np.array(mapped(folder / f"{name}.npy", np.float32))
             if directions.ndim != 2 or len(directions) != self.vectors.shape[2]:
                 raise ValueError(f"directions of shape {directions.shape}")
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise LibraryError(f"The index {folder / name} is missing or damaged; {remedy}.") from error
         if signature != self._signature(key):
             raise LibraryError(f"The index {folder / name} is older than its vectors; {remedy}.")

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -133,6 +133,26 @@ class Shape:
         return zip(self.spaces, segment.spaces, strict=True)
 
 
+def mapped(path: Path, kind: type[Kind]) -> npt.NDArray[Kind]:
+    """An array on disk, mapped, not read.
+
+    Args:
+        kind: of its numbers.
+
+    Raises:
+        ValueError: the file is missing or damaged, or holds another kind of numbers, or more than it says.
+    """
+    try:
+        array: np.memmap[Any, np.dtype[Kind]] = np.load(path, mmap_mode="r")
+    except Exception as error:  # a header is Python to NumPy: one wrong bit may raise anything that a parser does
+        raise ValueError(f"{path.name}: {error}") from error
+    if array.dtype.type is not kind or not array.dtype.isnative:
+        raise ValueError(f"{path.name} holds {array.dtype} instead of {kind.__name__}")
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise ValueError(f"{path.name} is longer than it says")
+    return array
+
+
 def opened(folder: Path, gone: str, shape: Shape) -> Segment:
     """Open a segment; its arrays are mapped, not read.
 
@@ -140,15 +160,15 @@ def opened(folder: Path, gone: str, shape: Shape) -> Segment:
         gone: name of the file that lists the rows that are gone, or "".
 
     Raises:
-        OSError, ValueError, EOFError, IndexError: it is damaged, or of another shape.
+        OSError, ValueError, TypeError, IndexError: it is damaged, or of another shape.
     """
-    ids = np.load(folder / "ids.npy", mmap_mode="r")
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    presence = np.load(folder / "presence.npy", mmap_mode="r")
-    found = np.load(folder / "found.npy", mmap_mode="r")
+    ids = mapped(folder / "ids.npy", np.bytes_)
+    vectors = mapped(folder / "vectors.npy", np.float16)
+    presence = mapped(folder / "presence.npy", np.float32)
+    found = mapped(folder / "found.npy", np.bool_)
     marks = np.zeros(len(ids), bool)
     if gone:
-        marks[np.load(folder / gone)] = True
+        marks[mapped(folder / gone, np.int32)] = True
     return shape.check(Segment(folder.name, ids, list(vectors), presence, found, marks))
 
 
@@ -156,11 +176,11 @@ def opened_table(folder: Path, shape: Shape) -> Segment:
     """Open a table as libraries had them before there were segments: one file per space, and the ids as JSON.
 
     Raises:
-        OSError, ValueError: as above.
+        OSError, ValueError, TypeError, IndexError: as above.
     """
     ids = np.array(json.loads((folder / "ids.json").read_text()), np.bytes_)
-    spaces = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in shape.spaces]
-    presence = np.load(folder / "presence.npy")
+    spaces = [mapped(folder / f"{name}.npy", np.float16) for name in shape.spaces]
+    presence = mapped(folder / "presence.npy", np.float32)
     return shape.check(Segment("", ids, spaces, presence, None, np.zeros(len(ids), bool)))
 
 

@@ -92,3 +92,15 @@ def library(filled: Path, tmp_path: Path) -> Iterator[Library]:
 def bank_writer() -> Callable[..., PresetBank]:
     """``write_bank(path, count, first=0)``."""
     return write_bank
+
+
+@pytest.fixture(scope="session")
+def flipped() -> Callable[[bytes, int], bytes]:
+    """``flipped(data, bit)``: with one wrong bit."""
+
+    def flip(data: bytes, bit: int) -> bytes:
+        wrong = bytearray(data)
+        wrong[bit // 8] ^= 1 << bit % 8
+        return bytes(wrong)
+
+    return flip

@@ -102,6 +102,18 @@ def test_a_table_that_cannot_be_read_is_made_again(filled: Path, tmp_path: Path,
         np.testing.assert_allclose(np.array(library.vectors.space("bass")), expected, atol=2e-3)
 
 
+def test_a_wrong_bit_in_a_header_is_mended(
+    library: Library, encoder: Encoder, flipped: Callable[[bytes, int], bytes]
+) -> None:
+    for byte in (10, 40, 60):  # each is another error of the parser
+        (path,) = (library.path / "vectors").glob("*/segment-*/vectors.npy")
+        path.write_bytes(flipped(path.read_bytes(), 8 * byte))
+        with Library.open(library.path) as damaged:
+            assert [each.trouble for each in damaged.verify()] == [Trouble.VECTORS]
+            assert damaged.repair(encoder) == []
+            assert len(damaged) == 9
+
+
 def test_what_changes_while_a_list_cannot_be_read_counts_when_it_can(
     library: Library, encoder: Encoder, pool: RenderPool, bank_writer: Callable[..., PresetBank], tmp_path: Path
 ) -> None:

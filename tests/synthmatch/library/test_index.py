@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +98,9 @@ def test_a_state_finds_itself_once_with_cosine_one() -> None:
     assert sorted(row for row, _ in found) == list(range(200))
 
 
-def test_stale_and_damaged_files_are_refused_and_searches_stay_right(tmp_path: Path) -> None:
+def test_stale_and_damaged_files_are_refused_and_searches_stay_right(
+    tmp_path: Path, flipped: Callable[[bytes, int], bytes]
+) -> None:
     vectors = clustered(1500)
     rows = np.arange(1500)
     PresetIndex(vectors, rows).build(tmp_path, "bass", "key")
@@ -114,6 +118,14 @@ def test_stale_and_damaged_files_are_refused_and_searches_stay_right(tmp_path: P
     for damaged in (whole[:-1000], whole[: len(whole) // 2], b""):
         path.write_bytes(damaged)
         with pytest.raises(LibraryError, match=r"bass-0\.ann is .*damaged"):
+            fresh.open(tmp_path, "bass", "key")
+        assert [row for row, _ in fresh.search(query, 5)] == expected
+    path.write_bytes(whole)
+    directions = tmp_path / "bass.npy"
+    header = directions.read_bytes()
+    for bit in range(0, 640, 7):
+        directions.write_bytes(flipped(header, bit))
+        with suppress(LibraryError):
             fresh.open(tmp_path, "bass", "key")
         assert [row for row, _ in fresh.search(query, 5)] == expected
     path.unlink()

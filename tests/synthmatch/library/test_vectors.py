@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +231,30 @@ def test_damage_costs_its_own_states_alone(tmp_path: Path) -> None:
     assert folders(tmp_path) == ["segments.json"]
     (tmp_path / "vectors" / "segments.json").write_text("{")
     assert "segments.json is damaged" in store(tmp_path).damage
+
+
+def test_one_wrong_bit_in_a_header_is_damage_or_nothing(tmp_path: Path, flipped: Callable[[bytes, int], bytes]) -> None:
+    whole = batch("aaa", "bbb", "ccc")
+    writer = store(tmp_path)
+    writer.add(whole)
+    (part,) = (tmp_path / "vectors").glob("part-*")
+    data = part.read_bytes()
+    for bit in range(0, 800, 7):
+        part.write_bytes(flipped(data, bit))
+        assert store(tmp_path).ids in ((), whole.ids)
+    part.write_bytes(data)
+    writer.settle(everything(*whole.ids))
+    writer.settle({"bbb": None})
+    for path in segment(tmp_path, 1).iterdir():
+        data, damaged = path.read_bytes(), 0
+        for bit in range(0, 640, 7):
+            path.write_bytes(flipped(data, bit))
+            found = store(tmp_path)
+            damaged += bool(found.damage)
+            assert found.damage or found.ids == ("aaa", "ccc")
+            assert all(same(found, state, whole) for state in found.ids)
+        path.write_bytes(data)
+        assert damaged > 80
 
 
 def test_a_list_that_cannot_be_read_gives_no_segment_up(tmp_path: Path) -> None:
