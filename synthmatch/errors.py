@@ -15,7 +15,8 @@
     │   └── NotFinite         its sound holds samples that aren't numbers
     ├── CheckpointError       weights that aren't ours, are damaged or of another version
     ├── LibraryError          a library folder can't be opened or used
-    │   └── EncoderMismatch   the library was embedded by another encoder
+    │   ├── EncoderMismatch   the library was embedded by another encoder
+    │   └── LibraryBusy       another process is writing into it
     └── TrainingError         a recipe or a data set can't be trained on
 
 Each message is one sentence that names the file, the preset or the plugin, and what to do about it.
@@ -79,6 +80,10 @@ class LibraryError(SynthmatchError):
 
 class EncoderMismatch(LibraryError):
     """The library was embedded by another encoder than the one in use."""
+
+
+class LibraryBusy(LibraryError):
+    """Another process is writing into the library."""
 
 
 class TrainingError(SynthmatchError):

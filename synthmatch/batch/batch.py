@@ -16,7 +16,7 @@ from synthmatch.batch import manifest, mastering
 from synthmatch.batch.batchplan import Effects, Outline, RenderPlan, Target, made_before, outline
 from synthmatch.batch.manifest import FAILED, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Level
-from synthmatch.errors import AudioError, InputError, LibraryError
+from synthmatch.errors import AudioError, InputError, LibraryBusy, LibraryError
 from synthmatch.files import require_place
 from synthmatch.library.census import Census, spread, untouched
 from synthmatch.library.store import write_lock
@@ -310,7 +310,10 @@ def _working(out: Path) -> Iterator[Path]:
         try:
             stack.enter_context(write_lock(scratch))
         except LibraryError as error:
-            raise busy from error
+            if isinstance(error, LibraryBusy) or not scratch.is_dir():
+                raise busy from error
+            wrong = error.__cause__ or "it may not be written"
+            raise InputError(f"{scratch} can't be used ({wrong}); delete it, nothing finished is in it.") from error
         if not scratch.is_dir():  # a run took it away in its end, and the lock that we got with it
             raise busy
         _empty(scratch)

@@ -131,6 +131,11 @@ def says_unwritable(error: sqlite3.Error) -> bool:
     return _kind(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
+def says_busy(error: sqlite3.Error) -> bool:
+    """Whether another process has locked a file."""
+    return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def translated(path: Path, error: sqlite3.Error) -> LibraryError:
     """What SQLite says about a file, as a sentence that says what to do."""
     return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthmatch.errors import LibraryError
+from synthmatch.errors import LibraryBusy, LibraryError
 from synthmatch.files import plain_path
-from synthmatch.library.schema import connected, says_unwritable, translated
+from synthmatch.library.schema import connected, says_busy, says_unwritable, translated
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
@@ -312,22 +312,26 @@ def write_lock(folder: Path) -> Iterator[None]:
     SQLite's own file lock on every system, let go by the system when the process dies.
 
     Raises:
-        LibraryError: another process holds it, the folder can't be written, or its file is no lock.
+        LibraryBusy: another process holds it.
+        LibraryError: the folder can't be written, or its file is no lock.
     """
+    lock = folder / "lock.sqlite"
     unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
     if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
         raise unwritable
     with ExitStack() as stack:
         try:
-            connection = sqlite3.connect(folder / "lock.sqlite", isolation_level=None, timeout=0)
+            connection = sqlite3.connect(lock, isolation_level=None, timeout=0)
             stack.callback(connection.close)
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             if says_unwritable(error):
                 raise unwritable from error
-            raise LibraryError(
-                f"Another synthmatch is writing into the library {folder}; try again when it has ended."
-            ) from error
+            if says_busy(error):
+                raise LibraryBusy(
+                    f"Another synthmatch is writing into the library {folder}; try again when it has ended."
+                ) from error
+            raise LibraryError(f"{lock} can't be locked ({error}); see to its disk and try again.") from error
         except sqlite3.DatabaseError as error:
-            raise LibraryError(f"{folder / 'lock.sqlite'} is damaged; delete it, there is nothing in it.") from error
+            raise LibraryError(f"{lock} is damaged; delete it, there is nothing in it.") from error
         yield

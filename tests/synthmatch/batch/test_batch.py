@@ -162,6 +162,12 @@ def test_a_folder_that_cannot_be_used(bank: PresetBank, pool: RenderPool, tmp_pa
         pytest.raises(InputError, match=r"Another run is writing into .*busy"),
     ):
         render_bank(bank, PLAN, tmp_path / "busy", pool)
+    scratch = tmp_path / "out" / SCRATCH
+    scratch.mkdir(parents=True)
+    (scratch / "lock.sqlite").write_bytes(b"something else" * 100)
+    said = rf"^{scratch} can't be used \(file is not a database\); delete it, nothing finished is in it\.$"
+    with pytest.raises(InputError, match=said):
+        render_bank(bank, PLAN, tmp_path / "out", pool)
     with pytest.raises(AudioError, match="choose one from -60 to 0"):
         render_bank(bank, replace(PLAN, normalise=3.0), tmp_path / "never", pool)
     assert not (tmp_path / "never").exists()
