@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError
 from synthmatch.library import scrutiny
 from synthmatch.library.census import Heard
@@ -243,9 +243,9 @@ def measure_stored(library: Library, progress: Progress | None) -> int:
     are passed over."""
     waiting = library.rows.unmeasured()
     measured = 0
-    for done, state in enumerate(waiting, 1):
-        with suppress(LibraryError):
-            library.rows.measured(state, measure(library.sound(state)))
+    for done, (state, notes) in enumerate(_stored(library, waiting), 1):
+        if notes is not None:
+            library.rows.measured(state, measure(notes))
             measured += 1
         if progress is not None:
             progress(done, len(waiting), "measuring")
@@ -289,11 +289,22 @@ def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers:
 
 def _readable(library: Library, states: Iterable[str], embedder: Embedder) -> Iterable[str]:
     """Hand stored sounds to the embedder; yields the states whose sound is damaged."""
-    for state in states:
-        try:
-            embedder.put(state, library.sound(state))
-        except LibraryError:
+    for state, notes in _stored(library, states):
+        if notes is None:
             yield state
+        else:
+            embedder.put(state, notes)
+
+
+def _stored(library: Library, states: Iterable[str]) -> Iterator[tuple[str, tuple[Clip, ...] | None]]:
+    """The stored sound of states that have one; None for one that is damaged."""
+    for state in states:
+        sound = library.rows.state(state).sound  # what is wrong with the rows is no fault of the sound
+        try:
+            notes = library.sounds.read(state, sound)
+        except LibraryError:
+            notes = None
+        yield state, notes
 
 
 class _Counter:

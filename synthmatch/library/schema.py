@@ -1,11 +1,14 @@
-"""A library's SQLite file: how it is opened, its tables, and how an older file gets those that it lacks."""
+"""A library's SQLite file: how it is opened, what is said where it fails, its tables, and how an older file gets those
+that it lacks."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -78,7 +81,50 @@ CREATE INDEX IF NOT EXISTS heard_twice ON heard(spread) WHERE spread IS NOT NULL
 """
 
 
-def connected(path: Path) -> sqlite3.Connection:
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _told(method: _Method) -> _Method:
+    """A cursor's method that says in our sentences what is wrong with the file. Broken constraints stay what they are,
+    and so do mistakes of ours."""
+
+    @wraps(method)
+    def telling(cursor: _Cursor, *arguments: Any) -> Any:
+        try:
+            return method(cursor, *arguments)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.DatabaseError as error:
+            assert isinstance(cursor.connection, Connection)
+            raise translated(cursor.connection.path, error) from error
+
+    return cast(_Method, telling)
+
+
+class _Cursor(sqlite3.Cursor):
+    execute = _told(sqlite3.Cursor.execute)
+    executemany = _told(sqlite3.Cursor.executemany)
+    fetchone = _told(sqlite3.Cursor.fetchone)
+    fetchmany = _told(sqlite3.Cursor.fetchmany)
+    fetchall = _told(sqlite3.Cursor.fetchall)
+    __next__ = _told(sqlite3.Cursor.__next__)
+
+
+class Connection(sqlite3.Connection):
+    """A library's SQLite file: whatever is executed or read raises LibraryError where the file is to blame."""
+
+    path: Path
+
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        """As any connection does; its own way wouldn't ask the cursor."""
+        return self.cursor(_Cursor).execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+        """As any connection does."""
+        return self.cursor(_Cursor).executemany(*arguments)
+
+
+def connected(path: Path) -> Connection:
     """A library's SQLite file, with all of its tables.
 
     Raises:
@@ -93,17 +139,20 @@ def connected(path: Path) -> sqlite3.Connection:
         raise translated(path, error) from error
 
 
-def _connected_for_writing(path: Path) -> sqlite3.Connection:
+def _connected_for_writing(path: Path) -> Connection:
     with ExitStack() as stack:
-        connection = stack.enter_context(closing(sqlite3.connect(path, isolation_level=None, timeout=PATIENCE)))
+        connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE, factory=Connection)
+        connection.path = path
+        stack.enter_context(closing(connection))
+        plain = connection.cursor()  # whoever asked looks at the errors
         # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
-        connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-        _prepare(connection)
+        plain.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        _prepare(plain)
         stack.pop_all()
     return connection
 
 
-def _connected_for_reading(path: Path) -> sqlite3.Connection:
+def _connected_for_reading(path: Path) -> Connection:
     """A file that can't be written, such as that of a library which a studio shares: it's read as it lies there."""
     if (unmerged := path.with_name(f"{path.name}-wal")).exists() and unmerged.stat().st_size:
         raise LibraryError(
@@ -113,8 +162,10 @@ def _connected_for_reading(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with ExitStack() as stack:
         try:
-            connection = stack.enter_context(closing(sqlite3.connect(uri, isolation_level=None, uri=True)))
-            current = _is_current(connection)
+            connection = sqlite3.connect(uri, isolation_level=None, uri=True, factory=Connection)
+            connection.path = path
+            stack.enter_context(closing(connection))
+            current = _is_current(connection.cursor())
         except sqlite3.DatabaseError as error:
             raise LibraryError(f"{path} can't be read ({error}); see to it that you may read it.") from error
         if not current:
@@ -136,12 +187,12 @@ def says_busy(error: sqlite3.Error) -> bool:
     return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def translated(path: Path, error: sqlite3.Error) -> LibraryError:
-    """What SQLite says about a file, as a sentence that says what to do."""
+def translated(path: Path, error: Exception) -> LibraryError:
+    """What SQLite says about a file, or whoever reads its rows, as a sentence that says what to do."""
     return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))
 
 
-def _kind(error: sqlite3.Error) -> int:
+def _kind(error: Exception) -> int:
     """The lower eight bits of SQLite's codes; what Python itself has to complain of has none."""
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return code & 0xFF
@@ -158,30 +209,30 @@ _SENTENCES: Mapping[int, str] = {
 }
 
 
-def _is_current(connection: sqlite3.Connection) -> bool:
+def _is_current(cursor: sqlite3.Cursor) -> bool:
     """Whether a file has these very tables."""
-    return bool(connection.execute("PRAGMA user_version").fetchone()[0] == VERSION)
+    return bool(cursor.execute("PRAGMA user_version").fetchone()[0] == VERSION)
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(cursor: sqlite3.Cursor) -> None:
     """Make the tables that aren't there; once for a file from before they were numbered, fill those that follow from
     others.
 
     Raises:
         sqlite3.DatabaseError: the file isn't a database, or is damaged.
     """
-    before = connection.execute("PRAGMA user_version").fetchone()[0]
+    before = cursor.execute("PRAGMA user_version").fetchone()[0]
     if before == VERSION:
         return
-    connection.executescript(TABLES)
-    connection.execute("BEGIN IMMEDIATE")
+    cursor.executescript(TABLES)
+    cursor.execute("BEGIN IMMEDIATE")
     if before == 0:
-        prints = connection.execute("SELECT state, print FROM heard")
+        prints = cursor.execute("SELECT state, print FROM heard")
         rows = [(cell(as_print(cells)), state) for state, cells in prints]
-        connection.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", rows)
-        connection.execute("INSERT OR IGNORE INTO unsettled SELECT id FROM states")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
+        cursor.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", rows)
+        cursor.execute("INSERT OR IGNORE INTO unsettled SELECT id FROM states")
+    cursor.execute(f"PRAGMA user_version = {VERSION}")
+    cursor.execute("COMMIT")
 
 
 def as_print(stored: bytes) -> Print:

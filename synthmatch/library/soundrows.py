@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple
+from typing import Any, TypeVar
 
 from synthmatch.library.census import Heard
-from synthmatch.library.schema import as_print
+from synthmatch.library.schema import Connection, as_print, translated
 from synthmatch.sound.descriptors import VERSION, Measures
 from synthmatch.sound.soundprint import cell, near_cells
+
+Made = TypeVar("Made")
 
 _AT_ONCE = 4_096  # prints in memory: 5 MB
 
@@ -18,7 +21,7 @@ _AT_ONCE = 4_096  # prints in memory: 5 MB
 class SoundRows:
     """One part of ``Rows``: tables whose rows go when a sound goes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     def heard(self, state: str, heard: Heard) -> None:
@@ -35,12 +38,11 @@ class SoundRows:
     def all_heard(self) -> dict[str, Heard]:
         """What each state's sound is compared by."""
         rows = self._connection.execute("SELECT state, print, digest FROM heard ORDER BY state")
-        return {state: Heard(as_print(cells), digest) for state, cells, digest in rows}
+        return dict(self._made(_heard, rows))
 
     def heard_of(self, states: Collection[str]) -> dict[str, Heard]:
         """What the sounds of some states are compared by."""
-        rows = self._of("SELECT state, print, digest FROM heard WHERE state", states)
-        return {state: Heard(as_print(cells), digest) for state, cells, digest in rows}
+        return dict(self._made(_heard, self._of("SELECT state, print, digest FROM heard WHERE state", states)))
 
     def heard_like(self, heard: Collection[Heard]) -> Iterator[dict[str, Heard]]:
         """The sounds that may be the same or nearly the same as one of these: all that are, and some that aren't; each
@@ -53,7 +55,7 @@ class SoundRows:
             (json.dumps(digests), json.dumps(cells)),
         )
         while some := rows.fetchmany(_AT_ONCE):
-            yield {state: Heard(as_print(cells), digest) for state, cells, digest in some}
+            yield dict(self._made(_heard, some))
 
     def spreads(self) -> dict[str, float]:
         """How far apart two renders of a state are, in dB, for those that were rendered twice."""
@@ -71,12 +73,23 @@ class SoundRows:
     def measures(self) -> dict[str, Measures]:
         """How each state sounds, in numbers; those that an older version measured are missing."""
         rows = self._connection.execute("SELECT state, numbers FROM measures WHERE version = ?", (VERSION,))
-        return {state: Measures(*json.loads(numbers)) for state, numbers in rows}
+        return dict(self._made(_measures, rows))
 
     def measures_of(self, states: Collection[str]) -> dict[str, Measures]:
         """The same for some states."""
         rows = self._of(f"SELECT state, numbers FROM measures WHERE version = {VERSION} AND state", states)
-        return {state: Measures(*json.loads(numbers)) for state, numbers in rows}
+        return dict(self._made(_measures, rows))
+
+    def _made(self, make: Callable[[Sequence[Any]], Made], rows: Iterable[Sequence[Any]]) -> Iterator[Made]:
+        """What rows say.
+
+        Raises:
+            LibraryError: nobody wrote that: the file is damaged where SQLite doesn't see it.
+        """
+        try:
+            yield from map(make, rows)
+        except (TypeError, ValueError) as error:
+            raise translated(self._connection.path, error) from error
 
     def _forget(self, states: Iterable[str]) -> None:
         states = list(states)
@@ -94,3 +107,13 @@ class SoundRows:
     def _of(self, query: str, states: Collection[str]) -> sqlite3.Cursor:
         """A query that ends with a column, for those rows where it is one of some states."""
         return self._connection.execute(f"{query} IN (SELECT value FROM json_each(?))", (json.dumps(list(states)),))
+
+
+def _heard(row: Sequence[Any]) -> tuple[str, Heard]:
+    state, cells, digest = row
+    return state, Heard(as_print(cells), digest)
+
+
+def _measures(row: Sequence[Any]) -> tuple[str, Measures]:
+    state, numbers = row
+    return state, Measures(*json.loads(numbers))

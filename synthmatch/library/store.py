@@ -20,7 +20,7 @@ from typing import Any
 
 from synthmatch.errors import LibraryBusy, LibraryError
 from synthmatch.files import plain_path
-from synthmatch.library.schema import connected, says_busy, says_unwritable, translated
+from synthmatch.library.schema import connected, says_busy, says_unwritable
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
@@ -86,12 +86,12 @@ class Rows(SoundRows):
     """The SQLite file of a library. Belongs to the thread that opened it.
 
     Raises:
-        LibraryError: the file isn't a database, or is damaged.
+        LibraryError: the file isn't a database, is damaged, or, here as in each method, can't be read or changed, since
+            its disk is full, say.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(connected(path))
-        self._path = path
 
     def close(self) -> None:
         """Let the file go; a second call does nothing."""
@@ -99,20 +99,14 @@ class Rows(SoundRows):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit everything in the block, or nothing of it.
-
-        Raises:
-            LibraryError: the file can't be changed, since its disk is full, say.
-        """
+        """Commit everything in the block, or nothing of it."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
-        except BaseException as error:
-            with suppress(sqlite3.Error):  # SQLite may have rolled back by itself, as on a full disk
+        except BaseException:
+            with suppress(LibraryError):  # SQLite may have rolled back by itself, as on a full disk
                 self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError):
-                raise translated(self._path, error) from error
             raise
 
     def put(self, presets: Iterable[Preset]) -> set[str]:
@@ -226,11 +220,12 @@ class Rows(SoundRows):
     def states(self) -> dict[str, StateRow]:
         """Every state by id, sorted by id."""
         query = f"SELECT {_STATE} FROM states ORDER BY id"
-        return {row[0]: _state(row) for row in self._connection.execute(query)}
+        return {row.id: row for row in self._made(_state, self._connection.execute(query))}
 
     def states_of(self, states: Collection[str]) -> dict[str, StateRow]:
         """Some states by id; those that aren't there are left out."""
-        return {row[0]: _state(row) for row in self._of(f"SELECT {_STATE} FROM states WHERE id", states)}
+        rows = self._of(f"SELECT {_STATE} FROM states WHERE id", states)
+        return {row.id: row for row in self._made(_state, rows)}
 
     def ids_with(self, *, status: str | None = None, synth: str | None = None) -> set[str]:
         """The states with a status, and of a synth, if one is asked for."""
@@ -263,14 +258,15 @@ class Rows(SoundRows):
         Raises:
             LibraryError: it isn't in the library.
         """
-        row = self._connection.execute(f"SELECT {_STATE} FROM states WHERE id = ?", (state,)).fetchone()
-        if row is None:
+        rows = self.states_of([state])
+        if not rows:
             raise LibraryError(f"The library holds no preset {state}; `synthmatch library list` names them all.")
-        return _state(row)
+        return rows[state]
 
     def listings(self) -> list[ListingRow]:
         """Every listing, in the order in which they came."""
-        return list(map(_listing, self._connection.execute(f"SELECT {_LISTING} FROM listings ORDER BY number")))
+        query = f"SELECT {_LISTING} FROM listings ORDER BY number"
+        return list(self._made(_listing, self._connection.execute(query)))
 
     def names(self) -> list[tuple[str, str, str, str]]:
         """State, name, bank and label of every listing whose sound is stored, sorted."""
@@ -279,7 +275,7 @@ class Rows(SoundRows):
 
     def listings_of(self, states: Collection[str]) -> list[ListingRow]:
         """The listings of some states, in the order in which they came."""
-        rows = map(_listing, self._of(f"SELECT {_LISTING} FROM listings WHERE state", states))
+        rows = self._made(_listing, self._of(f"SELECT {_LISTING} FROM listings WHERE state", states))
         return sorted(rows, key=lambda row: row.number)
 
     def add_time(self, synth: str, states: int, seconds: float) -> None:

@@ -221,8 +221,9 @@ def _of_library(library: Library, bank: NoteBank, listing: Listing, alike: Mappi
     cluster = alike.get(listing.id, listing.id)
     if listing.id in bank:
         return _recorded(bank, listing.id, _families(listing), cluster)
+    stored = library.rows.state(listing.id).sound
     try:
-        sound = np.stack([_as_int16(clip) for clip in library.sound(listing.id)])
+        sound = np.stack([_as_int16(clip) for clip in library.sounds.read(listing.id, stored)])
     except LibraryError:  # `library verify` names it
         return None
     played = [performance.notes[0] for performance in REFERENCE_NOTES]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from synthmatch.errors import LibraryError
 from synthmatch.library.schema import connected
-from synthmatch.library.store import Rows, write_lock
+from synthmatch.library.store import PENDING, Rows, write_lock
 from synthmatch.presets import faustsynth
 from synthmatch.presets.preset import Preset
 
@@ -38,6 +39,33 @@ def test_a_full_disk_is_named_and_nothing_is_written(rows: Rows, tmp_path: Path)
     with rows.transaction():
         rows.put(presets(2))
     assert len(rows.listings()) == 2
+
+
+def test_a_full_disk_is_named_outside_of_transactions_too(rows: Rows) -> None:
+    rows.put(presets(1))
+    (pages,) = rows._connection.execute("PRAGMA page_count").fetchone()
+    rows._connection.execute(f"PRAGMA max_page_count = {pages}")
+    state = presets(1)[0].id
+    with pytest.raises(LibraryError, match=r"library\.sqlite can't be written .*; make room"):
+        rows.failed(state, "renderer", "crash", "x" * 9000)
+    assert rows.state(state).status == PENDING
+
+
+def test_damage_in_the_middle_of_the_file_is_named_wherever_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "library.sqlite"
+    with closing(Rows(path)) as rows, rows.transaction():
+        rows.put(presets(200))
+    data = path.read_bytes()
+    first, last = len(data) // 4, len(data) // 2
+    for nonsense in (b"\0", b"\xff"):
+        path.write_bytes(data[:first] + nonsense * (last - first) + data[last:])
+        with closing(Rows(path)) as rows:
+            with pytest.raises(LibraryError, match=f"{path} can't be read .* move its folder away"):
+                rows.listings()
+            with pytest.raises(LibraryError, match=f"{path} can't be read .* move its folder away"):
+                rows.listings_of([presets(1)[0].id])
+            with pytest.raises(LibraryError, match="database disk image is malformed"), rows.transaction():
+                rows.put(presets(200))
 
 
 def test_a_commit_that_fails_leaves_no_transaction_open(rows: Rows) -> None:
