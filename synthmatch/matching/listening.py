@@ -145,14 +145,18 @@ def hear(encoder: Encoder, query: Query, progress: Callable[[int, int], None] | 
 def song_presence(logits: Floats) -> Floats:
     """What is said of a whole song: the log-odds that a family plays anywhere in it.
 
+    Its odds are the mean of its windows' odds. The surest window's would grow with every further window that might be
+    wrong: of songs of a minute, as many families again as there are would be taken for heard (``bench/longsongs.py``).
+
     Args:
         logits: (W, F), of its windows.
 
     Returns:
-        (F,).
+        (F,); of a single window, what is said of that.
     """
-    surest: Floats = logits.max(axis=0)
-    return surest
+    surest = logits.max(axis=0)
+    mean: Floats = surest + np.log(np.exp(logits - surest).mean(axis=0))
+    return mean
 
 
 def windows(heard: Samples) -> Samples:

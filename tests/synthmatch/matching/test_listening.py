@@ -1,0 +1,52 @@
+"""What is said of a whole song, made of what is said of its windows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from synthmatch.audio import ENCODER_RATE, Clip
+from synthmatch.matching.listening import STEP, WINDOW, Query, hear, song_presence, windows
+from synthmatch.networks.encoder import Encoder
+
+
+def test_the_odds_of_a_song_are_the_mean_of_its_windows_odds() -> None:
+    said = np.random.default_rng(0).normal(-1, 3, (7, 3)).astype(np.float32)
+    for family, found in enumerate(song_presence(said)):
+        odds = [math.exp(value) for value in said[:, family]]
+        assert found == pytest.approx(math.log(sum(odds) / len(odds)), abs=1e-5)
+
+
+def test_a_song_that_goes_on_as_it_is_becomes_no_surer() -> None:
+    said = np.array([[3.0, -4.0, 0.5]], np.float32)
+    for count in (1, 2, 40):
+        assert song_presence(np.repeat(said, count, axis=0)) == pytest.approx(said[0], abs=1e-5)
+
+
+def test_what_plays_once_is_there_in_a_long_song_and_what_is_doubtful_everywhere_stays_doubtful() -> None:
+    said = np.full((20, 2), -3.0, np.float32)
+    said[4, 0] = 6.0
+    said[:, 1] = -0.5
+    once, doubtful = 1 / (1 + np.exp(-song_presence(said)))
+    assert once > 0.9
+    assert doubtful < 0.4
+
+
+def test_odds_beyond_all_numbers_are_no_trouble() -> None:
+    said = np.array([[2000.0, -2000.0], [-2000.0, -2000.0]], np.float32)
+    assert song_presence(said) == pytest.approx([2000 - math.log(2), -2000])
+
+
+def test_a_songs_windows_are_heard_like_this(encoder: Encoder) -> None:
+    rng = np.random.default_rng(1)
+    sound = rng.normal(0, 0.1, round(ENCODER_RATE * (WINDOW + 2 * STEP))).astype(np.float32)
+    sound[: ENCODER_RATE * 10] *= np.sin(np.arange(ENCODER_RATE * 10) / 9).astype(np.float32)
+    heard = hear(encoder, Query(Clip(sound[None], ENCODER_RATE)))
+    with torch.inference_mode():
+        said = encoder.embed(torch.from_numpy(windows(sound)))[1].numpy()
+    assert len(said) == 3
+    assert np.ptp(said, axis=0).max() > 1e-3  # or the mean would be any of them
+    assert heard.presence == pytest.approx(1 / (1 + np.exp(-song_presence(said))), abs=1e-5)
