@@ -106,7 +106,7 @@ class FineTuner:
             until: what ``time.monotonic`` says when no further step is to be begun.
 
         Returns:
-            A copy of the encoder on the processor, in evaluation mode.
+            The encoder with the share of what was learnt that is kept, on the processor, in evaluation mode.
         """
         last = min(self.settings.steps, stop_at or self.settings.steps)
         saved = time.monotonic()
@@ -120,7 +120,7 @@ class FineTuner:
                 self.checkpoint()
                 saved = time.monotonic()
         self.checkpoint()
-        done = copy.deepcopy(self.encoder).cpu().eval()
+        done = between(self.teacher, self.encoder, self.settings.kept).cpu().eval()
         done.low_precision = False
         return done
 
@@ -173,6 +173,20 @@ class FineTuner:
         self.encoder.load_state_dict(state.part("encoder."))
         state.restore(self.optimizer)
         self.step = int(facts["step"])
+
+
+def between(base: Encoder, tuned: Encoder, share: float) -> Encoder:
+    """A new encoder, whose weights lie between those of two: at 0 the first one's, at 1 the second one's.
+
+    Halfway, fine-tuned weights know most of what they learnt, and have forgotten less than half of what they would have
+    (after Wortsman et al., "Robust fine-tuning of zero-shot models", 2022; ``docs/train-your-synth.md`` has figures).
+    """
+    mean = copy.deepcopy(tuned)
+    before = dict(base.named_parameters())
+    with torch.no_grad():
+        for name, weight in mean.named_parameters():
+            weight.copy_(torch.lerp(before[name], weight, share))
+    return mean
 
 
 def run_id(base: Encoder, lessons: Lessons) -> str:

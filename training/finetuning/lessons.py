@@ -33,6 +33,7 @@ class FineTuning:
         learning_rate, warmup: AdamW's, with a cosine fall to zero.
         temperature: of the contrastive losses.
         timbre_weight, drift_weight: of single sounds, and of staying near the teacher.
+        kept: share of what was learnt that the weights keep; the rest is what they were before.
         examined: mixtures of notes not taught, on which it is measured how many presets are found.
     """
 
@@ -50,6 +51,7 @@ class FineTuning:
     temperature: float = 0.07
     timbre_weight: float = 0.5
     drift_weight: float = 20.0
+    kept: float = 0.5
     examined: int = 200
 
 

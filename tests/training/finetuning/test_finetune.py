@@ -19,7 +19,7 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path, make_state, values_of
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.finetuning import material as gathering
-from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors, learning_rate
+from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
 from synthmatch.training.finetuning.material import HELD_OUT, REHEARSED_EXTRA, Material, gather_material
 from synthmatch.training.finetuning.owncheck import examine
@@ -339,11 +339,3 @@ def test_a_folder_with_another_run_is_refused(place: Place, tmp_path: Path) -> N
     place.finetune(tmp_path, stop_at=1)
     with pytest.raises(TrainingError, match="holds another run"):
         place.finetune(tmp_path, replace(SETTINGS, seed=7))
-
-
-def test_the_learning_rate_rises_and_falls_to_zero() -> None:
-    settings = FineTuning(steps=100, warmup=10)
-    rates = [learning_rate(settings, step) for step in range(101)]
-    assert max(rates) == rates[10] == settings.learning_rate
-    assert rates[:11] == sorted(rates[:11])
-    assert rates[100] == pytest.approx(0)
