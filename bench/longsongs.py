@@ -33,7 +33,7 @@ from synthmatch.training.recorded.recording import Corpus, gather
 
 HERE = Path(__file__).parent
 SECTIONS = (1, 3, 6, 12)  # of 10 s
-SONGS = 200  # of each length
+SONGS = 100  # of each length
 SEED = 2027
 
 Floats = npt.NDArray[np.float32]

@@ -33,6 +33,7 @@ from synthmatch.training.benchmark.summary import presence_row, row_of
 from synthmatch.training.benchmark.tables import Row, SuiteResult, tables_of
 from synthmatch.training.config import read_recipe
 from synthmatch.training.evaluate import OURS, require_fair
+from synthmatch.training.record import Ticker
 from synthmatch.training.recorded.nearness import Neighbourhood, near_clusters, recorded_print
 from synthmatch.training.recorded.notebank import NoteBank, plan
 from synthmatch.training.recorded.recording import Corpus, gather
@@ -40,7 +41,7 @@ from synthmatch.training.split import Label, frozen
 
 HERE = Path(__file__).parent
 BANKS = Path("/usr/share/yoshimi/banks")
-SOUNDS = 1000
+SOUNDS = 400
 TOGETHER = 16  # sounds heard at a time
 
 
@@ -66,26 +67,21 @@ def record(banks: Path, known: Corpus, folder: Path) -> Corpus:
     """The presets of some banks that sound like none with a frozen label, recorded: reference notes of all, and every
     pitch of its family's range of each whose family is stated."""
     presets = {preset.id: preset for preset in PresetBank.read(banks) if preset.id not in frozen()}
-    notes, scales = NoteBank(folder / "notes"), NoteBank(folder / "scales")
+    notes, scales, said = NoteBank(folder / "notes"), NoteBank(folder / "scales"), Ticker(print)
     with RenderPool() as pool:
         states = {key: preset.state for key, preset in presets.items()}
-        notes.record(states, {key: plan("", key, 0) for key in presets}, pool.render, _said)
+        notes.record(states, {key: plan("", key, 0) for key in presets}, pool.render, said)
         near = Neighbourhood(known.notes, known.labels)
         new = [key for key in presets if key in notes and not near.near(recorded_print(notes, key))]
         asked = [key for key in new if presets[key].family]
         pitches = {key: plan(presets[key].family, key, None) for key in asked}
-        scales.record({key: states[key] for key in asked}, pitches, pool.render, _said)
+        scales.record({key: states[key] for key in asked}, pitches, pool.render, said)
     clusters = near_clusters(new, torch.stack([recorded_print(notes, key) for key in new]))
     return Corpus({key: _label(presets[key], clusters[key]) for key in sorted(new)}, notes, scales)
 
 
 def _label(preset: Preset, cluster: str) -> Label:
-    return Label(preset.id, preset.synth, preset.family, preset.label_source if preset.family else "", cluster, "test")
-
-
-def _said(done: int, total: int) -> None:
-    if done % 100 == 0 or done == total:
-        print(f"{done} of {total}", flush=True)
+    return Label(preset.id, preset.synth, preset.family, preset.label_source, cluster, "test")
 
 
 def ask(outside: Corpus, known: Corpus, hearings: list[Hearing], count: int) -> tuple[SuiteResult, ...]:
