@@ -40,7 +40,7 @@ def tried(plugin: Path) -> Trial:
 
 def test_a_synth_without_memory_needs_nothing(running_plugin: Compile) -> None:
     found = tried(running_plugin())
-    assert found.synth.isolation is Isolation.NOTHING
+    assert found.synth.isolation is found.ways[0].isolation  # any will do, and which takes least is measured
     assert found.synth.repeatable
     assert found.spread == 0
     assert (found.synth.settle, found.synth.random_state, found.synth.one_processor) == (0.0, "", False)
@@ -68,7 +68,8 @@ def test_random_numbers_are_started_over(running_plugin: Compile) -> None:
     assert found.synth.random_state == "srand"
     assert not found.synth.one_processor
     assert found.synth.repeatable
-    assert found.synth.isolation is Isolation.NOTHING
+    assert all(way.exact for way in found.ways)  # a plugin that is used again, too
+    assert found.synth.isolation is found.ways[0].isolation
 
 
 def test_what_is_never_the_same_twice_is_marked_with_its_spread(running_plugin: Compile) -> None:
