@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import Clip
-from synthmatch.sound.stft import powers
+from synthmatch.sound.stft import hann, powers
 
 Print = npt.NDArray[np.uint8]
 """Shape (cells,): steps of ``STEP_DB`` above the floor, 0 where nothing is heard."""
@@ -198,20 +198,12 @@ def _cells(clip: Clip) -> npt.NDArray[np.float64]:
     padded = np.zeros((clip.samples.shape[0], (frames - 1) * hop + window), np.float32)
     count = min(clip.samples.shape[1], padded.shape[1])
     padded[:, :count] = clip.samples[:, :count]
-    power = powers(padded, _hann(window), hop, np.float32) @ _filters(window, rate)  # (frames, bands)
+    power = powers(padded, hann(window), hop, np.float32) @ _filters(window, rate)  # (frames, bands)
     place = np.minimum(np.arange(frames) * hop // slot, slots - 1)
     sums = np.zeros((slots, _BANDS))
     np.add.at(sums, place, power)
     means: npt.NDArray[np.float64] = sums / np.bincount(place, minlength=slots)[:, None]
     return means.ravel()
-
-
-@lru_cache(maxsize=8)
-def _hann(window: int) -> npt.NDArray[np.float32]:
-    """A window under which a full-scale sine has a power of about 1 in its bin."""
-    shape = np.hanning(window + 1)[:window]
-    scaled: npt.NDArray[np.float32] = (shape * 2 / shape.sum()).astype(np.float32)
-    return scaled
 
 
 @lru_cache(maxsize=8)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import Clip
+from synthmatch.sound.stft import hann
 
 RATE = 22_050
 """Samples a second at which sounds are compared."""
@@ -135,18 +136,11 @@ def _band_power(mono: Floats, window: int, bands: int) -> Floats:
     padded = np.zeros((frames - 1) * hop + window, np.float32)
     padded[: len(mono)] = mono
     pieces = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
-    spectrum = np.fft.rfft(pieces * _hann(window), axis=1)
+    spectrum = np.fft.rfft(pieces * hann(window), axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     edges = _edges(window, bands)
     means = np.add.reduceat(power[:, : edges[-1]], edges[:-1], axis=1) / np.diff(edges)
     return means.astype(np.float32)
-
-
-@lru_cache(maxsize=8)
-def _hann(window: int) -> Floats:
-    shape = np.hanning(window + 1)[:window]
-    scaled: Floats = (shape * 2 / shape.sum()).astype(np.float32)
-    return scaled
 
 
 @lru_cache(maxsize=8)

@@ -6,6 +6,7 @@ sound, which costs as much again as the transforms.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,14 @@ import numpy.typing as npt
 Kind = TypeVar("Kind", bound=np.floating[Any])
 
 _BLOCK = 2**17  # bytes of pieces that are transformed at a time: they stay in a processor's own memory
+
+
+@lru_cache(maxsize=8)
+def hann(window: int) -> npt.NDArray[np.float32]:
+    """A window under which a full-scale sine has a power of about 1 in its bin."""
+    shape = np.hanning(window + 1)[:window]
+    scaled: npt.NDArray[np.float32] = (shape * 2 / shape.sum()).astype(np.float32)
+    return scaled
 
 
 def powers(

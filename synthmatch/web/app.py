@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from synthmatch.web.uploads import Song
 
 _FILES = 200  # that one form may bring
 _FIELDS = 100
+_EVENT_ID = re.compile(r"[0-9]{1,9}")  # no job tells more; any other is none of ours
 _PIECE = 2**16  # bytes of a zip that are sent at a time
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -224,7 +226,7 @@ async def _told(
     """
     if "text/event-stream" in request.headers.get("accept", ""):
         last = request.headers.get("last-event-id", "")
-        first = int(last) + 1 if last.isascii() and last.isdigit() else 0
+        first = int(last) + 1 if _EVENT_ID.fullmatch(last) else 0
         if job.is_over(first):
             return Response(status_code=204)  # or an EventSource would ask again and again
         return StreamingResponse(as_stream(job, first, given_up), 200, headers, "text/event-stream")

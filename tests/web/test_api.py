@@ -77,6 +77,8 @@ def test_who_comes_back_after_the_last_event_is_told_that_there_is_no_more(clien
     assert (rest.status_code, [name for name, _ in events(rest.text)]) == (200, ["job", "done"])
     nothing = client.get(place, headers=stream | {"Last-Event-ID": numbers[-1]})
     assert (nothing.status_code, nothing.content) == (204, b"")
+    whole = client.get(place, headers=stream | {"Last-Event-ID": "9" * 5000})  # more digits than Python reads
+    assert whole.text == answer.text
 
 
 def test_channels_that_cancel_out_are_named_to_a_browser_as_well(client: TestClient, made: Any, tmp_path: Path) -> None:

@@ -62,7 +62,6 @@ async function watch(path, settings) {
     followed.delete(addition);
     const text = `${report.rendered} sounds added, ${report.known} were known already, in ${Math.round(report.seconds)} s.`;
     say({ value: 1, text });
-    document.dispatchEvent(new Event("library"));
   } catch (error) {
     followed.delete(addition);
     say([...followed].at(-1));
