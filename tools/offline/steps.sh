@@ -5,7 +5,7 @@
 #
 # FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
 # (8 a step), MEMORY_GB (what recordings may take of memory; the command's own figure), RECORD (what else record.py is
-# to be told: "--phrases 3 --variants 2") and SUITE (all) come from the environment.
+# to be told: "--phrases 3 --variants 2") and SUITE (all usual ones) come from the environment.
 set -eu
 
 [ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
