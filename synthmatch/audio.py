@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ SILENCE_DB = -70.0
 
 _ENDLESS = 2**63 - 1  # the frames that libsndfile tells of a file that says none
 _PART = 65_536  # samples written at a time
+_SUBTYPES = {".flac": "PCM_24", ".wav": "FLOAT", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
+_FASTEST_VORBIS = 200_000  # samples a second; asked for more, libsndfile ends the process
 # What soundfile raises of a file that isn't sound. Its own errors are RuntimeErrors; a TypeError says that a file whose
 # name ends in .raw has no sample rate.
 _UNREADABLE = (OSError, RuntimeError, TypeError)
@@ -197,13 +200,16 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
         subtype: soundfile's name of a sample format; by default 24 bits for FLAC, 32-bit float for WAV.
 
     Raises:
+        AudioError: the format doesn't take the clip's sample rate.
         OSError: the file can't be written: the disk is full, say.
     """
     import soundfile
 
     from synthmatch.files import atomic_path
 
-    subtype = subtype or {".flac": "PCM_24", ".wav": "FLOAT"}.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    require_rate(suffix, clip.sample_rate)  # before: of a rate, FLAC's encoder complains as it does of a full disk
+    subtype = subtype or _SUBTYPES.get(suffix)
     channels, count = clip.samples.shape
     try:
         with (
@@ -214,6 +220,41 @@ def write(path: Path, clip: Clip, subtype: str | None = None) -> None:
                 file.write(clip.samples[:, first : first + _PART].T)
     except (soundfile.LibsndfileError, AssertionError) as error:  # it asserts that all was written
         raise OSError(f"{path} can't be written ({error}); see whether the disk is full.") from error
+
+
+def require_rate(suffix: str, sample_rate: int) -> None:
+    """Make sure that files with a suffix can have a sample rate: FLAC, for one, takes none above 65,535 Hz that isn't a
+    multiple of 10.
+
+    Args:
+        suffix: as of :func:`write`, in small letters; any other passes.
+
+    Raises:
+        AudioError: they can't.
+    """
+    if suffix in _SUBTYPES and not _takes(suffix, sample_rate):
+        other = "" if suffix == ".wav" else ", or write a .wav file"
+        raise AudioError(
+            f"A {suffix} file can't have a sample rate of {sample_rate} Hz; choose one that is common, such as 44100 or"
+            f" 48000{other}."
+        )
+
+
+@lru_cache
+def _takes(suffix: str, sample_rate: int) -> bool:
+    """Whether libsndfile writes a format at a rate: it is tried in memory, where no disk can be to blame."""
+    import io
+
+    import soundfile
+
+    if suffix == ".ogg" and sample_rate > _FASTEST_VORBIS:
+        return False
+    silence = np.zeros((1, 1), np.float32)
+    try:
+        soundfile.write(io.BytesIO(), silence, sample_rate, _SUBTYPES[suffix], format=suffix[1:].upper())
+    except soundfile.LibsndfileError:
+        return False
+    return True
 
 
 def mp3(clip: Clip, kilobits: int = 96) -> bytes:

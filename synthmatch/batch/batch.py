@@ -133,7 +133,7 @@ def render_bank(
 
     Raises:
         InputError: the folder can't be used, since files of others are in the way, or another run is at work there.
-        AudioError: the loudness asked for can't be made or measured.
+        AudioError: the sample rate or the loudness asked for can't be made.
         PresetError: the plan's choice takes none of the presets.
         SynthError, PluginMissing: a preset's synth can't be played on this machine.
     """

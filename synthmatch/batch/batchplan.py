@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from synthmatch import audio
 from synthmatch.batch.manifest import NAME, Entry, Manifest
 from synthmatch.batch.mastering import Format
 from synthmatch.errors import PresetError, SynthError
@@ -74,11 +75,13 @@ class RenderPlan:
         return found
 
     def check(self) -> None:
-        """Make sure that the levels can be made.
+        """Make sure that the files can be made.
 
         Raises:
-            AudioError: the loudness is out of range, or nothing here can measure it.
+            AudioError: the format doesn't take the sample rate, the loudness is out of range, or nothing here can
+                measure it.
         """
+        audio.require_rate(self.form.suffix, self.sample_rate)
         if self.normalise is not None:
             loudness.check_target(self.normalise)
             loudness.require()

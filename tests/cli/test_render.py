@@ -142,6 +142,15 @@ def test_no_sound_at_all_is_an_error(bank: Path, run: Run) -> None:
     assert entries("out")[0].failure == "silent"
 
 
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+def test_a_rate_that_the_format_does_not_take_is_refused_at_once(dry: list[str], bank: Path, run: Run) -> None:
+    done = run("render", bank, "--out", "out", "--sample-rate", 96_001, *dry, *SHORT)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("error: A .flac file can't have a sample rate of 96001 Hz; choose one that is common")
+    assert not Path("out").exists()
+    assert run("render", bank, "--out", "out", "--format", "wav", "--sample-rate", 96_001, *dry, *SHORT).status == 0
+
+
 def test_a_loudness_without_pyloudnorm(bank: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyloudnorm", None)  # as if it weren't there
     done = run("render", bank, "--out", "out", "--normalise", -18, *SHORT)

@@ -148,3 +148,20 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path):
         audio.write(path, Clip(np.zeros((1, 10), np.float32), 44_100), subtype="NO_SUCH_SUBTYPE")
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "rate"), [(".flac", 65_537), (".flac", 96_001), (".ogg", 200_001), (".mp3", 96_000)]
+)
+def test_a_rate_that_a_format_does_not_take_is_no_fault_of_the_disk(tmp_path, suffix, rate):
+    clip = Clip(np.zeros((1, 10), np.float32), rate)
+    with pytest.raises(AudioError, match=rf"^A \{suffix} file can't have a sample rate of {rate} Hz; choose .*\.wav"):
+        audio.write(tmp_path / f"tone{suffix}", clip)
+    assert not any(tmp_path.iterdir())
+    audio.write(tmp_path / "tone.wav", clip)
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".wav"])
+@pytest.mark.parametrize("rate", [8_000, 44_100, 65_535, 96_000, 192_000])
+def test_rates_that_a_format_takes(suffix, rate):
+    audio.require_rate(suffix, rate)
