@@ -13,7 +13,7 @@ from pathlib import Path
 
 from synthmatch.audio import Clip
 from synthmatch.batch import manifest, mastering
-from synthmatch.batch.batchplan import Effects, Outline, RenderPlan, Target, made_before, outline
+from synthmatch.batch.batchplan import Effects, RenderPlan, Target, made_before, outline, refuse_what_is_in_the_way
 from synthmatch.batch.manifest import FAILED, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Level
 from synthmatch.errors import AudioError, InputError, LibraryBusy, LibraryError
@@ -142,7 +142,7 @@ def render_bank(
     made = outline(bank, plan)
     bank = plan.chosen(bank)
     with _working(out) as scratch, Manifest(out / manifest.NAME) as lines:
-        _refuse_what_is_in_the_way(out, made, lines)
+        refuse_what_is_in_the_way(out, made, lines)
         lines.begin(scratch)
         batch = _Batch(bank, plan, out, scratch, lines, made.targets, progress)
         batch.take_stock()
@@ -331,18 +331,6 @@ def _empty(scratch: Path) -> None:
     for path in scratch.iterdir():
         if not path.name.startswith("lock"):
             path.unlink()
-
-
-def _refuse_what_is_in_the_way(out: Path, made: Outline, lines: Manifest) -> None:
-    """Make sure that no file is overwritten that isn't ours, or that is a sound of another bank's."""
-    for target in made.targets:
-        entry, path = target.entry, out / target.entry.file
-        known = lines.entries.get(entry.file)
-        if known is None or known.sound is None:  # what failed left no file
-            if path.exists():
-                raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
-        elif (known.synth, known.bank) != (entry.synth, entry.bank):
-            raise InputError(f"{path} is a sound of the bank {known.bank} ({known.synth}); choose another folder.")
 
 
 def _files(count: int) -> str:

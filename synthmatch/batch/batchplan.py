@@ -11,7 +11,7 @@ from pathlib import Path
 from synthmatch import audio
 from synthmatch.batch.manifest import NAME, Entry, Manifest
 from synthmatch.batch.mastering import Format
-from synthmatch.errors import PresetError, SynthError
+from synthmatch.errors import InputError, PresetError, SynthError
 from synthmatch.files import file_hash, require_place, safe_name
 from synthmatch.library.choice import EVERYTHING, Choice
 from synthmatch.notes import Performance
@@ -156,6 +156,25 @@ def made_before(target: Target, folder: Path, lines: Manifest, retry: bool) -> E
     return known if path.is_file() and file_hash(path) == known.sound.hash else None
 
 
+def refuse_what_is_in_the_way(folder: Path, made: Outline, lines: Manifest) -> None:
+    """Make sure that no file is overwritten that isn't ours, or that is a sound of another bank's.
+
+    Args:
+        lines: the folder's manifest.
+
+    Raises:
+        InputError: one would be.
+    """
+    for target in made.targets:
+        entry, path = target.entry, folder / target.entry.file
+        known = lines.entries.get(entry.file)
+        if known is None or known.sound is None:  # what failed left no file
+            if path.exists():
+                raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
+        elif (known.synth, known.bank) != (entry.synth, entry.bank):
+            raise InputError(f"{path} is a sound of the bank {known.bank} ({known.synth}); choose another folder.")
+
+
 @dataclass(frozen=True)
 class Survey:
     """What a plan would do to a folder: ``synthmatch render --dry-run``.
@@ -163,17 +182,21 @@ class Survey:
     Args:
         folder: that of the files.
         missing: the files that would be made.
-        kept: those that are there already, or failed in an earlier run and wouldn't be tried again.
+        kept: those that are there already.
+        failed_before: those that couldn't be made in an earlier run, and wouldn't be tried again.
     """
 
     folder: Path
     missing: tuple[Entry, ...]
     kept: tuple[Entry, ...]
+    failed_before: tuple[Entry, ...]
 
     def lines(self) -> list[str]:
         """The files that would be made, and how many there are."""
         kept = f"; {len(self.kept)} are done" if self.kept else ""
-        return [*(entry.file for entry in self.missing), f"{len(self.missing)} to make in {self.folder}{kept}."]
+        count = len(self.failed_before)
+        failed = f"; {count} failed in an earlier run, --retry tries again" if count else ""
+        return [*(entry.file for entry in self.missing), f"{len(self.missing)} to make in {self.folder}{kept}{failed}."]
 
     def as_json(self) -> dict[str, object]:
         """The same as what ``json`` takes."""
@@ -182,6 +205,7 @@ class Survey:
             "folder": str(self.folder),
             "missing": [{key: getattr(entry, key) for key in told} for entry in self.missing],
             "kept": [entry.file for entry in self.kept],
+            "failed_before": [entry.file for entry in self.failed_before],
         }
 
 
@@ -189,19 +213,19 @@ def survey(bank: PresetBank, plan: RenderPlan, out: Path) -> Survey:
     """Which files a plan would make of a bank in a folder; nothing is written.
 
     Raises:
-        InputError: the folder is a file, or its manifest isn't ours.
+        InputError: the folder is a file, its manifest isn't ours, or files of others are in the way.
         AudioError, PresetError, SynthError, PluginMissing: as ``render_bank`` would.
     """
     plan.check()
     require_place(out, folder=True)
     lines = Manifest(out / NAME)
-    targets = outline(bank, plan).targets
-    done = [made_before(target, out, lines, plan.retry) is not None for target in targets]
-    missing, kept = (
-        tuple(target.entry for target, there in zip(targets, done, strict=True) if there is wanted)
-        for wanted in (False, True)
-    )
-    return Survey(out, missing, kept)
+    made = outline(bank, plan)
+    refuse_what_is_in_the_way(out, made, lines)
+    missing, kept, failed = [], [], []
+    for target in made.targets:
+        known = made_before(target, out, lines, plan.retry)
+        (missing if known is None else failed if known.sound is None else kept).append(target.entry)
+    return Survey(out, tuple(missing), tuple(kept), tuple(failed))
 
 
 def _rows(bank: PresetBank, known: Mapping[str, Synth]) -> dict[str, Synth]:

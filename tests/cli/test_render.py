@@ -125,10 +125,11 @@ def test_files_of_others_are_refused_in_a_sentence(bank: Path, run: Run) -> None
     mine = Path("out") / entries("elsewhere")[0].file
     mine.parent.mkdir()
     mine.write_text("mine")
-    done = run("render", bank, "--out", "out", *SHORT)
-    assert done.status == 1
-    assert done.err.splitlines()[-1].startswith(f"error: {mine} is there and isn't named in out/manifest.jsonl")
-    assert mine.read_text() == "mine"
+    for dry in ([], ["--dry-run"]):  # which promises nothing that is refused then
+        done = run("render", bank, "--out", "out", *dry, *SHORT)
+        assert done.status == 1
+        assert done.err.splitlines()[-1].startswith(f"error: {mine} is there and isn't named in out/manifest.jsonl")
+        assert mine.read_text() == "mine"
 
 
 def test_no_sound_at_all_is_an_error(bank: Path, run: Run) -> None:
@@ -140,6 +141,12 @@ def test_no_sound_at_all_is_an_error(bank: Path, run: Run) -> None:
     assert "makes no sound" in done.out
     assert done.err.splitlines()[-1] == "error: Not one file came out; what is said above tells why."
     assert entries("out")[0].failure == "silent"
+    dry = run("render", bank, "--out", "out", "--dry-run", *SHORT)
+    assert dry.out == "0 to make in out; 1 failed in an earlier run, --retry tries again.\n"
+    told = json.loads(run("render", bank, "--out", "out", "--dry-run", "--json", *SHORT).out)
+    assert (told["missing"], told["kept"], told["failed_before"]) == ([], [], ["Mute.flac"])
+    retried = run("render", bank, "--out", "out", "--dry-run", "--retry", *SHORT)
+    assert retried.out == "Mute.flac\n1 to make in out.\n"
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
