@@ -19,7 +19,7 @@ from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth, synths_file
+from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth, synths, synths_file
 from synthmatch.presets.formats.fxp import FxFile
 from synthmatch.presets.formats.vst2 import Vst2File
 from synthmatch.presets.ownsynths import write_synth
@@ -64,6 +64,13 @@ def encoder() -> Encoder:
 def come_back(library: Path) -> None:
     """As ``apt install`` does."""
     library.with_suffix(".away").rename(library)
+
+
+def upgrade(library: Path) -> None:
+    """As ``apt upgrade`` does that brings another build of the plugin, and not the library that it needs."""
+    library.rename(library.with_suffix(".away"))
+    plugin = Path(synths()["runner"].plugin)
+    plugin.write_bytes(plugin.read_bytes() + b"another build")
 
 
 def run_full(folder: Path, patch: pytest.MonkeyPatch, blocks: int = 0) -> None:
@@ -119,6 +126,29 @@ def test_a_batch_that_goes_on_makes_their_files(bank: PresetBank, needed: Path, 
         report = render_bank(bank, plan, out, pool)
     assert report.trust.failures == ()
     assert [(out / entry.file).is_file() for entry in report.entries] == [True] * COUNT
+
+
+def test_a_batch_keeps_the_files_of_before(bank: PresetBank, needed: Path, tmp_path: Path) -> None:
+    """Of a build of the plugin that could be loaded: of the next one, nothing can be tried."""
+    plan, out = RenderPlan(Performance.single(60, 100, 0.4, 0.2)), tmp_path / "out"
+    come_back(needed)
+    with RenderPool(1) as pool:
+        render_bank(bank, plan, out, pool)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    upgrade(needed)
+    for each in (plan, replace(plan, performance=Performance.single(48, 100, 0.4, 0.2))):
+        with RenderPool(1) as pool:
+            report = render_bank(bank, each, out, pool)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+        assert (report.written, report.kept, report.untried, report.others) == (0, 0, COUNT, 0)
+        assert {entry.failure for entry in report.entries} == {Failure.MISSING.value}
+        assert len(report.trust.failures) == COUNT
+        left = f"{COUNT} files of an earlier run left there, since their synth can't be loaded now."
+        assert left in report.lines()
+    come_back(needed)
+    with RenderPool(1) as pool:
+        report = render_bank(bank, plan, out, pool)
+    assert (report.written, report.untried, report.trust.failures) == (COUNT, 0, ())
 
 
 def test_a_recording_notes_nothing_of_them(bank: PresetBank, needed: Path, tmp_path: Path) -> None:

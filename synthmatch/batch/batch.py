@@ -38,10 +38,12 @@ class BatchReport:
 
     Args:
         folder: where the files are.
-        entries: the lines of the manifest that are about this bank and plan, in the order of the bank.
+        entries: the lines of the manifest that are about this bank and plan, in the order of the bank; for a file that
+            stays since nothing could be tried, the failure.
         written: files written now.
         kept: files that were there already, as they should be.
         failed_before: files that couldn't be made in an earlier run, and weren't tried again.
+        untried: files of an earlier run that stay as they are, since their synth couldn't be loaded.
         others: files that other plans made in this folder, and that the manifest names.
         without_switch: titles of synths whose effects can't be switched off, though that was asked for.
         trust: what there is to say about the sounds.
@@ -53,6 +55,7 @@ class BatchReport:
     written: int
     kept: int
     failed_before: int
+    untried: int
     others: int
     without_switch: tuple[str, ...]
     trust: TrustReport
@@ -74,6 +77,8 @@ class BatchReport:
                 lines.append(f"{_files(count)} {words}; the manifest says by how much.")
         if self.failed_before:
             lines.append(f"{_files(self.failed_before)} failed in an earlier run; --retry tries again.")
+        if self.untried:
+            lines.append(f"{_files(self.untried)} of an earlier run left there, since their synth can't be loaded now.")
         lines += [f"The effects of {title} can't be switched off." for title in self.without_switch]
         failed_dry = self._failed_dry()
         if failed_dry:
@@ -89,6 +94,7 @@ class BatchReport:
             "written": self.written,
             "kept": self.kept,
             "failed_before": self.failed_before,
+            "untried": self.untried,
             "others": self.others,
             "failed": sum(entry.status == FAILED for entry in self.entries),
             "levels": {
@@ -149,21 +155,21 @@ def render_bank(
         batch.render(pool)
         batch.render_again(pool)
         batch.render_without_presets(pool)
-        entries = tuple(lines.entries[target.entry.file] for target in made.targets)
-        mine = {entry.file for entry in entries}
+        mine = {target.entry.file: lines.entries[target.entry.file] for target in made.targets}
         # What another plan couldn't make stays known too: a preset that hangs its plugin costs a minute whenever tried.
         others = [
             entry
             for file, entry in lines.entries.items()
             if file not in mine and (entry.sound is None or (out / file).is_file())
         ]
-        lines.write([*entries, *others], scratch)
+        lines.write([*mine.values(), *others], scratch)
     return BatchReport(
         out,
-        entries,
+        tuple((mine | batch.untried).values()),
         batch.written,
         batch.kept,
         batch.failed_before,
+        len(batch.untried),
         sum(entry.sound is not None for entry in others),
         tuple(row.title for row in made.without_switch),
         batch.census.report(bank.faults),
@@ -193,6 +199,7 @@ class _Batch:
     written: int = 0
     kept: int = 0
     failed_before: int = 0
+    untried: dict[str, Entry] = field(default_factory=dict)  # by file: failures that nothing of before gives way to
     missing: defaultdict[str, list[Target]] = field(default_factory=lambda: defaultdict(list))  # by job
     listened: dict[str, Target] = field(default_factory=dict)  # by state: the file that the census hears
     done: int = 0
@@ -261,6 +268,11 @@ class _Batch:
     def _finish(self, target: Target, result: RenderResult) -> None:
         path = self.out / target.entry.file
         made = self._made(target.entry, result)
+        before = self.lines.entries.get(target.entry.file)
+        if result.failure is Failure.MISSING and before is not None and before.sound is not None and path.is_file():
+            self.untried[target.entry.file] = made.entry  # no verdict: the next run tries again, by the line of before
+            self._listen(target, made)
+            return
         if made.clip is None:
             path.unlink(missing_ok=True)  # what another plan made isn't what the manifest will say
         self.lines.add(made.entry)  # before there is a file: one of ours is always one that the manifest names
