@@ -15,6 +15,7 @@ import pytest
 
 from synthmatch.batch.batch import render_bank
 from synthmatch.batch.batchplan import RenderPlan
+from synthmatch.library import intake
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.notes import REFERENCE_NOTES, Performance
@@ -115,6 +116,62 @@ def test_a_library_takes_the_bank_in_when_it_is_added_again(
         with RenderPool(1) as pool:
             report = library.add(bank, encoder, pool)
         assert (report.rendered, report.trust.failures, len(library)) == (COUNT, (), COUNT)
+
+
+def test_a_library_keeps_the_sounds_of_before(bank: PresetBank, needed: Path, tmp_path: Path, encoder: Encoder) -> None:
+    """Of a build of the plugin that could be loaded: of the next one, nothing can be tried."""
+    come_back(needed)
+    with Library.create(tmp_path / "library") as library:
+        with RenderPool(1) as pool:
+            before = library.add(bank, encoder, pool)
+        kept = library.rows.states(), library.rows.measures(), library.vectors.presence.tolist(), library.fingerprint
+        upgrade(needed)
+        with RenderPool(1) as pool:
+            report = library.add(bank, encoder, pool)
+        now = library.rows.states(), library.rows.measures(), library.vectors.presence.tolist(), library.fingerprint
+        assert now == kept
+        assert (report.rendered, report.known, report.trust.repeats) == (0, COUNT, before.trust.repeats)
+        assert {each.failure for each in report.trust.failures} == {Failure.MISSING.value}
+        assert report.trust.lines()[0] == f"Not tried, since their synth can't be loaded ({COUNT} presets):"
+        assert (library.verify(), len(library)) == ([], COUNT)
+        assert all(library.sound(preset.id) for preset in bank)
+        assert library.estimate(bank).new_states == COUNT
+        come_back(needed)
+        with RenderPool(1) as pool:
+            report = library.add(bank, encoder, pool)
+        assert (report.rendered, report.trust.failures, len(library)) == (COUNT, (), COUNT)
+        assert library.rows.states().keys() == kept[0].keys()
+        assert all(row.renderer != kept[0][state].renderer for state, row in library.rows.states().items())
+        assert (library.verify(), library.estimate(bank).new_states) == ([], 0)
+
+
+class Ended(Exception):
+    """Stands for the end of a process, wherever it is raised."""
+
+
+def test_a_library_that_was_left_in_the_middle_of_another_build_has_no_vectors_of_the_first(
+    bank: PresetBank, needed: Path, tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_back(needed)
+    with Library.create(tmp_path / "library") as library:
+        with RenderPool(1) as pool:
+            library.add(bank, encoder, pool)
+        segments = {path.name for path in library.vectors.folder.glob("segment-*")}
+    upgrade(needed)
+    come_back(needed)
+
+    def end(_: Library) -> None:
+        raise Ended
+
+    with monkeypatch.context() as patch, Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
+        patch.setattr(intake, "settle", end)
+        with pytest.raises(Ended):
+            library.add(bank, encoder, pool)
+    with Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
+        assert library.estimate(bank).new_states == 0  # their sound is there
+        assert library.add(bank, encoder, pool).rendered == 0
+        assert segments.isdisjoint(path.name for path in library.vectors.folder.glob("segment-*"))
+        assert (library.verify(), len(library)) == ([], COUNT)
 
 
 def test_a_batch_that_goes_on_makes_their_files(bank: PresetBank, needed: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from synthmatch.audio import Clip
@@ -145,12 +146,12 @@ def add(
         dropped = library.rows.drop_unlisted(replaced)
     library.sounds.delete(dropped)
     new = _outstanding(library.rows.states_of(synth_of), synth_of, renderers)
-    tried = complete(library, synth_of, new, encoder, pool, renderers, progress)
+    tried, untried = complete(library, synth_of, new, encoder, pool, renderers, progress)
     scrutiny.repeat(library, bank, pool, progress)
     return AddReport(
         rendered=sum(row.status == RENDERED for row in library.rows.states_of(tried).values()),
         known=len(synth_of) - len(tried),
-        trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool)),
+        trust=scrutiny.report(library, bank, scrutiny.without_presets(bank, pool), untried),
         seconds=time.monotonic() - begun,
         vanished=vanished,
     )
@@ -164,19 +165,26 @@ def complete(
     pool: Pool,
     renderers: dict[str, str],
     progress: Progress | None,
-) -> set[str]:
+) -> tuple[set[str], dict[str, str]]:
     """Render ``new`` and what turns out to be damaged, embed whatever of ``states`` isn't embedded, and index.
 
     Returns:
-        The states that were rendered, or failed to be.
+        The states that were rendered, or failed to be; and why others weren't tried, whose sound of before stays.
     """
+    rows = library.rows.states_of(states)
+    held = [state for state in new if rows[state].sound.bounds]  # by another build of their plugin
+    new = {*new} - {*held}
     with library.rows.transaction():
         library.rows.forget_sound(new)
+    counter = _Counter(progress and partial(progress, remark="by another build"), len(held))
+    untried = _render(library, held, rows, None, pool, renderers, counter)
     library.reload()
-    if library.vectors.holds(new):  # rendered by another build of the plugin: their vectors go with their sound
-        settle(library)
     rows = library.rows.states_of(states)
-    waiting = [state for state in sorted(states) if state in rows and rows[state].status == RENDERED]
+    renewed = {state for state, row in rows.items() if row.status == PENDING and row.sound.bounds}
+    if renewed or library.vectors.holds(new):  # their vectors go with their sound
+        settle(library)
+    library.rows.ready(renewed)
+    waiting = sorted(renewed | {state for state, row in rows.items() if row.status == RENDERED})
     embedded = library.vectors.holds(waiting)
     waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(new) + len(waiting))
@@ -186,21 +194,22 @@ def complete(
             library.rows.forget_sound(damaged)
         again = {state for state in damaged if rows[state].synth in renderers}
         counter.advance(len(damaged) - len(again))
-        tried = {*new, *again}
-        _render(library, sorted(tried), rows, embedder, pool, renderers, counter)
+        _render(library, sorted({*new, *again}), rows, embedder, pool, renderers, counter)
     library.finish()
-    return tried
+    return {*new, *again, *held} - untried.keys(), untried
 
 
 def _render(
     library: Library,
     new: list[str],
     rows: dict[str, StateRow],
-    embedder: Embedder,
+    embedder: Embedder | None,
     pool: Pool,
     renderers: dict[str, str],
     counter: _Counter,
-) -> None:
+) -> dict[str, str]:
+    """Render states; without an embedder, in place of sounds, which stay where nothing can be tried: returns why."""
+    untried: dict[str, str] = {}
     # Sorted by synth, a worker keeps its plugin; by id, neighbours in a bank don't wait for each other.
     order = sorted(new, key=lambda state: (rows[state].synth, state))
     jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in order)
@@ -208,22 +217,29 @@ def _render(
     last = time.monotonic()
     for result in pool.render(jobs):
         state, synth = result.job.state.id, result.job.state.synth
-        if result.failure is not None:
+        if embedder is None and result.failure is Failure.MISSING:
+            untried[state] = result.reason
+        elif result.failure is not None:
             library.rows.failed(state, renderers[synth], result.failure.value, result.reason)
             library.sounds.delete_sound(state)  # of before: by another build of the plugin, or damaged
-            counter.advance(1)
         else:
+            with library.rows.transaction():
+                library.rows.forget_sound([state])  # before its file is another one
             sound = library.sounds.write(state, result.clips)
             with library.rows.transaction():
-                library.rows.rendered(state, renderers[synth], sound)
+                library.rows.rendered(state, renderers[synth], sound, PENDING if embedder is None else RENDERED)
                 library.rows.heard(state, Heard.of(result.clips))
                 library.rows.measured(state, measure(result.clips))
+        if embedder is not None and result.ok:
             embedder.put(state, result.clips)
+        else:
+            counter.advance(1)
         now = time.monotonic()
         taken[synth].append(now - last)
         last = now
     for synth, seconds in taken.items():
         library.rows.add_time(synth, len(seconds), sum(seconds))
+    return untried
 
 
 def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progress: Progress | None) -> int:
@@ -281,7 +297,7 @@ def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers:
         state
         for state, synth in synth_of.items()
         if (row := rows.get(state)) is None
-        or row.status == PENDING
+        or (row.status == PENDING and not row.sound.bounds)
         or row.failure == Failure.MISSING.value
         or row.renderer != renderers[synth]
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from synthmatch.audio import Clip
@@ -28,13 +29,21 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, remark: str = "") -> None: ...
 
 
-def failures(library: Library, states: Collection[str]) -> tuple[FailedPreset, ...]:
-    """Those listings of some states that can't be used."""
+def failures(
+    library: Library, states: Collection[str], untried: Mapping[str, str] = MappingProxyType({})
+) -> tuple[FailedPreset, ...]:
+    """Those listings of some states that can't be used.
+
+    Args:
+        untried: states besides that couldn't be tried, though they can be used, and why.
+    """
     rows = library.rows.states_of(states)
+    told = {state: (row.failure, row.reason) for state, row in rows.items() if row.status == FAILED}
+    told |= {state: (Failure.MISSING.value, reason) for state, reason in untried.items()}
     return tuple(
-        FailedPreset(row.id, each.name, row.synth, each.bank, row.failure, row.reason)
+        FailedPreset(each.state, each.name, rows[each.state].synth, each.bank, *told[each.state])
         for each in library.rows.listings_of(states)
-        if (row := rows[each.state]).status == FAILED
+        if each.state in told
     )
 
 
@@ -58,11 +67,14 @@ def without_presets(bank: PresetBank, pool: Pool) -> dict[str, Print]:
     return {result.job.state.synth: sound_print(result.clips) for result in pool.render(jobs) if result.ok}
 
 
-def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> TrustReport:
+def report(
+    library: Library, bank: PresetBank, without: dict[str, Print], untried: Mapping[str, str] = MappingProxyType({})
+) -> TrustReport:
     """What there is to say about a bank's sounds, among all of the library's.
 
     Args:
         without: from :func:`without_presets`.
+        untried: as for :func:`failures`.
     """
     states = {preset.id for preset in bank}
     heard = library.rows.heard_of(states)
@@ -71,7 +83,7 @@ def report(library: Library, bank: PresetBank, without: dict[str, Print]) -> Tru
     return TrustReport(
         len(bank),
         len(states),
-        failures(library, states),
+        failures(library, states, untried),
         bank.faults,
         _named((_ours_first(group, states) for group in same if states & set(group)), names),
         _named(([group[0], *_ours_first(group[1:], states)] for group in near if states & set(group)), names),

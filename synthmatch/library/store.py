@@ -26,7 +26,8 @@ from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
 
 PENDING = "pending"
-"""Status of a state that is listed but not rendered yet."""
+"""Status of a state that is listed but not rendered yet; or, if its sound is known, that was rendered again, by another
+build than its vectors are of: they are to go first."""
 RENDERED = "rendered"
 """Status of a state whose sound is stored."""
 FAILED = "failed"
@@ -153,20 +154,30 @@ class Rows(SoundRows):
         self._connection.executemany("DELETE FROM listings WHERE number = ?", [(number,) for number, _ in gone])
         return {state for _, state in gone}
 
-    def rendered(self, state: str, renderer: str, sound: StoredSound) -> None:
-        """Note that a state's sound is stored."""
+    def rendered(self, state: str, renderer: str, sound: StoredSound, status: str = RENDERED) -> None:
+        """Note that a state's sound is stored; ``PENDING`` if its vectors are of another build's."""
         self.unsettle([state])
         self._connection.execute(
             "UPDATE states SET status = ?, failure = '', reason = '', renderer = ?, gains = ?, bounds = ?,"
             " bytes = ? WHERE id = ?",
-            (RENDERED, renderer, json.dumps(sound.gains), json.dumps(sound.bounds), sound.bytes, state),
+            (status, renderer, json.dumps(sound.gains), json.dumps(sound.bounds), sound.bytes, state),
         )
 
+    def ready(self, states: Iterable[str]) -> None:
+        """Note that states whose sound is stored have no vectors of another build any more."""
+        states = list(states)
+        with self.transaction():
+            self.unsettle(states)
+            query = "UPDATE states SET status = ? WHERE id = ?"
+            self._connection.executemany(query, [(RENDERED, state) for state in states])
+
     def failed(self, state: str, renderer: str, failure: str, reason: str) -> None:
-        """Note why a state made no usable sound."""
+        """Note why a state made no usable sound; what is known of an earlier one is forgotten."""
         self.unsettle([state])
+        self._forget([state])
         self._connection.execute(
-            "UPDATE states SET status = ?, failure = ?, reason = ?, renderer = ? WHERE id = ?",
+            "UPDATE states SET status = ?, failure = ?, reason = ?, renderer = ?, gains = '[]', bounds = '[]',"
+            " bytes = 0 WHERE id = ?",
             (FAILED, failure, reason, renderer, state),
         )
 
