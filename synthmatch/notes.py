@@ -85,6 +85,8 @@ REFERENCE_NOTES: tuple[Performance, ...] = tuple(
 
 _SUSTAIN = 64  # the controller of the sustain pedal, which is down from the value 64 on
 
+_TOGETHER = 0.005  # seconds between strokes of one key that are one: tracks of a file may be off by a few ticks
+
 DRUMS = 10
 """The MIDI channel, from 1, whose keys are drums instead of pitches."""
 
@@ -116,20 +118,55 @@ class MidiPart:
 def read_midi(path: Path, tail: float = 1.0) -> Performance:
     """Read every note of a MIDI file, all tracks and channels but the drum channel merged.
 
+    Of the notes of one pitch, whichever parts they come from, each ends before the next begins: see ``one_at_a_time``.
+
     Raises:
         NotesError: the file is missing, isn't MIDI, or holds no note.
     """
     notes = [note for part in read_parts(path) if part.channel != DRUMS for note in part.notes]
     if not notes:
         raise NotesError(f"{path} holds no notes outside the drum channel; name one with the part's notes.")
-    return Performance(tuple(notes), tail)
+    return Performance(one_at_a_time(notes), tail)
+
+
+def one_at_a_time(notes: Iterable[Note]) -> tuple[Note, ...]:
+    """What a single keyboard plays of notes that several hands play: a key that is down can't go down again.
+
+    Plugins that hear a key struck twice let it go when it is let go first. So strokes within 5 ms are one, as loud as
+    the loudest; a later one ends what sounds of its pitch, and goes on for as long as any of them holds the key.
+
+    Returns:
+        The notes in order; of one pitch, none begins before the one before it ends.
+
+    >>> one_at_a_time([Note(0.0, 60, 80, 1.0), Note(0.0, 60, 90, 0.25)])
+    (Note(start=0.0, pitch=60, velocity=90, duration=1.0),)
+    >>> [(note.start, note.end) for note in one_at_a_time([Note(0.0, 60, 80, 2.0), Note(0.5, 60, 80, 0.5)])]
+    [(0.0, 0.5), (0.5, 2.0)]
+    """
+    apart: list[Note] = []
+    last: dict[int, int] = {}  # by pitch: the place of its latest note
+    for note in sorted(notes):
+        place = last.get(note.pitch)
+        if place is not None and apart[place].end > note.start:
+            before = apart[place]
+            if note.start - before.start <= _TOGETHER:
+                longest, loudest = max(before.end, note.end), max(before.velocity, note.velocity)
+                apart[place] = replace(before, velocity=loudest, duration=longest - before.start)
+                continue
+            apart[place] = replace(before, duration=note.start - before.start)
+            if before.end > note.end:
+                note = replace(note, duration=before.end - note.start)
+        last[note.pitch] = len(apart)
+        apart.append(note)
+    return tuple(apart)
 
 
 def read_parts(path: Path) -> tuple[MidiPart, ...]:
     """Read a MIDI file part by part, in the order of its tracks; those without a note are left out.
 
     Keys that are let go while the sustain pedal is down sound until it comes up, until they are struck again, or to the
-    end of the track. A note that isn't let go isn't one.
+    end of the track. The pedal, like the program, is the channel's, whichever track it stands in. A note that isn't let
+    go isn't one; those of one pitch come ``one_at_a_time``.
 
     Raises:
         NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2), or it has no
@@ -141,15 +178,15 @@ def read_parts(path: Path) -> tuple[MidiPart, ...]:
         file = mido.MidiFile(path)
     except FileNotFoundError as error:
         raise NotesError(f"{path} isn't there; name a MIDI file that exists.") from error
-    except Exception as error:  # mido raises OSError, EOFError, ValueError, KeySignatureError, ...
+    except EOFError as error:
+        raise NotesError(f"{path} is empty or cut short; name a whole MIDI file.") from error
+    except Exception as error:  # mido raises OSError, ValueError, KeySignatureError, ...
         raise NotesError(f"{path} can't be read as a MIDI file ({error}).") from error
     if file.type == 2:
         raise NotesError(f"{path} holds pieces that aren't played together (format 2); export it in format 1.")
     if file.ticks_per_beat <= 0:
         raise NotesError(f"{path} counts frames instead of beats (SMPTE); export it with a tempo.")
-    clock = _Clock(file)
-    found = [part for track in file.tracks for part in _track_parts(track, clock)]
-    return tuple(replace(part, number=number) for number, part in enumerate(found, 1))
+    return tuple(replace(part, number=number) for number, part in enumerate(_parts(file), 1))
 
 
 def _in_words(name: str) -> str:
@@ -186,42 +223,82 @@ class _Clock:
         return self._seconds[place] + (tick - self._ticks[place]) * self._length[place]
 
 
-def _track_parts(track: Iterable[Any], clock: _Clock) -> Iterator[MidiPart]:
-    """The parts of one track, by channel; their numbers are still to come."""
-    tick, name = 0, ""
-    programs: dict[int, int] = {}
-    channels: dict[int, _Channel] = {}
-    for message in track:
-        tick += message.time
-        if message.type in ("track_name", "instrument_name"):
-            name = name or _in_words(message.name)
-        elif message.type == "program_change":
-            programs.setdefault(message.channel, message.program + 1)
-        elif message.type in ("note_on", "note_off", "control_change"):
-            channels.setdefault(message.channel, _Channel()).hear(message, clock(tick))
-    for number, channel in sorted(channels.items()):
-        channel.lift(clock(tick))
+_Line = tuple[int, int]  # a port, and a channel from 0: tracks that share both speak of one instrument
+
+
+@dataclass(frozen=True)
+class _Event:
+    """A message of a MIDI file, at a tick from its beginning, in a track that is counted from 0."""
+
+    tick: int
+    track: int
+    line: _Line
+    message: Any
+
+
+def _parts(file: Any) -> Iterator[MidiPart]:
+    """The parts of all tracks, by channel; their numbers are still to come."""
+    clock = _Clock(file)
+    names, ends, events = _events(file)
+    programs: dict[_Line, int] = {}
+    pedals: dict[_Line, bool] = {}
+    pedal_ends: dict[_Line, int] = {}
+    own_programs: dict[tuple[int, _Line], int] = {}
+    played: dict[tuple[int, _Line], _Channel] = {}
+    for event in events:
+        message, place = event.message, (event.track, event.line)
+        if message.type == "program_change":
+            programs.setdefault(event.line, message.program + 1)
+            own_programs.setdefault(place, message.program + 1)
+        elif message.type == "control_change":
+            pedals[event.line] = message.value >= 64
+            pedal_ends[event.line] = max(ends[event.track], pedal_ends.get(event.line, 0))
+            for (_, line), channel in played.items():
+                if line == event.line:
+                    channel.press(pedals[line], clock(event.tick))
+        else:
+            if place not in played:
+                played[place] = _Channel(pedals.get(event.line, False))
+            played[place].hear(message, clock(event.tick))
+    for (track, line), channel in sorted(played.items()):
+        # What another track's pedal holds may sound for longer than its own track lasts.
+        channel.lift(clock(max(ends[track], pedal_ends.get(line, 0))))
         if channel.notes:
-            yield MidiPart(0, name, number + 1, programs.get(number), tuple(sorted(channel.notes)))
+            program = own_programs.get((track, line), programs.get(line))
+            yield MidiPart(0, names[track], line[1] + 1, program, one_at_a_time(channel.notes))
+
+
+def _events(file: Any) -> tuple[list[str], list[int], list[_Event]]:
+    """Each track's name and last tick, and what all of them say of keys, pedals and programs, in order; at the same
+    tick, one track after the other."""
+    names, ends, events = [], [], []
+    for number, track in enumerate(file.tracks):
+        tick, name, port = 0, "", 0
+        for message in track:
+            tick += message.time
+            if message.type in ("track_name", "instrument_name"):
+                name = name or _in_words(message.name)
+            elif message.type == "midi_port":
+                port = message.port
+            elif message.type in ("note_on", "note_off", "program_change") or message.is_cc(_SUSTAIN):
+                events.append(_Event(tick, number, (port, message.channel), message))
+        names.append(name)
+        ends.append(tick)
+    return names, ends, sorted(events, key=lambda event: event.tick)
 
 
 class _Channel:
     """What one channel of a track plays: keys go down and come up, and so does the sustain pedal."""
 
-    def __init__(self) -> None:
+    def __init__(self, pedal: bool) -> None:
         self.notes: list[Note] = []
         self._down: dict[int, list[tuple[float, int]]] = {}  # by pitch: when it was struck, and the velocity
         self._held: dict[int, list[tuple[float, int]]] = {}  # let go, but the pedal holds them
-        self._pedal = False
+        self._pedal = pedal
 
     def hear(self, message: Any, now: float) -> None:
-        """Follow a message at a time in seconds."""
-        if message.type == "control_change":
-            if message.control == _SUSTAIN:
-                self._pedal = message.value >= 64
-                if not self._pedal:
-                    self.lift(now)
-        elif message.type == "note_on" and message.velocity > 0:
+        """Follow what a key does at a time in seconds."""
+        if message.type == "note_on" and message.velocity > 0:
             self._end(message.note, self._held.pop(message.note, []), now)
             self._down.setdefault(message.note, []).append((now, message.velocity))
         elif self._down.get(message.note):
@@ -230,6 +307,12 @@ class _Channel:
                 self._held.setdefault(message.note, []).append(struck)
             else:
                 self._end(message.note, [struck], now)
+
+    def press(self, down: bool, now: float) -> None:
+        """Put the pedal down, or let it come up."""
+        self._pedal = down
+        if not down:
+            self.lift(now)
 
     def lift(self, now: float) -> None:
         """End what only the pedal holds."""
