@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
+import stat
 import unicodedata
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,8 @@ def require_place(path: Path, folder: bool = False) -> None:
         raise InputError(f"{path} is a {'file; name a folder' if folder else 'folder; name a file'}.")
     if path.exists() and not folder and not path.is_file():
         raise InputError(f"{path} is a device or a pipe; name a file.")
-    place = path.absolute() if folder else path.absolute().parent  # a file is written beside its place, and moved
+    # A file is written beside its place, and moved.
+    place = path.absolute() if folder else _link_end(path).absolute().parent
     standing = next(each for each in (place, *place.parents) if each.exists())
     if not standing.is_dir():
         raise InputError(f"{path} can't be written, since {standing} is a file; name another place.")
@@ -106,21 +108,39 @@ def safe_name(name: str, limit: int = 80) -> str:
     return name or "unnamed"
 
 
+def _link_end(path: Path) -> Path:
+    """Where a file of that name lies: at the end of a link, whether anything is there or not."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there when the block ends without an error.
 
     The temporary name keeps the suffix, since audio writers choose the format by it. After an error
-    nothing is left behind, and what stood at ``path`` before stands there still.
+    nothing is left behind, and what stood at ``path`` before stands there still. A link stays one: the file to which
+    it leads is written. A file keeps the rights that it has; a new one gets what the user's umask leaves.
+
+    Raises:
+        InputError: what stands there is no file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    end = _link_end(path)
+    end.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        mode = end.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # a move would take its place
+        raise InputError(f"{path} is a device or a pipe; name a file.")
+    temporary = end.with_name(f".{path.stem[:40]}-{uuid.uuid4().hex[:16]}{path.suffix}")
+    # The kernel applies the umask, which can't be read without being changed for every thread. What takes a file's
+    # place may be secret: only its owner sees it until it has that file's rights.
+    temporary.touch(0o666 if mode is None else 0o600, exist_ok=False)
     try:
         yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        if mode is not None:
+            temporary.chmod(stat.S_IMODE(mode))
+        temporary.replace(end)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -138,6 +158,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def home() -> Path:
-    """Where synthmatch keeps everything: ``$SYNTHMATCH_HOME``, else the platform's data folder."""
+    """Where synthmatch keeps everything: ``$SYNTHMATCH_HOME``, else the platform's data folder.
+
+    Raises:
+        InputError: it is no folder, nor can one be made there.
+    """
     chosen = os.environ.get("SYNTHMATCH_HOME")
-    return expanded(chosen) if chosen else Path(platformdirs.user_data_dir("synthmatch", False))
+    path = expanded(chosen) if chosen else Path(platformdirs.user_data_dir("synthmatch", False))
+    standing = next((each for each in (path, *path.parents) if os.path.lexists(each)), None)
+    if standing is not None and not standing.is_dir():
+        why = "isn't a folder" if standing == path else f"can't be made, since {standing} isn't a folder"
+        raise InputError(f"{path}, where synthmatch keeps everything, {why}; name another with SYNTHMATCH_HOME.")
+    return path

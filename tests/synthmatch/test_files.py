@@ -1,4 +1,5 @@
 import os
+import stat
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
@@ -126,6 +127,66 @@ def test_a_device_is_no_place_for_a_file(tmp_path: Path) -> None:
     require_place(tmp_path / "link")
 
 
+@pytest.mark.usefixtures("somebody")
+def test_a_link_needs_a_folder_that_may_be_changed_at_its_end(tmp_path: Path) -> None:
+    for name, mode in (("locked", 0o555), ("open", 0o777)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(mode)
+    (tmp_path / "open" / "link").symlink_to(tmp_path / "locked" / "file")
+    with pytest.raises(InputError, match=r"link can't be written, since .*locked may not be changed"):
+        require_place(tmp_path / "open" / "link")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_one_and_the_file_at_its_end_is_written(tmp_path: Path, there: bool) -> None:
+    """As when settings are kept in a repository; nothing needs to be there yet."""
+    kept = tmp_path / "repository" / "kept"
+    if there:
+        kept.parent.mkdir()
+        kept.write_text("before")
+    (tmp_path / "home").mkdir()
+    link = tmp_path / "home" / "synths.toml"
+    link.symlink_to("../repository/kept")
+    with atomic_path(link) as temporary:
+        assert (temporary.parent, temporary.suffix) == (kept.parent, ".toml")
+        temporary.write_text("after")
+    assert link.is_symlink()
+    assert kept.read_text() == "after"
+    assert list(kept.parent.iterdir()) == [kept]
+    assert list(link.parent.iterdir()) == [link]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no such pipes")
+def test_a_link_to_a_device_leaves_it_alone(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for path in (tmp_path / "link", tmp_path / "pipe"):
+        with pytest.raises(InputError, match=rf"{path} is a device or a pipe; name a file"):
+            write_text(path, "mine")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002])
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    """What the user lets new files be denied."""
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has other rights than Unix's")
+def test_a_file_has_the_rights_of_the_one_before_it_or_what_the_umask_leaves(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "file"
+    write_text(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+    for mode in (0o600, 0o644, 0o664, 0o440):
+        path.chmod(mode)
+        with atomic_path(path) as temporary:
+            assert stat.S_IMODE(temporary.stat().st_mode) == 0o600  # it may be secret
+            temporary.write_text("again")
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
 def test_a_plain_path_leads_to_the_same_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for folder in ("here", "there/inside"):
         (tmp_path / folder).mkdir(parents=True)
@@ -145,6 +206,21 @@ def test_home_is_where_the_variable_says(monkeypatch, tmp_path):
     assert home() == tmp_path / "here"
     monkeypatch.delenv("SYNTHMATCH_HOME")
     assert home().name == "synthmatch"
+
+
+def test_home_is_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for path, why in (
+        ("file", "isn't a folder"),
+        ("link", "isn't a folder"),
+        ("file/below/it", f"can't be made, since {tmp_path / 'file'} isn't a folder"),
+    ):
+        monkeypatch.setenv("SYNTHMATCH_HOME", str(tmp_path / path))
+        with pytest.raises(InputError) as caught:
+            home()
+        sentence = f"{tmp_path / path}, where synthmatch keeps everything, {why}; name another with SYNTHMATCH_HOME."
+        assert str(caught.value) == sentence
 
 
 def test_a_name_of_wide_letters_fits_into_a_file_name(tmp_path: Path) -> None:
