@@ -20,7 +20,7 @@ import click
 import pytest
 
 import synthmatch
-from synthmatch.cli import cli
+from synthmatch.commands.commandline import cli
 from synthmatch.library import index, listing
 from synthmatch.matching import listening
 from synthmatch.networks.encoder import EncoderConfig

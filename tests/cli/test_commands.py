@@ -21,6 +21,7 @@ import pytest
 
 import synthmatch
 from synthmatch import cli
+from synthmatch.commands import commandline
 from synthmatch.commands.framework import Progress, table
 from synthmatch.library.library import Library
 from synthmatch.pages.demo import CORE
@@ -87,7 +88,7 @@ def called(function: Any) -> set[str]:
 
 
 def test_every_command_is_a_call_of_the_package() -> None:
-    found = dict(commands(cli.cli))
+    found = dict(commands(commandline.cli))
     assert set(found) == set(API)
     for name, command in found.items():
         assert callable(resolve(API[name]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,14 @@ def test_names_that_the_library_does_not_hold(run: Callable[..., Any]) -> None:
     refused(run("library", "show", "Elsewhere"), "Elsewhere")
 
 
+def test_a_home_that_is_no_folder(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    monkeypatch.setenv("SYNTHMATCH_HOME", str(tmp_path / "file"))
+    for command in (("library", "add", "faust"), ("library", "list"), ("synth", "list"), ("doctor",)):
+        refused(run(*command), f"{tmp_path / 'file'}, where synthmatch keeps everything, isn't a folder; name another")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_places_that_cannot_be_written(place: Any, run: Callable[..., Any]) -> None:
     Path("file").write_text("mine")
     refused(run("match", place.song, "--model", place.model, "--out", "file"), "is a file")
@@ -197,6 +207,30 @@ def test_a_mistake_of_ours_is_named_in_one_line(
     refused(run("match", place.song, "--model", place.model), "unexpected KeyError")
     refused(run("match", place.song, "--model", place.model), "--debug")
     assert "in broken" in run("match", place.song, "--model", place.model, "--debug").err
+
+
+@pytest.mark.parametrize("module", ["click", "synthmatch.commands.match"])
+def test_ctrl_c_is_heeded_while_commands_are_imported(module: str) -> None:
+    code = f"""
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Impatient:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Impatient())
+from synthmatch.cli import main
+main(["--version"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_output_that_nobody_wants_is_no_error(closed: str) -> None:
+    command = f"{sys.executable} -m synthmatch --version {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_damaged_library_is_named_and_mended(place: Any, run: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synthmatch.cli import cli
+from synthmatch.commands.commandline import cli
 from synthmatch.web.page import is_bundled
 
 ROOT = Path(__file__).parents[2]
