@@ -163,6 +163,9 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
         raise click.UsageError(
             "Which part is meant must be known: name its --family, or say --single if nothing else plays."
         )
+    sample = asked.single or asked.notes is not None
+    if asked.held is not None and not sample:
+        raise click.UsageError("--held is for a sample, and needs --single or --note: a part's notes are estimated.")
     from synthmatch import audio
     from synthmatch.notes import read_midi
     from synthmatch.phrases import pitches_of
@@ -171,7 +174,7 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
     clip = audio.read(song)
     if asked.midi is not None:
         heard, performance = passage(clip, read_midi(asked.midi), asked.start, asked.end)
-    elif asked.family is not None and asked.notes is None and not asked.single:
+    elif asked.family is not None and not sample:
         start, heard, performance = written_down(clip, encoder, asked.family, asked.start, asked.end)
         say(f"heard from {start:.1f} s on: {len(performance.notes)} notes, estimated from the sound")
     else:

@@ -69,6 +69,7 @@ def test_it_begins_with_the_nearest_preset(place: Any, stem: Path, run: Callable
         (("--midi", "stem.mid"), 2, PART),
         (("--note", "C3"), 2, PART),
         (("--midi", "stem.mid", "--note", "C3"), 2, "leave --note and --held out"),
+        (("--family", "bass", "--held", 1), 2, "--held is for a sample, and needs --single or --note"),
         (("--midi", "missing.mid", "--single"), 1, "missing.mid isn't there; name a MIDI file that exists"),
         (("--note", "H3", "--single"), 1, "'H3' is no note"),
         (("--note", "C3", "--family", "bass", "--preset", "missing.bank"), 1, "missing.bank isn't there"),
