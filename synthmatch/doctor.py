@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from synthmatch.errors import PluginMissing, SynthmatchError
+from synthmatch.errors import EncoderMismatch, PluginMissing, SynthmatchError
 from synthmatch.presets.bank import preset_files
 from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.presets.formats import format_of
@@ -162,6 +162,8 @@ def _library(path: Path | None, model: Path | None) -> Finding:
         with Library.open(path) as library:
             count = _count(len(library), "sound")
             library.require_encoder(Encoder.load(model) if model else Encoder.released())
+    except EncoderMismatch as error:  # nothing is wrong with it
+        return Finding(Topic.LIBRARY, Mark.FOUND, str(path), str(error))
     except SynthmatchError as error:
         return Finding(Topic.LIBRARY, Mark.BROKEN, str(path), str(error))
     return Finding(Topic.LIBRARY, Mark.FOUND, str(path), f"{count} that can be matched")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,19 @@ class Facts:
                 " move it away and run `synthmatch library add` again."
             )
         return facts
+
+    def mismatch(self, library: Path, encoder: Encoder) -> str:
+        """Why another encoder doesn't fit the library, and both ways out, in one sentence."""
+        from synthmatch.networks.encoder import RELEASED
+
+        # Without its file, `library update` would embed it for the released encoder, and this one fitted no better.
+        released = encoder.path in (None, RELEASED)
+        update = f"synthmatch library update{'' if released else f' --model {shlex.quote(str(encoder.path))}'}"
+        own = "" if released else ", or leave `--model` out if it is the released one"
+        return (
+            f"The library {library} was embedded by another encoder ({self.encoder}, not {encoder.fingerprint});"
+            f" embed it for this one with `{update}`, or use the library's own: name its file with `--model`{own}."
+        )
 
     def vectors(self, library: Path) -> VectorStore:
         """Where a library keeps this encoder's vectors."""

@@ -222,10 +222,7 @@ class Library(Closing):
             EncoderMismatch: it is another one than embedded the library.
         """
         if self._facts.encoder not in ("", encoder.fingerprint):
-            raise EncoderMismatch(
-                f"The library {self.path} was embedded by another encoder ({self._facts.encoder}, not"
-                f" {encoder.fingerprint}); run `synthmatch library update`."
-            )
+            raise EncoderMismatch(self._facts.mismatch(self.path, encoder))
 
     def estimate(self, bank: PresetBank) -> Estimate:
         """What adding a bank will take.

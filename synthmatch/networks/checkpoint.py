@@ -57,6 +57,7 @@ def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
         encoder.load_state_dict(tensors)
     except (TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} doesn't fit the encoder in its header; copy it again.") from error
+    encoder.path = path
     return encoder.eval(), facts
 
 

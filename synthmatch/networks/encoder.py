@@ -91,6 +91,8 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig | None = None) -> None:
         super().__init__()
         self.config = config or EncoderConfig()
+        self.path: Path | None = None
+        """The file that it was read from."""
         self.low_precision = False
         """Whether the trunk computes in bfloat16, for training; the heads never do, since cosines of good
         matches differ by less than it can tell."""

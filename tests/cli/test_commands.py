@@ -193,7 +193,9 @@ def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
     assert "install Debian's package amsynth" in done.out
     (dx7,) = (line for line in done.out.splitlines() if line.split()[:2] == ["missing", "dx7:"] and "none" in line)
     assert dx7.endswith("install Debian's package hexter, or add yours with `synthmatch library add FOLDER`.")
-    assert "synthmatch library update" in done.out
+    (library,) = (line for line in done.out.splitlines() if f" {place.library}: " in line)
+    assert library.startswith("  found ")  # by its own encoder it is searched as ever
+    assert f"`synthmatch library update --model {place.other_model}`, or use the library's own" in library
     assert "synthmatch library add" in run("doctor", "--model", place.model, "--library", "nowhere").out
     assert not Path("nowhere").exists()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,6 +92,19 @@ def test_a_library_of_another_encoder(place: Any, run: Callable[..., Any]) -> No
     assert list(Path().iterdir()) == []
     assert run("library", "update", "--model", place.other_model).status == 0
     assert run("match", place.song, "--model", place.other_model, "--out", "found").status == 0
+
+
+def test_both_ways_out_of_another_encoder_lead_out(place: Any, run: Callable[..., Any], tmp_path: Path) -> None:
+    mine = tmp_path / "my own.safetensors"
+    shutil.copy(place.other_model, mine)
+    done = run("match", place.song, "--model", mine)
+    refused(done, f"`synthmatch library update --model '{mine}'`, or use the library's own: name its file")
+    advised = done.err.partition("`synthmatch ")[2].partition("`")[0]
+    assert run(*shlex.split(advised)).status == 0
+    assert run("match", place.song, "--model", mine).status == 0
+    refused(run("match", place.song, "--model", place.model), "or leave `--model` out if it is the released one.")
+    released = run("match", place.song)
+    refused(released, "`synthmatch library update`, or use the library's own: name its file with `--model`.")
 
 
 def test_no_library(place: Any, run: Callable[..., Any]) -> None:
