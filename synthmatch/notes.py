@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -101,6 +102,7 @@ class MidiPart:
         channel: from 1.
         program: the General MIDI program that it names first, 1 to 128; None where it names none.
         notes: in order; at least one.
+        shared: whether other channels of its track play as well, so that the name is theirs, too.
     """
 
     number: int
@@ -108,6 +110,7 @@ class MidiPart:
     channel: int
     program: int | None
     notes: tuple[Note, ...]
+    shared: bool = False
 
     @property
     def title(self) -> str:
@@ -260,12 +263,14 @@ def _parts(file: Any) -> Iterator[MidiPart]:
             if place not in played:
                 played[place] = _Channel(pedals.get(event.line, False))
             played[place].hear(message, clock(event.tick))
-    for (track, line), channel in sorted(played.items()):
+    for (track, line), channel in played.items():
         # What another track's pedal holds may sound for longer than its own track lasts.
         channel.lift(clock(max(ends[track], pedal_ends.get(line, 0))))
-        if channel.notes:
-            program = own_programs.get((track, line), programs.get(line))
-            yield MidiPart(0, names[track], line[1] + 1, program, one_at_a_time(channel.notes))
+    playing = {place: channel for place, channel in sorted(played.items()) if channel.notes}
+    shared = Counter(track for track, _ in playing)
+    for (track, line), channel in playing.items():
+        program, notes = own_programs.get((track, line), programs.get(line)), one_at_a_time(channel.notes)
+        yield MidiPart(0, names[track], line[1] + 1, program, notes, shared=shared[track] > 1)
 
 
 def _events(file: Any) -> tuple[list[str], list[int], list[_Event]]:

@@ -93,8 +93,9 @@ class Score:
         """Which part each family plays, of those that one is found for.
 
         What was chosen comes first. A file with one part has that of every family. Else a part belongs to the family
-        that its name tells, or else its program, unless that is the first one, which programs write where nobody
-        chose; drums belong to percussion when nothing else does. Of several parts the one with most notes counts.
+        that its name tells, if it is alone on its track, or else its program, unless that is the first one, which
+        programs write where nobody chose; drums belong to percussion when nothing else does. Of several parts the one
+        with most notes counts.
         """
         free = [family for family in families if family not in self.chosen]
         found = {family: self.named(wanted) for family, wanted in self.chosen.items() if family in families}
@@ -110,7 +111,8 @@ class Score:
 
 
 def _named(part: MidiPart) -> str:
-    return "" if part.channel == DRUMS else family_of_name(part.name)
+    """The family of a part's name, if it is its own: in a file with a single track, that is the song's title."""
+    return "" if part.channel == DRUMS or part.shared else family_of_name(part.name)
 
 
 def _programmed(part: MidiPart) -> str:

@@ -13,6 +13,7 @@ from synthmatch.audio import Clip
 from synthmatch.errors import CheckpointError, NotesError
 from synthmatch.matching.parts import LONGEST, Score, parts_of, within
 from synthmatch.notes import DRUMS, Note, read_midi, read_parts
+from synthmatch.presets.families import FAMILY_KEYS
 
 TICKS = 480
 Row = tuple[str, int, int | None, int]  # name, channel from 1, program from 1, how many notes
@@ -73,6 +74,21 @@ def test_every_track_follows_every_change_of_tempo(tmp_path: Path) -> None:
 def test_names_tell_then_programs_then_drums(song: Path) -> None:
     assigned = Score.read(song).assigned(("bass", "lead", "percussion", "keys", "pad"))
     assert {family: part.number for family, part in assigned.items()} == {"bass": 1, "lead": 4, "percussion": 3}
+
+
+def test_a_title_over_several_channels_names_none_of_them(tmp_path: Path) -> None:
+    """One track for all, as in format 0, is called as the song is: there programs tell the families."""
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name="Piano Sonata")])
+    for channel, program in ((0, 34), (1, 82)):  # a bass, and a lead
+        track.append(mido.Message("program_change", channel=channel, program=program - 1))
+        track.append(mido.Message("note_on", channel=channel, note=40 + channel))
+        track.append(mido.Message("note_off", channel=channel, note=40 + channel, time=TICKS))
+    mido.MidiFile(type=0, tracks=[track]).save(tmp_path / "sonata.mid")
+    score = Score.read(tmp_path / "sonata.mid")
+    assert {family: part.number for family, part in score.assigned(FAMILY_KEYS).items()} == {"bass": 1, "lead": 2}
+    assert score.listed == "1 (Piano Sonata), 2 (Piano Sonata)"
+    lone = Score.read(write(tmp_path / "two.mid", (("Piano", 1, None, 2), ("Bass", 2, None, 2)))).assigned(("keys",))
+    assert lone["keys"].number == 1
 
 
 def test_what_is_chosen_comes_first(song: Path) -> None:
