@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -74,12 +73,19 @@ class FamilyMatches:
         family: its key, or "any".
         presence: probability that the family plays in the sound, 0 to 1.
         surest: from when to when it was heard most surely, in seconds of the song: one of the encoder's windows.
+        best: the highest score that was found, also where its match isn't among these any more; theirs if None, and
+            None where there are none.
     """
 
     family: str
     presence: float
     matches: tuple[Match, ...]
     surest: tuple[float, float] = (0.0, 0.0)
+    best: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.best is None:
+            object.__setattr__(self, "best", max((match.score for match in self.matches), default=None))
 
     def __iter__(self) -> Iterator[Match]:
         return iter(self.matches)
@@ -94,8 +100,7 @@ class FamilyMatches:
     def nothing_close(self) -> bool:
         """Whether even the best match scores lower than nine in ten best matches of what something is close to. Said
         far too seldom of what nothing is close to (``bench/closeness.md``)."""
-        best = max((match.score for match in self), default=math.inf)  # after re-ranking not always the first
-        return best < CLOSE.get(self.family, CLOSE_ELSEWHERE)
+        return self.best is not None and self.best < CLOSE.get(self.family, CLOSE_ELSEWHERE)
 
     def to_json(self) -> dict[str, Any]:
         """As ``match --json`` prints it, under the family's key."""

@@ -33,6 +33,17 @@ def out(library: Library, tmp_path: Path) -> Path:
     return tmp_path / "found"
 
 
+def test_what_is_cut_away_was_close_all_the_same(library: Library) -> None:
+    """As when a new order puts the close one behind those that are shown."""
+    turned = tuple(Match(rank, score, library.presets()[rank]) for rank, score in ((1, 0.1), (2, 0.9)))
+    result = MatchResult("song", 0.0, 10.0, "model", "library", (FamilyMatches("bass", 0.9, turned),))
+    (shown,) = result.first(1)
+    assert [match.score for match in shown] == [0.1]
+    assert not shown.nothing_close
+    assert FamilyMatches("bass", 0.9, turned[:1]).nothing_close
+    assert not FamilyMatches("bass", 0.9, ()).nothing_close
+
+
 def test_an_export_takes_the_places_of_the_one_before(library: Library, out: Path) -> None:
     result = export(library, found(library, 0), out)
     assert all(file.is_file() for family in result for match in family for file in match.files)
