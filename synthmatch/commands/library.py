@@ -111,7 +111,7 @@ def show(
     under which it is found, and what it sounds like; those that can't be used, with the reason; those that never sound
     the same twice, with how far apart.
     """
-    from synthmatch.library.choice import Choice
+    from synthmatch.library.choice import Choice, nothing_fits
     from synthmatch.library.library import Library
 
     choice = Choice(synths, banks, families, tags, words)
@@ -122,6 +122,8 @@ def show(
         if name is not None:
             of = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
             found = tuple(each for each in of if choice.takes(each))
+        if choice and not found:
+            raise nothing_fits(opened, choice, name or "")
         remarks = {each.id: each.reason for each in opened.failures()}
         unsteady = {state: apart for state, apart in opened.spreads().items() if apart}
         remarks |= {state: f"{apart:.1f} dB apart when rendered twice" for state, apart in unsteady.items()}

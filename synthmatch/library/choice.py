@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from synthmatch.errors import LibraryError
 from synthmatch.library.listing import Listing
 from synthmatch.presets.preset import Preset
+
+if TYPE_CHECKING:
+    from synthmatch.library.library import Library
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,19 @@ class Choice:
         )
         joins = {"tag": " and ", "word": " and "}
         return ", ".join(f"{kind} {joins.get(kind, ' or ').join(names)}" for kind, names in groups if names)
+
+
+def nothing_fits(library: Library, choice: Choice, name: str = "") -> LibraryError:
+    """What is raised where no preset of a library fits a choice: what was chosen, and what to do.
+
+    Args:
+        name: the bank, the synth or the preset in which it was looked for, if not in all.
+    """
+    remedy = "`synthmatch library list` shows what there is"
+    if choice.tags and library.rows.unmeasured():
+        remedy = "not all of its sounds are described yet: run `synthmatch library update`"
+    where = f" of {name}" if name else ""
+    return LibraryError(f"The library {library.path} holds no preset{where} that fits ({choice}); {remedy}.")
 
 
 EVERYTHING = Choice()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.errors import InputError, LibraryError
-from synthmatch.library.choice import Choice
+from synthmatch.library.choice import Choice, nothing_fits
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
 from synthmatch.library.listing import Listing
@@ -99,10 +99,7 @@ class Matcher:
     def _check_choice(self, choice: Choice) -> None:
         fitting = self.library.listings.chosen(choice)
         if not fitting:
-            remedy = "`synthmatch library list` shows what there is"
-            if choice.tags and self.library.rows.unmeasured():
-                remedy = "not all of its sounds are described yet: run `synthmatch library update`"
-            raise LibraryError(f"The library {self.library.path} holds no preset that fits ({choice}); {remedy}.")
+            raise nothing_fits(self.library, choice)
         if not self.library.vectors.holds(fitting):
             raise LibraryError(
                 f"No preset of the library {self.library.path} that fits ({choice}) has a usable sound; "

@@ -33,6 +33,17 @@ def test_nothing_named_is_wrong_usage(place: Any, run: Callable[..., Any]) -> No
     assert "choose with --family, --tag or --word" in done.err
 
 
+def test_a_choice_that_fits_nothing_is_refused_as_a_match_does(place: Any, run: Callable[..., Any]) -> None:
+    chosen = ("--word", "kazoo", "--tag", "dark")
+    done = run("library", "show", *chosen)
+    assert (done.status, done.out) == (1, "")
+    assert "holds no preset that fits (tag dark, word kazoo); `synthmatch library list` shows what" in done.err
+    assert run("match", place.song, "--model", place.model, *chosen).err == done.err
+    within = run("library", "show", "faust", "--word", "kazoo", "--json")
+    assert (within.status, within.out) == (1, "")
+    assert "holds no preset of faust that fits (word kazoo); " in within.err
+
+
 def test_matches_keep_to_the_choice(place: Any, run: Callable[..., Any]) -> None:
     with Library.open(place.library) as library:
         name = library.presets()[3].name
