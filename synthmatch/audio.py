@@ -24,7 +24,7 @@ SILENCE_DB = -70.0
 """Peak level, in dB of full scale, below which a sound counts as silent."""
 
 _ENDLESS = 2**63 - 1  # the frames that libsndfile tells of a file that says none
-_PART = 65_536  # samples written at a time
+_PART = 65_536  # samples read or written at a time
 _SUBTYPES = {".flac": "PCM_24", ".wav": "FLOAT", ".ogg": "VORBIS", ".mp3": "MPEG_LAYER_III"}
 _FASTEST_VORBIS = 200_000  # samples a second; asked for more, libsndfile ends the process
 # What soundfile raises of a file that isn't sound. Its own errors are RuntimeErrors; a TypeError says that a file whose
@@ -145,9 +145,17 @@ def read(path: Path | str) -> Clip:
         AudioError: the file is missing, a folder, a pipe, empty, not sound, doesn't say how long it is, or holds
             samples that aren't finite; or its path is no text, such as a name in the letters of an old system.
     """
-    import soundfile
-
     path = Path(path)
+    require_file(path)
+    return _decoded(path, 0.0, math.inf)
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no sound file at first sight, before it is opened.
+
+    Raises:
+        AudioError: it is missing, a folder, a pipe, or empty, or its path is no text.
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError as error:  # neither libsndfile nor a page or JSON that names it would take that
@@ -161,15 +169,6 @@ def read(path: Path | str) -> Clip:
         raise AudioError(f"{path} is a device or a pipe; name a sound file.")
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); export it again.")
-    try:
-        with soundfile.SoundFile(path) as file:
-            _require_end(path, file.frames)
-            frames, rate = file.read(dtype="float32", always_2d=True), file.samplerate
-    except _UNREADABLE as error:
-        raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
-    if not np.isfinite(frames).all():
-        raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
-    return Clip(np.ascontiguousarray(frames.T), int(rate))
 
 
 def read_between(path: Path, start: float, end: float) -> Clip:
@@ -178,19 +177,30 @@ def read_between(path: Path, start: float, end: float) -> Clip:
     Raises:
         AudioError: the file is missing, not sound, or holds samples that aren't finite there.
     """
+    return _decoded(path, start, end)
+
+
+def _decoded(path: Path, start: float, end: float) -> Clip:
     import soundfile
 
-    rate = measure(path).sample_rate
     try:
         with soundfile.SoundFile(path) as file:
-            first, last = (min(round(second * rate), file.frames) for second in (start, end))
+            _require_end(path, file.frames)
+            rate = int(file.samplerate)
+            first, last = (round(min(second * rate, file.frames)) for second in (start, end))
+            last = max(first, last)
             file.seek(first)
-            frames = file.read(last - first, dtype="float32", always_2d=True)
+            # In parts, so that an hour of sound isn't held twice, once a row per channel and once a row per moment.
+            samples = np.empty((file.channels, last - first), np.float32)
+            count = 0
+            while len(part := file.read(min(_PART, last - first - count), dtype="float32", always_2d=True)):
+                if not np.isfinite(part).all():
+                    raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
+                samples[:, count : count + len(part)] = part.T
+                count += len(part)
     except _UNREADABLE as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
-    if not np.isfinite(frames).all():
-        raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
-    return Clip(np.ascontiguousarray(frames.T), rate)
+    return Clip(samples if count == last - first else samples[:, :count].copy(), rate)
 
 
 def write(path: Path, clip: Clip, subtype: str | None = None) -> None:

@@ -104,7 +104,6 @@ def match(
 
     SONG is a WAV, FLAC, MP3 or OGG file of any length.
     """
-    from synthmatch import audio
     from synthmatch.commands.library import load_encoder
     from synthmatch.files import require_place
     from synthmatch.library.choice import Choice
@@ -121,7 +120,7 @@ def match(
         if path is not None:
             require_place(path, folder)
     choice = Choice(synths, banks, (), tags, words)
-    query = Query(audio.read(song), start, end, families, str(song), choice)  # first of all: a library takes its time
+    query = Query.read(song, start, end, families, choice)  # first of all: a library takes its time
     score = _score(midi, chosen, midi_start)
     with Library.open(library_path) as library:
         matcher = Matcher(library, load_encoder(model))

@@ -117,7 +117,7 @@ def match_and_play(
     """
     result = matcher.match(query, max(k, first), single=single)
     start, end = result.stretch(LONGEST)
-    passage = query.clip.between(start, end)
+    passage = query.between(start, end)
     parts = parts_of(passage, start, [found.family for found in result], score, estimate)
     auditions = audition(matcher.library, result, parts, pool, progress)
     if first:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, SILENCE_DB, Clip, Samples, require_audible
 from synthmatch.errors import AudioError, InputError
 from synthmatch.library.choice import EVERYTHING, Choice
@@ -41,6 +43,9 @@ class Query:
         families: the families asked for; those that are heard, if none is named.
         name: what messages and JSON call it: a path.
         choice: the presets among which matches are looked for.
+        begins: the second of the song at which the clip begins, where it is no more than a passage of it, in which
+            ``start`` and ``end`` lie. All other seconds, also of what is found, count from the song's beginning.
+        length: of the whole song, in seconds; the clip's if None.
     """
 
     clip: Clip
@@ -49,28 +54,67 @@ class Query:
     families: tuple[str, ...] = ()
     name: str = "the clip"
     choice: Choice = EVERYTHING
+    begins: float = 0.0
+    length: float | None = None
+
+    @classmethod
+    def read(
+        cls,
+        path: Path | str,
+        start: float = 0.0,
+        end: float | None = None,
+        families: tuple[str, ...] = (),
+        choice: Choice = EVERYTHING,
+    ) -> Query:
+        """A query about a sound file, of which nothing but the passage is decoded.
+
+        Raises:
+            AudioError: see :func:`synthmatch.audio.read`.
+            InputError: ``start`` and ``end`` don't lie in the file, in that order.
+        """
+        path, name = Path(path), str(path)
+        audio.require_file(path)
+        length = audio.measure(path).seconds
+        last = _require_inside(name, length, start, end)
+        if (start, end) == (0.0, None) or not length:
+            return cls(audio.read(path), start, end, families, name, choice)
+        return cls(audio.read_between(path, start, last), start, end, families, name, choice, start, length)
+
+    @property
+    def seconds(self) -> float:
+        """The length of the song."""
+        return self.clip.seconds if self.length is None else self.length
+
+    def between(self, start: float, end: float) -> Clip:
+        """From one second of the song to another, as far as the clip has it: the same samples as of the whole song."""
+        rate = self.clip.sample_rate
+        first, last = (max(0, round(second * rate) - round(self.begins * rate)) for second in (start, end))
+        return Clip(self.clip.samples[:, first:last], rate)
 
     def passage(self) -> Clip:
         """The part to listen to.
 
         Raises:
-            InputError: ``start`` and ``end`` don't lie in the clip, in that order.
+            InputError: ``start`` and ``end`` don't lie in the song, in that order.
             AudioError: it is too short, or silent.
         """
-        if math.isfinite(self.start) and self.start >= self.clip.seconds > 0:
-            raise InputError(
-                f"{self.name} ends at {self.clip.seconds:.2f} s, before the passage at {self.start} s starts."
-            )
-        end = self.clip.seconds if self.end is None else self.end
-        if self.clip.seconds > 0 and not (math.isfinite(end) and 0 <= self.start < end):
-            raise InputError(
-                f"The passage from {self.start} s to {end} s of {self.name} is empty;"
-                " the start must lie before the end, neither below 0."
-            )
-        passage = self.clip.between(self.start, end)
-        whole = passage.samples.shape == self.clip.samples.shape
+        passage = self.between(self.start, _require_inside(self.name, self.seconds, self.start, self.end))
+        whole = passage.seconds == self.seconds
         require_audible(passage, self.name if whole else f"The passage of {self.name}")
         return passage
+
+
+def _require_inside(name: str, seconds: float, start: float, end: float | None) -> float:
+    """Where the passage of a song that long ends, which must lie in it; a song of no length has none to check."""
+    if math.isfinite(start) and start >= seconds > 0:
+        raise InputError(f"{name} ends at {seconds:.2f} s, before the passage at {start} s starts.")
+    end = seconds if end is None else end
+    if seconds > 0 and not (math.isfinite(end) and 0 <= start < end):
+        raise InputError(
+            f"The passage from {start} s to {end} s of {name} is empty;"
+            " the start must lie before the end, neither below 0."
+        )
+    return end
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from synthmatch import audio
 from synthmatch.audio import Clip
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library.choice import Choice, nothing_fits
@@ -121,7 +120,7 @@ class Matcher:
 
     def result(self, query: Query, found: tuple[FamilyMatches, ...]) -> MatchResult:
         """What was found for a query, as one value."""
-        last = query.clip.seconds if query.end is None else min(query.end, query.clip.seconds)
+        last = query.seconds if query.end is None else min(query.end, query.seconds)
         return MatchResult(
             path=query.name,
             start=query.start,
@@ -155,7 +154,7 @@ def _query(
     elif isinstance(song, Clip):
         query = Query(song)
     else:
-        query = Query(audio.read(song), name=str(song))
+        return Query.read(song, start or 0.0, end, tuple(families or ()))
     if families is not None:
         query = replace(query, families=tuple(families))
     if start is not None:

@@ -39,7 +39,7 @@ def write_page(
 def match_page(library: Library, query: Query, result: MatchResult, auditions: Auditions | None = None) -> Page:
     """The page, as values."""
     start, end = result.stretch(PASSAGE)
-    heard = query.clip.between(start, end)
+    heard = query.between(start, end)
     name = Path(result.path).name
     title = f"{name}, {result.start:.1f} to {result.end:.1f} s"
     if (start, end) != (result.start, result.end):

@@ -94,8 +94,8 @@ DESCRIPTORS: tuple[Descriptor, ...] = (
     Descriptor("wide", "width", least=-8.5),
     Descriptor("modulated", "movement", least=2.5),
 )
-"""The words, in the order in which they are shown. Each is said of the tenth to the quarter of Debian's presets that have
-most, or least, of what it means."""
+"""The words, in the order in which they are shown. Each is said of the tenth to the quarter of Debian's presets that
+have most, or least, of what it means."""
 
 WORDS: tuple[str, ...] = tuple(each.word for each in DESCRIPTORS)
 """The words alone."""

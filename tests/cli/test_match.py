@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mido
+import numpy as np
 import pytest
 
 from synthmatch import audio
@@ -110,6 +111,21 @@ def test_the_report_carries_its_sounds(place: Any, run: Callable[..., Any]) -> N
 def test_a_passage_is_what_is_heard(place: Any, run: Callable[..., Any], start: float) -> None:
     done = run("match", place.song, "--start", start, "--end", start + 2, "--model", place.model, "--json")
     assert json.loads(done.out)["query"] == {"path": str(place.song), "start": start, "end": start + 2}
+
+
+def test_of_a_passage_nothing_else_is_decoded(place: Any, run: Callable[..., Any]) -> None:
+    """What is wrong with the song before it and after it doesn't matter; the times are the song's."""
+    song = audio.read(place.song)
+    for second in (0.5, 5.5):
+        song.samples[:, round(second * song.sample_rate)] = np.nan
+    audio.write(Path("holed.wav"), song)
+    asked = ("match", "holed.wav", *ALWAYS, "--model", place.model, "--json", "--report", "page.html")
+    assert "not numbers" in run(*asked).err
+    document = json.loads(run(*asked, "--start", 1, "--end", 5).out)
+    assert document["query"] == {"path": "holed.wav", "start": 1.0, "end": 5.0}
+    assert "holed.wav, 1.0 to 5.0 s" in Path("page.html").read_text(encoding="utf-8")
+    whole = run("match", place.song, *ALWAYS, "--model", place.model, "--json", "--start", 1, "--end", 5).out
+    assert document["families"] == json.loads(whole)["families"]
 
 
 @pytest.fixture

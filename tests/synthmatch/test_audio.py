@@ -1,5 +1,6 @@
 import os
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -56,6 +57,18 @@ def test_a_stretch_is_read_without_the_rest(tmp_path, suffix, start, end):
     stretch, whole = audio.read_between(path, start, end), audio.read(path).between(start, end)
     assert stretch.sample_rate == 44_100
     np.testing.assert_allclose(stretch.samples, whole.samples, atol=1e-4)
+
+
+def test_sound_is_held_once_while_it_is_read(tmp_path):
+    path = tmp_path / "song.wav"
+    audio.write(path, tone(60, channels=2))
+    audio.read(path)  # what is imported for it doesn't count
+    tracemalloc.start()
+    clip = audio.read(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert clip.samples.flags.c_contiguous
+    assert most < 1.2 * clip.samples.nbytes
 
 
 def test_mono_is_the_mean():

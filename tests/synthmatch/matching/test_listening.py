@@ -1,15 +1,20 @@
-"""What is said of a whole song, made of what is said of its windows."""
+"""What is said of a whole song, made of what is said of its windows; and of a passage, as it lies in its song."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
+from synthmatch.errors import AudioError, InputError
+from synthmatch.library.library import Library
 from synthmatch.matching.listening import STEP, WINDOW, Query, hear, song_presence, windows
+from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 
 
@@ -50,3 +55,38 @@ def test_a_songs_windows_are_heard_like_this(encoder: Encoder) -> None:
     assert len(said) == 3
     assert np.ptp(said, axis=0).max() > 1e-3  # or the mean would be any of them
     assert heard.presence == pytest.approx(1 / (1 + np.exp(-song_presence(said))), abs=1e-5)
+
+
+@pytest.mark.parametrize(("start", "end"), [(3.3337, 21.01), (0.0, 12.5), (7.5, None), (2.0, 60.0)])
+def test_a_passage_that_is_read_alone_is_answered_as_in_its_song(
+    library: Library, encoder: Encoder, tmp_path: Path, start: float, end: float | None
+) -> None:
+    joined = np.concatenate([library.preview(each.id).samples for each in library.presets()], axis=1)
+    path = tmp_path / "song.wav"
+    audio.write(path, Clip(joined[:, : 25 * 44_100 + 7], 44_100))
+    whole = Query(audio.read(path), start, end, ("bass", "lead"), str(path))
+    alone = Query.read(path, start, end, ("bass", "lead"))
+    assert alone.clip.seconds < whole.clip.seconds
+    assert alone.seconds == whole.seconds
+    matcher = Matcher(library, encoder)
+    result = matcher.match(alone)
+    assert result == matcher.match(whole)
+    assert result == matcher.match(path, families=("bass", "lead"), start=start, end=end)
+    first, last = result.stretch(5.0)
+    assert (alone.between(first, last).samples == whole.between(first, last).samples).all()
+    assert alone.between(first, last).seconds == pytest.approx(5.0, abs=1e-4)
+
+
+def test_a_passage_that_cannot_be_read_alone_is_refused_as_in_its_song(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    audio.write(path, Clip(np.zeros((1, 3 * 8000), np.float32), 8000))
+    for start, end in ((3.0, None), (5.0, 6.0), (2.0, 1.0), (-1.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))):
+        with pytest.raises(InputError, match=r"song\.wav") as whole:
+            Query(audio.read(path), start, end, name=str(path)).passage()
+        with pytest.raises(InputError) as alone:
+            Query.read(path, start, end)
+        assert str(alone.value) == str(whole.value)
+    with pytest.raises(AudioError, match=r"^The passage of .*song\.wav is silent"):
+        Query.read(path, 0.0, 2.0).passage()
+    with pytest.raises(AudioError, match=r"none\.wav isn't there"):
+        Query.read(tmp_path / "none.wav", 1.0)
