@@ -24,7 +24,7 @@ FOLDERS = {
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "closing", "machine", "_version"),
-    ("files", "notes", "audio", "phrases"),
+    ("files", "notes", "midi", "audio", "phrases"),
     ("sound", "presets"),
     ("networks", "models", "renderers"),
     ("library", "batch", "adoption", "sources", "convert"),
@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 ONLY: dict[str, set[str]] = {
     "dawdreamer": {"synthmatch.renderers.dawdreamer", "synthmatch.renderers.faust"},
     "dexed": {"synthmatch.renderers.dx7"},
-    "mido": {"synthmatch.notes"},
+    "mido": {"synthmatch.midi"},
     "soundfile": {"synthmatch.audio"},
     "soxr": {"synthmatch.audio"},
     "annoy": {"synthmatch.library.index"},

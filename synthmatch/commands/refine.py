@@ -167,7 +167,7 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
     if asked.held is not None and not sample:
         raise click.UsageError("--held is for a sample, and needs --single or --note: a part's notes are estimated.")
     from synthmatch import audio
-    from synthmatch.notes import read_midi
+    from synthmatch.midi import read_midi
     from synthmatch.phrases import pitches_of
     from synthmatch.refining.partnotes import passage, struck_together, written_down
 

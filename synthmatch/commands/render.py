@@ -165,7 +165,7 @@ def _performance(
     tail: float,
 ) -> Performance:
     from synthmatch import phrases
-    from synthmatch.notes import read_midi
+    from synthmatch.midi import read_midi
 
     if sum(map(bool, (notes, chord, phrase, midi))) > 1:
         raise click.UsageError("--note, --chord, --phrase and --midi stand for what is played; give one of them.")

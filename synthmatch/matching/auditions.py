@@ -15,7 +15,8 @@ from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.parts import LONGEST, Estimate, Part, Score, parts_of
 from synthmatch.matching.rerank import rerank
 from synthmatch.matching.results import Match, MatchResult
-from synthmatch.notes import Performance, write_midi
+from synthmatch.midi import write_midi
+from synthmatch.notes import Performance
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
 from synthmatch.sound import loudness

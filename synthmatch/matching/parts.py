@@ -9,7 +9,8 @@ from pathlib import Path
 from synthmatch.audio import Clip
 from synthmatch.errors import CheckpointError, NotesError
 from synthmatch.matching.results import ANY
-from synthmatch.notes import DRUMS, MidiPart, Note, Performance, read_parts
+from synthmatch.midi import DRUMS, MidiPart, read_parts
+from synthmatch.notes import Note, Performance
 from synthmatch.presets.families import BY_PROGRAM, FAMILIES
 from synthmatch.presets.labels import family_of_name
 
@@ -44,7 +45,7 @@ class Score:
 
     Args:
         path: of the MIDI file.
-        parts: of it, from :func:`synthmatch.notes.read_parts`.
+        parts: of it, from :func:`synthmatch.midi.read_parts`.
         chosen: the part of a family, by the family's key: a number, or a track's name.
         begins: the second of the song at which the file begins.
     """

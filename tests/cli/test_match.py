@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from synthmatch import audio
+from synthmatch.midi import read_midi, write_midi
 from synthmatch.networks import transcriber
-from synthmatch.notes import Note, Performance, read_midi, write_midi
+from synthmatch.notes import Note, Performance
 from synthmatch.presets.bank import PresetBank
 
 ALWAYS = ("--family", "bass", "--family", "pad")

@@ -12,7 +12,8 @@ import pytest
 
 from synthmatch import audio
 from synthmatch.library.library import Library
-from synthmatch.notes import REFERENCE_NOTES, write_midi
+from synthmatch.midi import write_midi
+from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 
 pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")

@@ -13,7 +13,8 @@ import pytest
 from synthmatch import audio
 from synthmatch.batch.manifest import Entry
 from synthmatch.commands import render as command
-from synthmatch.notes import Note, Performance, write_midi
+from synthmatch.midi import write_midi
+from synthmatch.notes import Note, Performance
 from synthmatch.phrases import PHRASES
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank

@@ -9,7 +9,8 @@ import mido
 import pytest
 
 from synthmatch import audio
-from synthmatch.notes import Note, Performance, read_midi, write_midi
+from synthmatch.midi import read_midi, write_midi
+from synthmatch.notes import Note, Performance
 
 SOURCE = "document.querySelector('#match-audio').src"
 

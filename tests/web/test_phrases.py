@@ -21,8 +21,9 @@ from synthmatch.audio import Clip
 from synthmatch.library.library import Library
 from synthmatch.matching.auditions import audition
 from synthmatch.matching.parts import Score, parts_of
+from synthmatch.midi import read_midi, write_midi
 from synthmatch.networks import transcriber
-from synthmatch.notes import Note, Performance, read_midi, write_midi
+from synthmatch.notes import Note, Performance
 from synthmatch.sound.levels import sounding_level
 from synthmatch.web.jobs import as_stream
 from synthmatch.web.limits import Refusal

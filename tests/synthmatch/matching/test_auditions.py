@@ -17,8 +17,9 @@ from synthmatch.matching.listening import Query
 from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.parts import LONGEST, Part
 from synthmatch.matching.rerank import rerank
+from synthmatch.midi import read_midi
 from synthmatch.networks.encoder import Encoder
-from synthmatch.notes import Note, Performance, read_midi
+from synthmatch.notes import Note, Performance
 from synthmatch.pages.matchpage import match_page
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderSettings

@@ -12,7 +12,8 @@ import pytest
 from synthmatch.audio import Clip
 from synthmatch.errors import CheckpointError, NotesError
 from synthmatch.matching.parts import LONGEST, Score, parts_of, within
-from synthmatch.notes import DRUMS, Note, read_midi, read_parts
+from synthmatch.midi import DRUMS, read_midi, read_parts
+from synthmatch.notes import Note
 from synthmatch.presets.families import FAMILY_KEYS
 
 TICKS = 480
