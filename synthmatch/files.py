@@ -70,6 +70,17 @@ def require_place(path: Path, folder: bool = False) -> None:
             raise InputError(f"{path} can't be written, since {each} may not be changed; name another place.")
 
 
+def require_unread(path: Path, *read: Path | None) -> None:
+    """Refuse to write over a file that is read for what is written, before any work is done; None is no file.
+
+    Raises:
+        InputError: ``path`` is one of them, by whatever name.
+    """
+    for each in read:
+        if each is not None and path.exists() and each.exists() and path.samefile(each):
+            raise InputError(f"{path} is what is read here and mustn't be written over; name another file.")
+
+
 def expanded(path: Path | str) -> Path:
     """A path with "~" and "~someone" filled in; as it is where nobody knows who that is: nothing is there."""
     try:

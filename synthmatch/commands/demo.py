@@ -45,7 +45,7 @@ def demo(
     is filled first, as `synthmatch library add` does.
     """
     from synthmatch.commands.library import add_banks
-    from synthmatch.files import require_place
+    from synthmatch.files import require_place, require_unread
     from synthmatch.library.library import Library
     from synthmatch.matching.matcher import Matcher
     from synthmatch.networks import checkpoint
@@ -54,6 +54,7 @@ def demo(
     from synthmatch.sources import read_sources
 
     require_place(out)  # first of all: filling a library and rendering take their time
+    require_unread(out, model)
     encoder, facts = checkpoint.load(model or RELEASED)
     with Library.open_or_create(library_path) as library, open_pool(workers, None) as pool:
         if not len(library):

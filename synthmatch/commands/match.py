@@ -110,6 +110,7 @@ def match(
     from synthmatch.library.library import Library
     from synthmatch.matching.listening import Query
     from synthmatch.matching.matcher import Matcher
+    from synthmatch.matching.results import require_apart
 
     if previews and out is None:
         raise click.UsageError("--previews are written beside the presets' files; name their folder with --out.")
@@ -119,6 +120,7 @@ def match(
     for path, folder in ((out, True), (report, False)):
         if path is not None:
             require_place(path, folder)
+    require_apart(out, report, song, midi, model)
     choice = Choice(synths, banks, (), tags, words)
     query = Query.read(song, start, end, families, choice)  # first of all: a library takes its time
     score = _score(midi, chosen, midi_start)
@@ -134,21 +136,21 @@ def match(
             result = matcher.match(query, count, single=single)
         if out is not None:
             result = matcher.export(result, out, auditions.writer(previews) if auditions and previews else None)
-        if report is not None:
+        if as_json:
+            click.echo(json.dumps(result.to_json(), indent=1))
+        else:
+            _print_tables(result)
+        for reason in (*auditions.silences, *auditions.failures) if auditions else ():
+            say(reason)
+        for reason in (*_unplayed(score, result), *_unfound(score, auditions)):
+            say(reason)
+        if out is not None:
+            say(f"written: {out}")
+        if report is not None:  # last of all: whatever becomes of the page, what was found has been said
             from synthmatch.pages.matchpage import write_page
 
             write_page(report, library, query, result, auditions)
-    if as_json:
-        click.echo(json.dumps(result.to_json(), indent=1))
-    else:
-        _print_tables(result)
-    for reason in (*auditions.silences, *auditions.failures) if auditions else ():
-        say(reason)
-    for reason in (*_unplayed(score, result), *_unfound(score, auditions)):
-        say(reason)
-    for path in (out, report):
-        if path is not None:
-            say(f"written: {path}")
+            say(f"written: {report}")
 
 
 def _score(midi: Path | None, chosen: tuple[str, ...], begins: float | None) -> Score | None:

@@ -135,6 +135,7 @@ def render(
     from synthmatch.batch.batchplan import Effects, RenderPlan, survey
     from synthmatch.batch.mastering import Format
     from synthmatch.errors import RenderError
+    from synthmatch.files import require_unread
     from synthmatch.library.choice import Choice
     from synthmatch.sources import read_sources
 
@@ -143,6 +144,8 @@ def render(
     plan = RenderPlan(performance, Format(form), normalise, Effects(effects), sample_rate, retry, choice)
     plan.check()
     bank = read_sources(sources)
+    if log is not None:
+        require_unread(log, midi, *{preset.file for preset in bank}, *(fault.file for fault in bank.faults))
     say(f"{len(plan.chosen(bank))} presets, {performance.seconds:g} s each.")
     if dry_run:
         found = survey(bank, plan, out)

@@ -205,7 +205,7 @@ def evaluate(
     workers: int | None,
 ) -> None:
     """Measure how often the right preset is found."""
-    from synthmatch.files import require_place, write_text
+    from synthmatch.files import require_place, require_unread, write_text
     from synthmatch.networks.encoder import RELEASED
     from synthmatch.training import evaluate as benchmark
     from synthmatch.training.config import read_recipe
@@ -220,6 +220,8 @@ def evaluate(
         if out.suffix == ".json":
             raise click.BadParameter("--out names the table, FILE.md; the JSON is written beside it.")
         require_place(out)
+        for place in (out, out.with_suffix(".json")):
+            require_unread(place, model, rival)
     for path in filter(None, (model or RELEASED, rival)):
         benchmark.require_fair(path, suites, frozen())  # said now, not after minutes of recording
     with Progress("recording", "preset") as recorded:

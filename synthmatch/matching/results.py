@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthmatch.errors import InputError
-from synthmatch.files import require_place, safe_name
+from synthmatch.files import require_place, require_unread, safe_name
 from synthmatch.library.export import MARK
 from synthmatch.library.listing import Listing
+from synthmatch.presets.families import FAMILIES
 
 if TYPE_CHECKING:
     from synthmatch.library.library import Library
@@ -189,6 +190,33 @@ class MatchResult:
 
 More = Callable[[str, Match, Path], list[Path]]
 """Writes further files of a match of a family into its folder, and says which."""
+
+
+def require_apart(out: Path | None, report: Path | None, *read: Path | None) -> None:
+    """Refuse places of an export and its page that are each other's, or those of what is read, before any work is done.
+
+    Args:
+        out: see :func:`export`; None where nothing is exported. report: the page's file, if there is one.
+        read: the song, and whatever else is read; None is no file.
+
+    Raises:
+        InputError: the page would replace what is read, or stand where a folder has to go; or what is read lies in a
+            preset's folder of an earlier export, which the new one may replace.
+    """
+    if report is not None:
+        require_unread(report, *read)
+    if out is None:
+        return
+    place = out.resolve()
+    families = [place / family for family in (*FAMILIES, ANY)]
+    if report is not None and report.resolve() in (place, *place.parents, *families):
+        raise InputError(f"{report} is where a folder of the export into {out} goes; name another file for the page.")
+    old = [folder.resolve() for family in families for folder in _exported(family)]
+    for each in filter(None, read):
+        if not {*each.resolve().parents}.isdisjoint(old):
+            raise InputError(
+                f"{each} is of an earlier export into {out} and might be lost with it; name another folder."
+            )
 
 
 def export(library: Library, result: MatchResult, out: Path, more: More | None = None) -> MatchResult:

@@ -17,6 +17,7 @@ import soundfile
 from synthmatch.files import home
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
+from synthmatch.notes import Note, Performance, write_midi
 
 RATE = 44_100
 
@@ -170,6 +171,42 @@ def test_places_that_cannot_be_written(place: Any, run: Callable[..., Any]) -> N
     refused(run("evaluate", "--model", place.model, "--out", "file/table.md"), "file is a file")
     assert run("evaluate", "--model", place.model, "--out", "table.json").status == 2  # where the JSON would be
     assert Path("file").read_text() == "mine"
+
+
+def test_what_is_read_is_not_written_over(place: Any, run: Callable[..., Any]) -> None:
+    song, model, midi, bank = Path("song.flac"), Path("my.safetensors"), Path("song.mid"), Path("my.faustpatch")
+    for source, copy in ((place.song, song), (place.model, model), (place.bank, bank)):
+        shutil.copy(source, copy)
+    write_midi(midi, Performance((Note(0.0, 45, 100, 0.5),), 0.0))
+    Path("link.html").symlink_to(song)
+    before = tree(Path())
+    words, match = "mustn't be written over; name another file.", ("match", song, "--model", model, "--midi", midi)
+    for report in (song, Path("..", Path.cwd().name, song), "link.html", midi, model):
+        refused(run(*match, "--report", report), words)
+    refused(run("demo", "--model", model, "--out", model), words)
+    refused(run("evaluate", "--model", model, "--out", model), words)
+    Path("table.json").symlink_to(model)
+    refused(run("evaluate", "--model", place.model, "--rival", model, "--out", "table.md"), words)
+    Path("table.json").unlink()
+    for log, more in ((bank, ()), (midi, ("--midi", midi))):
+        refused(run("render", bank, "--out", "sounds", "--log", log, *more), words)
+    assert tree(Path()) == before
+
+
+def test_a_page_is_not_written_where_a_folder_goes(place: Any, run: Callable[..., Any]) -> None:
+    for out, report in (("X", "X"), ("X", "X/../X"), ("X/Y", "X"), ("X", "X/bass"), ("X", "X/any")):
+        done = run("match", place.song, "--model", place.model, "--out", out, "--report", report)
+        refused(done, f"{report} is where a folder of the export into {out} goes; name another file for the page.")
+        assert list(Path().iterdir()) == []
+
+
+def test_a_song_out_of_the_export_that_it_would_replace(place: Any, run: Callable[..., Any]) -> None:
+    asked = ("--model", place.model, "--family", "bass", "-k", 1, "--out", "found")
+    assert run("match", place.song, *asked).status == 0
+    (preview,) = Path("found").rglob("preview.flac")
+    before = tree(Path())
+    refused(run("match", preview, *asked), "preview.flac is of an earlier export into found and might be lost with it")
+    assert tree(Path()) == before
 
 
 def test_recipes_and_suites_that_are_not_there(place: Any, run: Callable[..., Any]) -> None:

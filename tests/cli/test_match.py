@@ -13,6 +13,7 @@ import pytest
 
 from synthmatch import audio
 from synthmatch.midi import read_midi, write_midi
+from synthmatch.library.library import Library
 from synthmatch.networks import transcriber
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.bank import PresetBank
@@ -53,6 +54,22 @@ def test_out_holds_a_folder_per_match_and_its_files_load(place: Any, run: Callab
             assert {"parameters.json", "preview.flac"} <= {file.name for file in folder.iterdir()}
             (native,) = folder.glob("*.faustpatch")
             assert [preset.id for preset in PresetBank.read(native)] == [match["id"]]
+
+
+def test_the_table_is_printed_though_the_page_cannot_be_written(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preset's reference notes are lost, which the page alone needs where no others are known."""
+    monkeypatch.setattr(transcriber, "RELEASED", Path("none.safetensors"))
+    asked = ("match", place.song, "-k", 1, "--family", "bass", "--model", place.model)
+    table = run(*asked).out
+    with Library.open(place.library) as library:
+        found = json.loads(run(*asked, "--json").out)["families"]["bass"]["matches"][0]["id"]
+        library.sounds.delete_sound(found)
+    done = run(*asked, "--report", "page.html")
+    assert (done.status, done.out) == (1, table)
+    assert "synthmatch library repair" in done.err
+    assert "written" not in done.err
 
 
 def test_a_table_per_family(place: Any, run: Callable[..., Any]) -> None:
