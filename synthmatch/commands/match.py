@@ -22,7 +22,9 @@ from synthmatch.commands.framework import (
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 
 if TYPE_CHECKING:
+    from synthmatch.library.choice import Choice
     from synthmatch.matching.auditions import Auditions
+    from synthmatch.matching.matcher import Matcher
     from synthmatch.matching.parts import Score
     from synthmatch.matching.results import FamilyMatches, MatchResult
 
@@ -142,9 +144,9 @@ def match(
             _print_tables(result)
         for reason in (*auditions.silences, *auditions.failures) if auditions else ():
             say(reason)
-        for reason in (*_unplayed(score, result), *_unfound(score, auditions)):
+        for reason in (*_unplayed(score, result), *_unfound(score, auditions), *_unmatched(matcher, choice, result)):
             say(reason)
-        if out is not None:
+        if out is not None and any(match.files for found in result for match in found):
             say(f"written: {out}")
         if report is not None:  # last of all: whatever becomes of the page, what was found has been said
             from synthmatch.pages.matchpage import write_page
@@ -196,6 +198,18 @@ def _unfound(score: Score | None, auditions: Auditions | None) -> list[str]:
     return [
         f"{score.path} doesn't tell which of its parts plays {', '.join(families)}, so none does;"
         f" choose with --part {families[0]}=NUMBER: {score.listed}."
+    ]
+
+
+def _unmatched(matcher: Matcher, choice: Choice, result: MatchResult) -> list[str]:
+    """Where no part has a match, which families could be asked for, in one sentence."""
+    families = () if any(map(len, result)) else matcher.held(choice)
+    if not families:
+        return []
+    what = f"what fits ({choice}) in the library" if choice else "the library"
+    return [
+        f"None of these parts has a match, since {what} {matcher.library.path} is found under {', '.join(families)}"
+        f" alone; ask for one of these with --family {families[0]}."
     ]
 
 

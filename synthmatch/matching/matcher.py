@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from synthmatch.audio import Clip
 from synthmatch.errors import InputError, LibraryError
-from synthmatch.library.choice import Choice, nothing_fits
+from synthmatch.library.choice import EVERYTHING, Choice, nothing_fits
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
-from synthmatch.library.listing import Listing
+from synthmatch.library.listing import READY, Listing
 from synthmatch.matching.listening import Heard, Query, hear
 from synthmatch.matching.results import ANY, FamilyMatches, Match, MatchResult, More, export
 
@@ -104,6 +104,12 @@ class Matcher:
                 f"No preset of the library {self.library.path} that fits ({choice}) has a usable sound; "
                 "`synthmatch library show` with that choice says why."
             )
+
+    def held(self, choice: Choice = EVERYTHING) -> tuple[str, ...]:
+        """The families under which those presets are found that a choice takes, in the encoder's order."""
+        ready = (each for each in self.library.presets(choice=choice) if each.status == READY)
+        found = {family for each in ready for family in each.families}
+        return tuple(family for family in self.encoder.config.families if family in found)
 
     def find(self, query: Query, heard: Heard, k: int = 5, single: bool = False) -> Iterator[FamilyMatches]:
         """The closest presets that the query's choice takes, a family at a time, the most present one first;

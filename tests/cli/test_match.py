@@ -13,6 +13,7 @@ import pytest
 
 from synthmatch import audio
 from synthmatch.midi import read_midi, write_midi
+from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
 from synthmatch.networks import transcriber
 from synthmatch.notes import Note, Performance
@@ -70,6 +71,23 @@ def test_the_table_is_printed_though_the_page_cannot_be_written(
     assert (done.status, done.out) == (1, table)
     assert "synthmatch library repair" in done.err
     assert "written" not in done.err
+
+
+def test_where_nothing_is_found_it_is_told_what_could_be(place: Any, run: Callable[..., Any]) -> None:
+    """The library holds a family of which no preset fits the choice, and nothing is written of it."""
+    with Library.open(place.library) as library:
+        listing = library.presets()[0]
+        (lacking, *_) = (family for family in library.families if family not in listing.families)
+    asked = ("match", place.song, "--model", place.model, "--word", listing.name, "--out", "found")
+    done = run(*asked, "--family", lacking)
+    assert done.status == 0
+    held = ", ".join(listing.families)
+    assert f"({Choice(words=(listing.name,))}) in the library {place.library} is found under {held} alone" in done.err
+    assert f"ask for one of these with --family {listing.families[0]}." in done.err
+    assert "written" not in done.err
+    assert not Path("found").exists()
+    found = run(*asked, "--family", lacking, "--family", listing.families[0])
+    assert found.err == "written: found\n"
 
 
 def test_a_table_per_family(place: Any, run: Callable[..., Any]) -> None:
