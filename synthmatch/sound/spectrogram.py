@@ -45,11 +45,11 @@ def constant_q(clip: Clip, width: int, height: int) -> npt.NDArray[np.float64]:
         width, height: columns (even over the clip's length) and rows (even in octaves).
 
     Returns:
-        (height, width), lowest frequency first. A sine gives the same power in every row that it can hit.
+        (height, width), lowest frequency first; silence in rows above half the clip's rate. A sine gives the same
+        power in every row that it can hit.
     """
     samples = clip.mono()
-    top = min(HIGHEST, 0.45 * clip.sample_rate)
-    rows = np.geomspace(LOWEST, top, height)
+    rows = np.geomspace(LOWEST, HIGHEST, height)  # whatever the rate: a pitch stands at one height in all pictures
     wanted = np.clip(np.log2(_CYCLES * clip.sample_rate / rows), _SIZES[0], _SIZES[-1])
     power = np.zeros((height, width))
     for size in _SIZES:
@@ -61,12 +61,13 @@ def constant_q(clip: Clip, width: int, height: int) -> npt.NDArray[np.float64]:
 
 
 def _filters(rows: npt.NDArray[np.float64], rate: int, window: int) -> npt.NDArray[np.float64]:
-    """Triangles between neighbouring rows, at least one bin to each side; shape (rows, window // 2 + 1)."""
+    """Triangles between neighbouring rows, at least one bin to each side, none for rows above half the rate; shape
+    (rows, window // 2 + 1)."""
     step = rows[1] / rows[0] if len(rows) > 1 else 2.0
     bins = np.fft.rfftfreq(window, 1 / rate)[None, :]
     side = np.maximum(rows * (step - 1), rate / window)[:, None]
     triangles: npt.NDArray[np.float64] = np.clip(1 - np.abs(bins - rows[:, None]) / side, 0, None)
-    return triangles
+    return triangles * (rows <= rate / 2)[:, None]
 
 
 def _frames(samples: Samples, count: int, window: int) -> npt.NDArray[np.float64]:

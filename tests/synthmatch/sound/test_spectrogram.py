@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.sound.spectrogram import COLOURS, LOWEST, constant_q, palette, picture, png
+from synthmatch.sound.spectrogram import COLOURS, HIGHEST, LOWEST, constant_q, palette, picture, png
 
 RATE = 44_100
 
@@ -62,6 +62,16 @@ def test_a_sine_is_drawn_at_its_pitch(hertz: float) -> None:
     loudest = power[:, 10].argmax()
     row_of = 95 * np.log(hertz / LOWEST) / np.log(16_000 / LOWEST)
     assert loudest == pytest.approx(row_of, abs=1.0)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 32_000, 44_100])
+def test_a_pitch_stands_at_one_height_at_every_rate(rate: int) -> None:
+    """And above half the rate, where a recording holds nothing, the picture is dark."""
+    power = constant_q(sine(1000, rate=rate), 20, 96)
+    assert power[:, 10].argmax() == pytest.approx(95 * np.log(1000 / LOWEST) / np.log(HIGHEST / LOWEST), abs=1.0)
+    noise = np.random.default_rng(0).normal(0, 0.1, (1, rate)).astype(np.float32)
+    loud = constant_q(Clip(noise, rate), 20, 96).min(axis=1) > 0
+    assert np.array_equal(loud, np.geomspace(LOWEST, HIGHEST, 96) <= rate / 2)
 
 
 def test_equal_sines_are_equally_bright_at_every_pitch() -> None:
