@@ -96,10 +96,13 @@ class _Media:
     @classmethod
     def of(cls, page: Page, limit: int) -> _Media:
         """Draw the pictures, then choose the best rate, up to 192 kbit/s, at which the sounds still fit."""
+        carded = [sound for each in page.passages for sound in _card_sounds(each)]
         pictures = {each.sound: _picture(each.sound, _WIDE) for each in page.passages}
-        pictures |= {sound: _picture(sound, _SMALL) for each in page.passages for sound in _card_sounds(each)}
-        room = limit - sum(len(picture) + _MARKUP for picture in pictures.values())
-        seconds = sum(sound.clip.seconds + _PADDING for sound in pictures)
+        pictures |= {sound: _picture(sound, _SMALL) for sound in dict.fromkeys(carded)}
+        # What stands in several places, as a preset found for two families does, is embedded in each.
+        embedded = [*(each.sound for each in page.passages), *carded]
+        room = limit - sum(len(pictures[sound]) + _MARKUP for sound in embedded)
+        seconds = sum(sound.clip.seconds + _PADDING for sound in embedded)
         fitting = (rate for rate in audio.MP3_KILOBITS if rate <= 192 and seconds * rate * 1000 / 6 <= room)
         return cls(pictures, max(fitting, default=audio.MP3_KILOBITS[0]))
 

@@ -198,6 +198,14 @@ def test_one_of_seven_mixtures_takes_a_seventh_of_the_room() -> None:
     assert 0.7 * limit < size <= limit
 
 
+def test_a_preset_that_several_parts_show_takes_room_in_each() -> None:
+    matches = tuple(MatchCard(rank, 0.9, card(f"match {rank}", rank, 10.0)) for rank in (1, 2, 3))
+    sections = tuple(FamilySection(title, matches) for title in ("Percussion", "Bass", "Lead", "Pad"))
+    passage = Passage("Mixture", Sound(noise(0, 10.0), "Mixture"), sections)
+    limit = report.SIZE_LIMIT // 7
+    assert 0.7 * limit < len(report.render(Page("t", "", (passage,)), limit).encode()) <= limit
+
+
 def test_a_short_page_has_better_sound_in_two_channels() -> None:
     wide = Page("t", "", (Passage("p", Sound(noise(0, 2.0, channels=2), "s"), ()),))
     data = base64.b64decode((read(report.render(wide)).all("audio")[0]["src"] or "").partition(",")[2])
