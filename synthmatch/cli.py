@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn, TextIO
 
 from synthmatch.errors import SynthmatchError
+from synthmatch.words import printable
 
 STOPPED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -68,7 +69,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def describe(error: Exception) -> str:
     """An error in one line."""
-    text = " ".join(str(error).split())
+    text = printable(" ".join(str(error).split()))
     if isinstance(error, SynthmatchError | OSError):  # a full disk, a folder that can't be written: not our mistake
         return text
     return f"unexpected {type(error).__name__} ({text}); run again with --debug and report what it shows."

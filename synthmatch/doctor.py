@@ -17,6 +17,7 @@ from synthmatch.presets.formats import format_of
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.confinement import what_is_missing
 from synthmatch.renderers.synths import bank_folders, find_plugin, played_by, require
+from synthmatch.words import counted
 
 _NAME = "synthmatch"
 _DEVELOPERS = "dev"  # the extra that nobody needs to run synthmatch
@@ -122,7 +123,7 @@ def _banks(row: Synth) -> Finding:
     files = _files(row)
     if files:
         places = ", ".join(str(place) for place in bank_folders(row))
-        return Finding(Topic.BANKS, Mark.FOUND, row.id, f"{_count(len(files), 'file')} of presets in {places}")
+        return Finding(Topic.BANKS, Mark.FOUND, row.id, f"{counted(len(files), 'file')} of presets in {places}")
     if row.parameters:
         advice = f"`synthmatch library add {row.id}` makes a bank of random patches"
     else:
@@ -160,7 +161,7 @@ def _library(path: Path | None, model: Path | None) -> Finding:
         return Finding(Topic.LIBRARY, Mark.MISSING, str(path), "none yet; make one with `synthmatch library add`.")
     try:
         with Library.open(path) as library:
-            count = _count(len(library), "sound")
+            count = counted(len(library), "sound")
             library.require_encoder(Encoder.load(model) if model else Encoder.released())
     except EncoderMismatch as error:  # nothing is wrong with it
         return Finding(Topic.LIBRARY, Mark.FOUND, str(path), str(error))
@@ -192,7 +193,3 @@ def _distribution(requirement: str) -> str:
     """The name that a requirement begins with."""
     end = next((place for place, letter in enumerate(requirement) if not (letter.isalnum() or letter in "-_.")), None)
     return requirement[:end]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -106,11 +106,12 @@ def safe_name(name: str, limit: int = 80) -> str:
     """Turn a preset's name into a file name that Linux, macOS and Windows all take.
 
     Returns:
-        1 to ``limit`` characters, at most 200 bytes, without separators, control characters, leading or trailing
-        dots and spaces; ``"unnamed"`` when nothing is left.
+        1 to ``limit`` characters, at most 200 bytes, without separators, control characters, what turns the direction
+        of text, leading or trailing dots and spaces; ``"unnamed"`` when nothing is left.
     """
+    name = re.sub(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", name)  # they could hide where a name ends
     name = unicodedata.normalize("NFC", name)
-    name = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*]+', "_", name)
+    name = re.sub(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]+', "_", name)
     name = re.sub(r"\s+", " ", name).strip(" .")[:limit]
     # Most file systems count bytes, 255 of them, and a suffix is still to come.
     name = name.encode()[:_NAME_BYTES].decode(errors="ignore").strip(" .")

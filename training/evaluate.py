@@ -25,6 +25,7 @@ from synthmatch.training.benchmark.summary import presence_row, row_of
 from synthmatch.training.benchmark.tables import Report, Row, SuiteResult
 from synthmatch.training.recorded.recording import Corpus
 from synthmatch.training.split import Label
+from synthmatch.words import counted
 
 SUITES = tuple(SUITE)
 USUAL = tuple(name for name, suite in SUITE.items() if not suite.unheard and not suite.resynthesis)
@@ -164,8 +165,9 @@ def refuse_heard(facts: Mapping[str, Any], labels: Labels, synth: str, model: Pa
     """
     heard = set(facts.get("trained_on", ())) & {key for key, label in labels.items() if label.synth == synth}
     if heard or synth in facts.get("settings", {}).get("synths", ()):
+        presets = counted(len(heard), "preset") if heard else "some presets"
         raise TrainingError(
-            f"{model} was trained on {len(heard) or 'some'} presets of {synth}, of which it must have heard nothing; "
+            f"{model} was trained on {presets} of {synth}, of which it must have heard nothing; "
             "name one by the recipe `unseen` with `--model`."
         )
 

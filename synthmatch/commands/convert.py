@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthmatch.commands.framework import Command
+from synthmatch.commands.framework import Command, tell
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
     from synthmatch.convert import ConvertReport
@@ -70,14 +71,10 @@ def convert(paths: tuple[Path, ...], suffix: str, folder: Path, name: str, force
 
 def _print_report(report: ConvertReport, folder: Path) -> None:
     if len(report.written) == 1:
-        click.echo(f"{_presets(report.presets)} written: {report.written[0]}")
+        tell(f"{counted(report.presets, 'preset')} written: {report.written[0]}")
     elif report.written:
-        click.echo(f"{_presets(report.presets)} written to {len(report.written)} files: {folder}")
+        tell(f"{counted(report.presets, 'preset')} written to {len(report.written)} files: {folder}")
     if report.faults:
         click.echo(f"{len(report.faults)} could not be converted:")
         for fault in report.faults:
-            click.echo(f"  {fault.reason}")
-
-
-def _presets(count: int) -> str:
-    return "1 preset" if count == 1 else f"{count} presets"
+            tell(f"  {fault.reason}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from synthmatch.commands.framework import Command, library_option, model_option
+from synthmatch.commands.framework import Command, library_option, model_option, tell
 from synthmatch.errors import SynthmatchError
 
 
@@ -22,6 +22,6 @@ def doctor(library_path: Path | None, model: Path | None) -> None:
     for topic, group in groupby(findings, key=lambda each: each.topic):
         click.echo(topic.value)
         for each in group:
-            click.echo(f"  {each.mark.value:<8} {each.subject}: {each.sentence}")
+            tell(f"  {each.mark.value:<8} {each.subject}: {each.sentence}")
     if not any(each.works for each in findings):
         raise SynthmatchError("No synth plays on this machine; the lines above say what to do.")

@@ -12,6 +12,7 @@ import click
 
 from synthmatch.closing import Closing
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.words import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -229,13 +230,18 @@ class Progress(Closing):
 
 
 def say(text: str) -> None:
-    """Print on stderr what isn't the result."""
-    click.echo(text, err=True)
+    """Print on stderr a line that isn't the result."""
+    click.echo(printable(text), err=True)
+
+
+def tell(text: str) -> None:
+    """Print a line of the result, whatever the names in it hold."""
+    click.echo(printable(text))
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], indent: str = "") -> str:
-    """Text in columns; columns of numbers are aligned to the right."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    """Text in columns, a line for each row, whatever its cells hold; columns of numbers are aligned to the right."""
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
     numbers = [all(isinstance(row[place], int | float) for row in rows) for place in range(len(headings))]
     lines = []

@@ -21,9 +21,11 @@ from synthmatch.commands.framework import (
     say,
     scheduler_option,
     table,
+    tell,
     timeout_option,
     workers_option,
 )
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
     from synthmatch.library.intake import AddReport
@@ -71,7 +73,7 @@ def add(
     with Library.open_or_create(library_path) as opened:
         opened.require_encoder(encoder)
         with open_pool(workers, scheduler, timeout) as pool:
-            report = add_banks(opened, bank, encoder, pool, say if as_json else click.echo)
+            report = add_banks(opened, bank, encoder, pool, say if as_json else tell)
         if as_json:
             click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
 
@@ -86,7 +88,8 @@ def list_(library_path: Path | None) -> None:
         rows = [(each.synth, each.bank, each.presets, each.ready, each.pending, each.failed) for each in opened.banks()]
         if rows:
             click.echo(table(("synth", "bank", "presets", "ready", "pending", "failed"), rows))
-        click.echo(f"{opened.path}: {len(opened.presets())} presets, {len(opened)} sounds that can be matched.")
+        presets, sounds = counted(len(opened.presets()), "preset"), counted(len(opened), "sound")
+        click.echo(f"{opened.path}: {presets}, {sounds} that can be matched.")
 
 
 @library_group.command()
@@ -116,7 +119,9 @@ def show(
 
     choice = Choice(synths, banks, families, tags, words)
     if name is None and not choice:
-        raise click.UsageError("Name a bank, a synth or a preset's id, or choose with --family, --tag or --word.")
+        raise click.UsageError(
+            "Name a bank, a synth or a preset's id, or choose with --synth, --bank, --family, --tag or --word."
+        )
     with Library.open(library_path) as opened:
         found = opened.presets(choice=choice)
         if name is not None:
@@ -152,7 +157,7 @@ def remove(names: tuple[str, ...], synth: str | None, library_path: Path | None)
             # As for `show`, a bank comes before a synth of that name, which may be one that isn't known any more.
             is_bank = synth is not None or opened.rows.synths_with(name)
             count = opened.remove(bank=name, synth=synth) if is_bank else opened.remove(synth=name)
-            click.echo(f"{name}: {count} presets removed.")
+            click.echo(f"{name}: {counted(count, 'preset')} removed.")
 
 
 @library_group.command()
@@ -167,7 +172,7 @@ def update(library_path: Path | None, model: Path | None) -> None:
     with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
         count = opened.update(encoder, progress)
         damaged = len(rendered_ids(opened)) - len(opened)
-    click.echo(f"{count} sounds embedded for the encoder {encoder.fingerprint}.")
+    click.echo(f"{counted(count, 'sound')} embedded for the encoder {encoder.fingerprint}.")
     if damaged:
         click.echo(
             f"Damaged, so that they can't be matched: {damaged}; `synthmatch library repair` renders them again."
@@ -184,10 +189,12 @@ def verify(library_path: Path | None) -> None:
     with Library.open(library_path) as opened:
         problems = opened.verify()
         for problem in problems:
-            click.echo(problem.sentence)
+            tell(problem.sentence)
         if problems:
-            raise LibraryError(f"{opened.path} has {len(problems)} problems; run `synthmatch library repair`.")
-        click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
+            raise LibraryError(
+                f"{opened.path} has {counted(len(problems), 'problem')}; run `synthmatch library repair`."
+            )
+        click.echo(f"{opened.path} is in order: {counted(len(opened), 'sound')} that can be matched.")
 
 
 @library_group.command()
@@ -206,28 +213,30 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None, t
     with Library.open(library_path) as opened, open_pool(workers, None, timeout) as pool:
         left = opened.repair(load_encoder(model), pool)
         for problem in left:
-            click.echo(problem.sentence)
+            tell(problem.sentence)
         if left:
-            raise LibraryError(f"{opened.path} still has {len(left)} problems; the lines above say what helps.")
-        click.echo(f"{opened.path} is sound: {len(opened)} presets can be matched.")
+            raise LibraryError(
+                f"{opened.path} still has {counted(len(left), 'problem')}; the lines above say what helps."
+            )
+        click.echo(f"{opened.path} is in order: {counted(len(opened), 'sound')} that can be matched.")
 
 
 def add_banks(
-    library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, tell: Callable[[str], None] = click.echo
+    library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, say: Callable[[str], None] = tell
 ) -> AddReport:
     """Print the estimate, add a bank with progress, print the report."""
     from synthmatch.library.trust import some_of
 
-    tell(f"{len(bank)} presets, {library.estimate(bank)}.")
+    say(f"{counted(len(bank), 'preset')}, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
         report = library.add(bank, encoder, pool, progress)
-    known = f"; {report.known} were known already" if report.known else ""
-    tell(f"{report.rendered} sounds rendered in {report.seconds:.0f} s{known}.")
+    known = f"; {report.known} known already" if report.known else ""
+    say(f"{counted(report.rendered, 'sound')} rendered in {report.seconds:.0f} s{known}.")
     if report.vanished:
-        tell(f"Dropped, since their files hold them no more ({len(report.vanished)}): {some_of(report.vanished)}.")
+        say(f"Dropped, since their files hold them no more ({len(report.vanished)}): {some_of(report.vanished)}.")
     for line in report.trust.lines():
-        tell(line)
-    tell(f"The library {library.path} now holds {len(library)} sounds that can be matched.")
+        say(line)
+    say(f"The library {library.path} now holds {counted(len(library), 'sound')} that can be matched.")
     return report
 
 

@@ -20,10 +20,12 @@ from synthmatch.commands.framework import (
     say,
     scheduler_option,
     table,
+    tell,
     timeout_option,
     workers_option,
 )
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
     from synthmatch.audio import Clip
@@ -176,7 +178,7 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
         heard, performance = passage(clip, read_midi(asked.midi), asked.start, asked.end)
     elif asked.family is not None and not sample:
         start, heard, performance = written_down(clip, encoder, asked.family, asked.start, asked.end)
-        say(f"heard from {start:.1f} s on: {len(performance.notes)} notes, estimated from the sound")
+        say(f"heard from {start:.1f} s on: {counted(len(performance.notes), 'note')}, estimated from the sound")
     else:
         return struck_together(clip, pitches_of(asked.notes) if asked.notes else (), asked.held, asked.start, asked.end)
     return heard, (performance,)
@@ -201,7 +203,7 @@ def _start(
 def _print(result: Refinement) -> None:
     before, after = result.before, result.after
     start = result.start
-    click.echo(f"From {start.name} ({start.synth}): {result.renders} presets played in {result.seconds:.0f} s.")
+    tell(f"From {start.name} ({start.synth}): {counted(result.renders, 'preset')} played in {result.seconds:.0f} s.")
     if not result.moves:
         click.echo(f"Nothing closer was found: {before.total:.1f} dB apart; {result.stop.value}.")
         return
@@ -211,7 +213,7 @@ def _print(result: Refinement) -> None:
     ]
     click.echo(table(("", "distance", "spectrum", "timbre"), rows, indent="  "))
     click.echo(f"The distance fell by {result.fall:.0%}, until {result.stop.value}.")
-    click.echo(f"{len(result.moves)} knobs moved:")
+    click.echo(f"{counted(len(result.moves), 'knob')} moved:")
     moves = [(move.knob, f"{move.before:.4g}", f"{move.after:.4g}") for move in result.moves]
     click.echo(table(("knob", "before", "after"), moves, indent="  "))
     click.echo(f"Not reached: {_rest(result)}.")

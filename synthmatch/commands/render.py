@@ -17,11 +17,15 @@ from synthmatch.commands.framework import (
     open_pool,
     say,
     scheduler_option,
+    tell,
     timeout_option,
     workers_option,
 )
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
+    from synthmatch.batch.batch import BatchReport
+    from synthmatch.batch.batchplan import Survey
     from synthmatch.notes import Performance
 
 _PHRASES = ("bass", "lead", "arpeggio", "chords", "hits")  # of synthmatch.phrases, which --help doesn't wait for
@@ -146,16 +150,24 @@ def render(
     bank = read_sources(sources)
     if log is not None:
         require_unread(log, midi, *{preset.file for preset in bank}, *(fault.file for fault in bank.faults))
-    say(f"{len(plan.chosen(bank))} presets, {performance.seconds:g} s each.")
+    say(f"{counted(len(plan.chosen(bank)), 'preset')}, {performance.seconds:g} s each.")
     if dry_run:
         found = survey(bank, plan, out)
-        click.echo(json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(found.lines()))
+        _print(found, as_json)
         return
     with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
-    click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False) if as_json else "\n".join(report.lines()))
+    _print(report, as_json)
     if not report.sounds:
         raise RenderError("Not one file came out; what is said above tells why.")
+
+
+def _print(report: BatchReport | Survey, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
+        return
+    for line in report.lines():
+        tell(line)
 
 
 def _performance(

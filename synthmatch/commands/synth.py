@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthmatch.commands.framework import Group, Progress, table
+from synthmatch.commands.framework import Group, Progress, table, tell
+from synthmatch.words import counted, printable
 
 if TYPE_CHECKING:
     from synthmatch.adoption import Adoption, Verdict
@@ -101,7 +102,7 @@ def check(context: click.Context, name: str | None, as_json: bool) -> None:
         click.echo(_ways(verdict.trial))
         click.echo(f"{verdict.synth.id} holds." if not verdict.problems else f"{verdict.synth.id} no longer holds:")
         for problem in verdict.problems:
-            click.echo(f"  {problem}")
+            tell(f"  {problem}")
     if any(verdict.problems for verdict in verdicts):
         context.exit(1)
 
@@ -124,7 +125,7 @@ def _report(added: Adoption) -> str:
     made = f"random patches in {added.bank}" if added.bank else "presets found"
     channels = f"{probe.inputs} channels in, {probe.outputs} out"
     lines = [
-        f"{probe.name} ({probe.plugin_id or synth.plugin_id}), version {probe.plugin_version:#x}: "
+        f"{printable(probe.name)} ({probe.plugin_id or synth.plugin_id}), version {probe.plugin_version:#x}: "
         f"{len(probe.parameters)} parameters, {channels}; {added.presets} {made}.",
         _ways(added.trial),
         *_proposal(added),
@@ -152,7 +153,7 @@ def _ways(trial: Trial) -> str:
             ),
         )
     )
-    lines = [table(headings, rows, "  "), f"{trial.presets} presets tried; {again}, with {needs}."]
+    lines = [table(headings, rows, "  "), f"{counted(trial.presets, 'preset')} tried; {again}, with {needs}."]
     return "\n".join([*lines, *(f"left out: {reason}" for reason in trial.left_out)])
 
 

@@ -23,6 +23,7 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.sound.descriptors import measure
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
     from synthmatch.library.library import Library
@@ -61,9 +62,10 @@ class Estimate:
 
     def __str__(self) -> str:
         if not self.new_states:
-            return f"all {self.known_states} sounds are in the library already"
-        known = f" ({self.known_states} are there already)" if self.known_states else ""
-        return f"{self.new_states} sounds to render{known}: about {_duration(self.seconds)} and {_size(self.bytes)}"
+            return f"{counted(self.known_states, 'sound')} in the library already"
+        known = f" ({self.known_states} there already)" if self.known_states else ""
+        new = counted(self.new_states, "sound")
+        return f"{new} to render{known}: about {_duration(self.seconds)} and {_size(self.bytes)}"
 
 
 @dataclass(frozen=True)

@@ -271,7 +271,10 @@ class Rows(SoundRows):
         """
         rows = self.states_of([state])
         if not rows:
-            raise LibraryError(f"The library holds no preset {state}; `synthmatch library list` names them all.")
+            raise LibraryError(
+                f"The library holds no preset {state}; `synthmatch library list` names its banks, and"
+                " `synthmatch library show BANK` a bank's presets."
+            )
         return rows[state]
 
     def listings(self) -> list[ListingRow]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from synthmatch.presets.bank import Fault
 from synthmatch.renderers.renderer import Failure
+from synthmatch.words import counted
 
 _SHOWN = 5  # groups, failures and faults that the text names; JSON has all
 
@@ -106,7 +107,7 @@ class TrustReport:
         for failure in Failure:
             found = [each for each in self.failures if each.failure == failure.value]
             if found:
-                lines.append(f"{WORDS_FOR_FAILURE[failure]} ({_count(len(found), 'preset')}):")
+                lines.append(f"{WORDS_FOR_FAILURE[failure]} ({counted(len(found), 'preset')}):")
                 lines += _indented([f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found])
         return lines
 
@@ -119,13 +120,13 @@ class TrustReport:
         lines = []
         listed = self.presets - self.sounds
         if listed:
-            lines.append(f"Listed more than once, with the very same parameters: {_count(listed, 'preset')}.")
+            lines.append(f"Listed more than once, with the very same parameters: {counted(listed, 'preset')}.")
         if self.plain:
-            lines.append(f"As the synth sounds without any preset ({_count(len(self.plain), 'preset')}):")
+            lines.append(f"As the synth sounds without any preset ({counted(len(self.plain), 'preset')}):")
             lines += _indented([f"{each.synth}, {each}" for each in self.plain])
         for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
-                lines.append(f"{words} ({_count(len(groups), 'group')} of presets):")
+                lines.append(f"{words} ({counted(len(groups), 'group')} of presets):")
                 lines += _indented(list(map(some_of, groups)))
         return lines
 
@@ -134,8 +135,8 @@ class TrustReport:
         if not tried:
             return []
         if tried == exact:
-            return [f"Rendered twice, {_count(tried, 'preset')} came out the same to the last sample."]
-        lines = [f"Rendered twice, {exact} of {_count(tried, 'preset')} came out the same; not so:"]
+            return [f"Rendered twice, {counted(tried, 'preset')} came out the same to the last sample."]
+        lines = [f"Rendered twice, {exact} of {counted(tried, 'preset')} came out the same; not so:"]
         different = [each for each in self.repeats if each.exact < each.tried]
         return lines + _indented(list(map(str, different)))
 
@@ -163,7 +164,3 @@ def _indented(sentences: Sequence[str]) -> list[str]:
     lines = [f"  {sentence}" for sentence in sentences[:_SHOWN]]
     left = len(sentences) - _SHOWN
     return [*lines, f"  and {left} more (--json names all)"] if left > 0 else lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

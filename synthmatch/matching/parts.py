@@ -13,6 +13,7 @@ from synthmatch.midi import DRUMS, MidiPart, read_parts
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.families import BY_PROGRAM, FAMILIES
 from synthmatch.presets.labels import family_of_name
+from synthmatch.words import counted
 
 LONGEST = 30.0
 """Seconds of a passage whose notes are played at most."""
@@ -202,4 +203,4 @@ def _heard(notes: Sequence[Note], family: str, seconds: float) -> Part:
     what = "it" if family == ANY else FAMILIES[family].title.lower()
     if played is None:
         return Part(None, f"No notes of {what} could be made out; give them as a MIDI file.", estimated=True)
-    return Part(played, f"{len(played.notes)} notes, estimated from the sound.", estimated=True)
+    return Part(played, f"{counted(len(played.notes), 'note')}, estimated from the sound.", estimated=True)

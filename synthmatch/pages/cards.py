@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from synthmatch.audio import Clip
+from synthmatch.words import counted
 
 WORDS_FOR_SCORE: tuple[tuple[float, str], ...] = (
     (0.9, "very close"),
@@ -151,7 +152,7 @@ class Tally:
 
     def __str__(self) -> str:
         shown = f"{self.shown} among the first {_count(self.depth)}"
-        return f"{self.first} of {self.parts} parts found first, {shown}"
+        return f"{self.first} of {counted(self.parts, 'part')} found first, {shown}"
 
 
 def describe(value: float, words: tuple[tuple[float, str], ...] = WORDS_FOR_SCORE) -> str:

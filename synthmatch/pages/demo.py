@@ -28,6 +28,7 @@ from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
 from synthmatch.training.mixing.mixtures import FADE, compose, mix_stems
 from synthmatch.training.split import frozen, side_of
+from synthmatch.words import counted, printable
 
 CORE = ("percussion", "bass", "lead")
 MIXTURES = 7
@@ -67,10 +68,10 @@ class DemoPart:
     verdict: str
 
     def __str__(self) -> str:
-        lines = [f"Mixture {self.mixture}, {self.family}: {self.truth}. {self.verdict}."]
+        lines = [f"Mixture {self.mixture}, {self.family}: {printable(self.truth)}. {self.verdict}."]
         lines += [
-            f"  {match.rank}  {match.score:.2f} {describe(match.score)}  {match.preset.name}  "
-            f"({match.preset.synth}, {match.preset.bank})"
+            f"  {match.rank}  {match.score:.2f} {describe(match.score)}  {printable(match.preset.name)}  "
+            f"({match.preset.synth}, {printable(match.preset.bank)})"
             for match in self.matches
         ]
         return "\n".join(lines)
@@ -307,7 +308,7 @@ def _part(mixture: Mixture, family: str, result: MatchResult, section: FamilySec
 
 
 def _title(mixtures: int) -> str:
-    return f"{'Seven' if mixtures == MIXTURES else mixtures} mixtures, taken apart"
+    return f"{'Seven mixtures' if mixtures == MIXTURES else counted(mixtures, 'mixture')}, taken apart"
 
 
 def _footer(heard: Sequence[MatchResult], seed: int) -> tuple[tuple[str, str], ...]:

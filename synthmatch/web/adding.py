@@ -25,6 +25,7 @@ from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.shelf import Shelf
 from synthmatch.web.uploads import plain_name, shown_name
+from synthmatch.words import counted
 
 if TYPE_CHECKING:
     from synthmatch.networks.encoder import Encoder
@@ -156,7 +157,10 @@ class Adding(Closing):
         try:
             library = self._shelf.library()
             bank = _joined([read_sources(synths)] if synths else [], files)
-            job.tell("estimate", {"presets": len(bank), "sentence": f"{len(bank)} presets, {library.estimate(bank)}."})
+            job.tell(
+                "estimate",
+                {"presets": len(bank), "sentence": f"{counted(len(bank), 'preset')}, {library.estimate(bank)}."},
+            )
             with RenderPool(log=plugin_log()) as pool:
                 report = library.add(bank, self._encoder, pool, job.progress)
             return report.as_json(library)

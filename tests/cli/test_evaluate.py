@@ -29,7 +29,7 @@ def test_encoders_that_may_not_be_asked_are_refused_at_once(place: Any, run: Cal
     refused(
         place,
         run("evaluate", "--suite", "unseen-synth", "--model", heard),
-        "trained on 1 presets of amsynth, of which it must have heard nothing",
+        "trained on 1 preset of amsynth, of which it must have heard nothing",
     )
     test = next(label.id for label in frozen().values() if label.side == "test")
     Encoder(SMALL).save(heard, {"trained_on": [test]})

@@ -30,7 +30,7 @@ def test_what_is_shown_can_be_chosen(place: Any, run: Callable[..., Any]) -> Non
 def test_nothing_named_is_wrong_usage(place: Any, run: Callable[..., Any]) -> None:
     done = run("library", "show", "--library", place.library)
     assert done.status == 2
-    assert "choose with --family, --tag or --word" in done.err
+    assert "choose with --synth, --bank, --family, --tag or --word" in done.err
 
 
 def test_a_choice_that_fits_nothing_is_refused_as_a_match_does(place: Any, run: Callable[..., Any]) -> None:

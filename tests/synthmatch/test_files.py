@@ -63,6 +63,13 @@ def test_safe_names_name_one_file_in_the_folder(tmp_path_factory, name):
         assert [path.name for path in folder.iterdir()] == [safe]
 
 
+def test_a_file_name_obeys_nobody():
+    """No terminal does anything at one, and none reads backwards: "txt.exe" isn't what a preset's name may pretend."""
+    assert safe_name("Bass \u202egnp.exe\u2069") == "Bass gnp.exe"
+    assert safe_name("e\u200f\u0301") == "\u00e9"
+    assert safe_name("\x9b2JBass\x1b\n") == "_2JBass_"
+
+
 @pytest.mark.parametrize("name", ["CON", "nul.txt", "COM1", "lpt9.bank"])
 def test_names_that_windows_keeps_for_itself_are_changed(name):
     assert safe_name(name) == f"_{name}"

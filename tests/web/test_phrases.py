@@ -145,7 +145,7 @@ def test_what_the_file_does_not_have_is_estimated_from_the_passage(
 
     monkeypatch.setattr("synthmatch.web.phrasing.estimated", estimate)
     told = render(client, match(client, made.song, start=2, end=5), None).json()["families"]
-    assert told["bass"]["origin"] == "1 notes, estimated from the sound."
+    assert told["bass"]["origin"] == "1 note, estimated from the sound."
     assert (told["bass"]["estimated"], told["pad"]["phrases"]) == (True, [])
     assert "could be made out" in told["pad"]["origin"]
     expected = audio.read(made.song).between(2, 5)
