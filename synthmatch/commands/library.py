@@ -141,22 +141,29 @@ def show(
 
 
 @library_group.command()
-@click.argument("names", nargs=-1, required=True, metavar="BANK|SYNTH...")
+@click.argument("names", nargs=-1, required=True, metavar="BANK|SYNTH|PATH...")
 @click.option("--synth", metavar="SYNTH", help="That synth's banks alone; to be chosen where several have BANK.")
 @library_option
 def remove(names: tuple[str, ...], synth: str | None, library_path: Path | None) -> None:
-    """Remove banks, or all presets of a synth, from the library.
+    """Remove banks, all presets of a synth, or those of a file or folder from the library.
 
-    A bank that several synths have is removed of the one that --synth chooses. Your own preset files stay where they
-    are.
+    A bank that several synths have is removed of the one that --synth chooses. PATH is a file or a folder, as the
+    library has it; it need not be there any more, so that what was moved, and added from where it is now, can be
+    removed from where it was. One that is called like a bank or a synth is meant when it's written as a path:
+    ./amsynth. Your own preset files stay where they are.
     """
+    from synthmatch.files import expanded
     from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened:
         for name in names:
             # As for `show`, a bank comes before a synth of that name, which may be one that isn't known any more.
-            is_bank = synth is not None or opened.rows.synths_with(name)
-            count = opened.remove(bank=name, synth=synth) if is_bank else opened.remove(synth=name)
+            if synth is not None or opened.rows.synths_with(name):
+                count = opened.remove(bank=name, synth=synth)
+            elif name in opened.rows.synths():
+                count = opened.remove(synth=name)
+            else:
+                count = opened.remove(place=expanded(name))
             click.echo(f"{name}: {counted(count, 'preset')} removed.")
 
 

@@ -210,7 +210,7 @@ class Library(Closing):
 
         Returns:
             Listings with their cosine, best first. Of several listings of a state that the choice takes, the first
-            one that is labelled with the family stands for it.
+            one whose file is there and that is labelled with the family stands for it.
         """
         return self.neighbours.search(space, vector, k, choice)
 
@@ -276,8 +276,9 @@ class Library(Closing):
             self.finish()
         return done
 
-    def remove(self, *, bank: str | None = None, synth: str | None = None) -> int:
-        """Drop the listings of a bank, of a synth, or of a synth's bank, and every state that nobody lists any more.
+    def remove(self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None) -> int:
+        """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or folder, which need not be there
+        any more; and every state that nobody lists any more.
 
         Returns:
             The number of listings dropped.
@@ -286,19 +287,20 @@ class Library(Closing):
             LibraryError: nothing of that name is in it, several synths have a bank of that name and none is chosen, or
                 another process is writing into the library.
         """
-        if bank is None and synth is None:
-            raise ValueError("name a bank or a synth")
+        if bank is None and synth is None and place is None:
+            raise ValueError("name a bank, a synth or a place")
         with changing(self.path):
             self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
             if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
                 raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
             with self.rows.transaction():
-                count, states = self.rows.drop(bank=bank, synth=synth)
+                count, states = self.rows.drop(bank=bank, synth=synth, place=place)
                 dropped = self.rows.drop_unlisted(states)
             if not count:
-                named = " of ".join(filter(None, (bank, synth)))
+                named = " of ".join(filter(None, (bank, synth, place and str(place))))
                 raise LibraryError(
-                    f"The library holds no presets of {named}; `synthmatch library list` names its banks."
+                    f"The library holds no presets of {named}; `synthmatch library list` names its banks, and"
+                    " `synthmatch library show BANK` their files."
                 )
             self.sounds.delete(dropped)
             self.finish()

@@ -127,4 +127,16 @@ class Neighbours:
         return (each for each in self._vectors.segments if each.name)
 
     def _shown(self, listings: Sequence[Listing], space: str) -> Listing:
-        return next((each for each in listings if each.family == space), listings[0])
+        """Which of a state's listings stands for it: one whose file is there, since banks are moved and renamed, and a
+        listing of what is gone may come back with its drive; labelled with the family, if one of those is."""
+        ranked = sorted(listings, key=lambda each: each.family != space)
+        if len(ranked) == 1:  # nothing to choose, and a file system needn't be asked
+            return ranked[0]
+        return next((each for each in ranked if _is_there(each.file)), ranked[0])
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:  # in a folder that may not be looked into: its presets can't be read from there either
+        return False

@@ -192,13 +192,18 @@ class Rows(SoundRows):
             [(PENDING, state) for state in states],
         )
 
-    def drop(self, *, bank: str | None = None, synth: str | None = None) -> tuple[int, set[str]]:
-        """Drop the listings of a bank, of a synth, or of a synth's bank.
+    def drop(
+        self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None
+    ) -> tuple[int, set[str]]:
+        """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or what lies in a folder, which need
+        not be there any more.
 
         Returns:
             How many there were, and of which states.
         """
         clauses = {"bank = ?": bank, "state IN (SELECT id FROM states WHERE synth = ?)": synth}
+        if place is not None:
+            clauses[f"instr(file || '{os.sep}', ?) = 1"] = str(plain_path(place)).rstrip(os.sep) + os.sep
         asked = {clause: value for clause, value in clauses.items() if value is not None}
         where, values = f"FROM listings WHERE {' AND '.join(asked)}", tuple(asked.values())
         states = [str(state) for (state,) in self._connection.execute(f"SELECT state {where}", values)]

@@ -40,3 +40,15 @@ def test_a_preset_that_is_not_there_is_looked_for_where_presets_are_named(place:
         assert done.err.endswith("list` names its banks, and `synthmatch library show BANK` a bank's presets.\n")
     assert bank in run("library", "list").out
     assert preset in run("library", "show", bank).out
+
+
+def test_what_was_moved_is_removed_from_where_it_was(place: Any, run: Callable[..., Any]) -> None:
+    Path("old").mkdir()
+    Path("old", "mine.faustpatch").write_bytes(place.bank.read_bytes())
+    run("library", "add", "old", "--model", place.model)
+    Path("old").rename("new")
+    run("library", "add", "new", "--model", place.model)
+    assert run("library", "remove", "./old/").out == "./old/: 8 presets removed.\n"
+    assert run("library", "list").out.endswith(": 16 presets, 8 sounds that can be matched.\n")
+    assert run("library", "remove", "old").status == 1
+    assert run("library", "remove", "faust").out == "faust: 16 presets removed.\n"
