@@ -124,6 +124,9 @@ def _banks(row: Synth) -> Finding:
     if files:
         places = ", ".join(str(place) for place in bank_folders(row))
         return Finding(Topic.BANKS, Mark.FOUND, row.id, f"{counted(len(files), 'file')} of presets in {places}")
+    unread = next((fault for place in bank_folders(row) for fault in preset_files(place)[1]), None)
+    if unread is not None:
+        return Finding(Topic.BANKS, Mark.BROKEN, row.id, unread.reason)
     if row.parameters:
         advice = f"`synthmatch library add {row.id}` makes a bank of random patches"
     else:

@@ -68,6 +68,10 @@ def _banks(row: Synth) -> list[Path]:
 
 def _path(source: str) -> Path:
     path = expanded(source)
-    if not path.exists() and path.name == source and not path.suffix:
+    try:
+        there = path.exists()
+    except OSError:  # in a folder that may not be looked into: whoever reads it says so
+        there = True
+    if not there and path.name == source and not path.suffix:
         raise PluginMissing(f"{source} is neither a synth ({', '.join(synths())}) nor a file or folder; name one.")
     return plain_path(path)
