@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from synthmatch import audio
-from synthmatch.midi import read_midi, write_midi
 from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
+from synthmatch.midi import read_midi, write_midi
 from synthmatch.networks import transcriber
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.bank import PresetBank
