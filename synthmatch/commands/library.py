@@ -172,13 +172,13 @@ def remove(names: tuple[str, ...], synth: str | None, library_path: Path | None)
 @model_option
 def update(library_path: Path | None, model: Path | None) -> None:
     """Embed the stored sound again for another encoder, without rendering, and describe what isn't described yet."""
-    from synthmatch.library.intake import rendered_ids
     from synthmatch.library.library import Library
+    from synthmatch.library.store import RENDERED
 
     encoder = load_encoder(model)
     with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
         count = opened.update(encoder, progress)
-        damaged = len(rendered_ids(opened)) - len(opened)
+        damaged = len(opened.rows.ids_with(status=RENDERED)) - len(opened)
     click.echo(f"{counted(count, 'sound')} embedded for the encoder {encoder.fingerprint}.")
     if damaged:
         click.echo(

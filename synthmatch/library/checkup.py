@@ -113,7 +113,7 @@ def _sounds(library: Library) -> list[Problem]:
 def _vectors(library: Library) -> list[Problem]:
     if library.vectors.damage:
         return [Problem(Trouble.VECTORS, str(library.vectors.folder), library.vectors.damage)]
-    rendered = intake.rendered_ids(library)
+    rendered = library.rows.ids_with(status=RENDERED)
     missing = rendered - library.vectors.holds(rendered)
     remedy = "run `synthmatch library repair`"
     return [

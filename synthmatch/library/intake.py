@@ -213,8 +213,8 @@ def _render(
     """Render states; without an embedder, in place of sounds, which stay where nothing can be tried: returns why."""
     untried: dict[str, str] = {}
     # Sorted by synth, a worker keeps its plugin; by id, neighbours in a bank don't wait for each other.
-    order = sorted(new, key=lambda state: (rows[state].synth, state))
-    jobs = (RenderJob(library.sounds.read_state(state, rows[state].synth)) for state in order)
+    order = sorted((rows[state].synth, state) for state in new)
+    jobs = (RenderJob(library.sounds.read_state(state, synth)) for synth, state in order)
     taken: defaultdict[str, list[float]] = defaultdict(list)
     last = time.monotonic()
     for result in pool.render(jobs):
@@ -246,7 +246,7 @@ def _render(
 
 def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progress: Progress | None) -> int:
     """Embed every stored sound that isn't in ``store``; returns how many were embedded."""
-    waiting = sorted(rendered_ids(library))
+    waiting = sorted(library.rows.ids_with(status=RENDERED))
     embedded = store.holds(waiting)
     waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(waiting))
@@ -268,11 +268,6 @@ def measure_stored(library: Library, progress: Progress | None) -> int:
         if progress is not None:
             progress(done, len(waiting), "measuring")
     return measured
-
-
-def rendered_ids(library: Library) -> set[str]:
-    """The states whose sound is stored."""
-    return library.rows.ids_with(status=RENDERED)
 
 
 def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> None:

@@ -272,7 +272,7 @@ class Library(Closing):
             facts.write(self.path / "library.json")
             intake.measure_stored(self, progress)
             self.reload()
-            self.rows.unsettle([*intake.rendered_ids(self), *self.vectors.ids])
+            self.rows.unsettle([*self.rows.ids_with(status=RENDERED), *self.vectors.ids])
             self.finish()
         return done
 

@@ -33,6 +33,7 @@ RENDERED = "rendered"
 FAILED = "failed"
 """Status of a state that made no usable sound."""
 
+NAMED_BY = "`synthmatch library list` names its banks, and `synthmatch library show BANK` a bank's presets."
 _STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
 _LISTING = "number, state, name, bank, file, slot, family, label_source, category, author, comment, tags"
 _UPSERT = f"""
@@ -195,8 +196,7 @@ class Rows(SoundRows):
     def drop(
         self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None
     ) -> tuple[int, set[str]]:
-        """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or what lies in a folder, which need
-        not be there any more.
+        """Drop the listings of a bank, a synth, a synth's bank, or of what lies at a place, which may be gone by now.
 
         Returns:
             How many there were, and of which states.
@@ -276,10 +276,7 @@ class Rows(SoundRows):
         """
         rows = self.states_of([state])
         if not rows:
-            raise LibraryError(
-                f"The library holds no preset {state}; `synthmatch library list` names its banks, and"
-                " `synthmatch library show BANK` a bank's presets."
-            )
+            raise LibraryError(f"The library holds no preset {state}; {NAMED_BY}")
         return rows[state]
 
     def listings(self) -> list[ListingRow]:

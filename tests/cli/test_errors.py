@@ -17,7 +17,8 @@ import soundfile
 from synthmatch.files import home
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
-from synthmatch.notes import Note, Performance, write_midi
+from synthmatch.midi import write_midi
+from synthmatch.notes import Note, Performance
 
 RATE = 44_100
 
