@@ -221,7 +221,9 @@ def survey(bank: PresetBank, plan: RenderPlan, out: Path) -> Survey:
     lines = Manifest(out / NAME)
     made = outline(bank, plan)
     refuse_what_is_in_the_way(out, made, lines)
-    missing, kept, failed = [], [], []
+    missing: list[Entry] = []
+    kept: list[Entry] = []
+    failed: list[Entry] = []
     for target in made.targets:
         known = made_before(target, out, lines, plan.retry)
         (missing if known is None else failed if known.sound is None else kept).append(target.entry)
