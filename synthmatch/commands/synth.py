@@ -85,25 +85,32 @@ def list_(as_json: bool) -> None:
 def check(context: click.Context, name: str | None, as_json: bool) -> None:
     """Try a synth again, or all that you added, and say whether its entry still holds.
 
-    Exits with status 1 if one doesn't.
+    Exits with status 1 if one doesn't, or can't be tried.
     """
     from synthmatch.adoption import check_synth, own_synths
+    from synthmatch.errors import SynthmatchError
 
     names = [name] if name else [row.id for row in own_synths()]
     if not names and not as_json:
         click.echo("You have added no synths; name one, or add yours with `synthmatch synth add`.")
-    verdicts = []
+    told: list[dict[str, Any]] = []
     for each in names:
-        with Progress(f"trying {each}", "step") as progress:
-            verdicts.append(check_synth(each, progress))
+        try:
+            with Progress(f"trying {each}", "step") as progress:
+                verdict = check_synth(each, progress)
+        except SynthmatchError as error:
+            if name:  # nothing else was asked for
+                raise
+            told.append({"id": each, "holds": False, "error": str(error)})
+            text = f"{each} can't be tried: {error}"
+        else:
+            told.append(_verdict(verdict))
+            text = _holding(verdict)
+        if not as_json:
+            click.echo(text)  # at once: the next synth may take minutes
     if as_json:
-        click.echo(json.dumps([_verdict(each) for each in verdicts], indent=2))
-    for verdict in () if as_json else verdicts:
-        click.echo(_ways(verdict.trial))
-        click.echo(f"{verdict.synth.id} holds." if not verdict.problems else f"{verdict.synth.id} no longer holds:")
-        for problem in verdict.problems:
-            tell(f"  {problem}")
-    if any(verdict.problems for verdict in verdicts):
+        click.echo(json.dumps(told, indent=2))
+    if not all(each["holds"] for each in told):
         context.exit(1)
 
 
@@ -135,6 +142,12 @@ def _report(added: Adoption) -> str:
         f"{synth.title} is added; `synthmatch library add {synth.id}` makes its presets matchable.",
     ]
     return "\n".join(lines)
+
+
+def _holding(verdict: Verdict) -> str:
+    synth = verdict.synth.id
+    head = f"{synth} no longer holds:" if verdict.problems else f"{synth} holds."
+    return "\n".join([_ways(verdict.trial), head, *(f"  {printable(problem)}" for problem in verdict.problems)])
 
 
 def _ways(trial: Trial) -> str:

@@ -13,7 +13,7 @@ import pytest
 from synthmatch import adoption
 from synthmatch.presets.catalogue import SYNTHS, Isolation, Parameter, known_synth, synths_file
 from synthmatch.presets.formats import formats_of
-from synthmatch.presets.ownsynths import own_synth
+from synthmatch.presets.ownsynths import own_synth, write_synth
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.pool import render_one
 from synthmatch.renderers.probe import Probe, probe
@@ -91,6 +91,24 @@ def test_a_row_that_no_longer_holds(running_plugin: Compile, run: Run) -> None:
     assert not verdict["holds"]
     assert "isolation 'nothing' isn't enough" in verdict["problems"][0]
     assert "mine no longer holds:" in run("synth", "check", "mine").out
+
+
+def test_a_synth_that_is_gone_keeps_no_other_from_being_checked(
+    running_plugin: Compile, tmp_path: Path, run: Run
+) -> None:
+    plugin = tmp_path / "gone.so"
+    write_synth(synths_file(), own_synth("gone", "Gone", {"plugin": str(plugin), "plugin_id": "Gone"}))
+    assert run("synth", "add", running_plugin(), "--name", "here").status == 0
+    checked = run("synth", "check")
+    assert checked.status == 1
+    gone, *rest = checked.out.splitlines()
+    assert gone.startswith(f"gone can't be tried: Gone isn't on this machine (looked in {plugin}); ")
+    assert rest[-1] == "here holds."
+    told = json.loads(run("synth", "check", "--json").out)
+    assert [(each["id"], each["holds"]) for each in told] == [("gone", False), ("here", True)]
+    assert gone == f"gone can't be tried: {told[0]['error']}"
+    named = run("synth", "check", "gone")
+    assert (named.status, named.err.splitlines()[-1]) == (1, f"error: {told[0]['error']}")
 
 
 def test_presets_of_its_own(running_plugin: Compile, tmp_path: Path, run: Run) -> None:
