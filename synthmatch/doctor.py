@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 
 from synthmatch.errors import EncoderMismatch, PluginMissing, SynthmatchError
@@ -16,8 +17,14 @@ from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.presets.formats import format_of
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.confinement import what_is_missing
+from synthmatch.renderers.renderer import Failure, RenderResult
 from synthmatch.renderers.synths import bank_folders, find_plugin, played_by, require
 from synthmatch.words import counted
+
+_TRIED = 4
+"""Presets that a synth plays at most, until one sounds: the first may be meant to be silent, or an empty one."""
+_BROKEN = frozenset({Failure.CRASH, Failure.TIMEOUT, Failure.MISSING, Failure.REFUSED})
+"""What says of the synth that it doesn't work, not of a preset."""
 
 _NAME = "synthmatch"
 _DEVELOPERS = "dev"  # the extra that nobody needs to run synthmatch
@@ -61,7 +68,8 @@ class Finding:
 
 
 def examine(library: Path | None = None, model: Path | None = None) -> tuple[Finding, ...]:
-    """Look for everything. Each synth that is found plays one preset, which takes a second or two.
+    """Look for everything. Each synth that is found plays a preset, which takes a second or two, or a few
+    until one sounds.
 
     Args:
         library: its folder; the default one if None.
@@ -83,40 +91,49 @@ def _synth(row: Synth) -> Finding:
     except PluginMissing as error:
         return Finding(Topic.SYNTHS, Mark.MISSING, row.id, str(error))
     place = str(find_plugin(row) or played_by(row))
-    preset = _first_preset(row)
-    state, what = (State(row.id, b""), "by itself") if preset is None else (preset.state, f"“{preset.name}”")
-    if preset is None and row.engine is Engine.SOUNDFONT:
+    presets = list(islice(_some_presets(row), _TRIED))
+    tried = [(each.state, f"“{each.name}”") for each in presets] or [(State(row.id, b""), "by itself")]
+    if not presets and row.engine is Engine.SOUNDFONT:
         return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; not tried, since no SoundFont is here")
-    reason = _try(state)
-    if reason:
-        return Finding(Topic.SYNTHS, Mark.BROKEN, row.id, f"{place}; {reason}")
-    return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; plays {what}", works=True)
+    reasons: list[str] = []
+    for state, what in tried:
+        result = _try(state)
+        if result.ok:
+            return Finding(Topic.SYNTHS, Mark.FOUND, row.id, f"{place}; plays {what}", works=True)
+        reasons.append(result.reason)
+        if result.failure in _BROKEN:
+            break
+    tries = f"{len(reasons)} presets tried, the last: " if len(reasons) > 1 else ""
+    return Finding(Topic.SYNTHS, Mark.BROKEN, row.id, f"{place}; {tries}{reasons[-1]}")
 
 
-def _try(state: State) -> str:
-    """Why a state doesn't play; "" if it does."""
+def _try(state: State) -> RenderResult:
+    """What comes of a note that a state plays."""
     from synthmatch.notes import Performance
     from synthmatch.renderers.pool import render_one
     from synthmatch.renderers.renderer import RenderJob
 
-    return render_one(RenderJob(state, (Performance.single(60, 100),))).reason
+    return render_one(RenderJob(state, (Performance.single(60, 100),)))
 
 
 def _files(row: Synth) -> list[Path]:
     return [file for place in bank_folders(row) for file in preset_files(place)[0]]
 
 
-def _first_preset(row: Synth) -> Preset | None:
-    """The first that is the synth's own: its folder may hold other synths' presets too, as plugins' often do."""
+def _some_presets(row: Synth) -> Iterator[Preset]:
+    """The first that is the synth's own, since its folder may hold other synths' presets too, as plugins' often do; and
+    others from all over its files, since banks often begin with what was saved as it was. Each sound once."""
+    seen: set[str] = set()
     for file in _files(row):
         try:
             presets, _ = format_of(file).read(file)
         except SynthmatchError:
             continue
-        own = next((preset for preset in presets if preset.synth == row.id), None)
-        if own is not None:
-            return own
-    return None
+        own = [preset for preset in presets if preset.synth == row.id]
+        for preset in own[:: -(-len(own) // _TRIED) or 1]:
+            if preset.id not in seen:
+                seen.add(preset.id)
+                yield preset
 
 
 def _banks(row: Synth) -> Finding:

@@ -20,12 +20,14 @@ import click
 import pytest
 
 import synthmatch
-from synthmatch import cli
+from synthmatch import cli, doctor
 from synthmatch.commands import commandline
 from synthmatch.commands.framework import Progress, table
 from synthmatch.library.library import Library
 from synthmatch.pages.demo import CORE
+from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.formats import native_format
 from synthmatch.presets.formats.amsynth import AmsynthBank, make_state
@@ -221,6 +223,20 @@ def test_doctor_tries_a_synth_by_a_preset_of_its_own(
     monkeypatch.setenv("SYNTHMATCH_BANKS", "banks")
     (line,) = (each for each in run("doctor", "--model", place.model).out.splitlines() if "faust: built in" in each)
     assert line == f"  found    faust: built in; plays “{PresetBank.read(place.bank).presets[0].name}”"
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_doctor_tries_more_presets_than_a_silent_first_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SYNTHMATCH_BANKS", str(tmp_path))
+    mute, muter = (Preset("Init", faustsynth.make_state({"osc1_level": 0, "level": level})) for level in (-47, -48))
+    bank = tmp_path / "faust" / "a.faustpatch"
+    native_format("faust").write(bank, [mute, mute, Preset("Sound", faustsynth.make_state({}))])
+    found = doctor._synth(SYNTHS["faust"])
+    assert (found.sentence, found.works) == ("built in; plays “Sound”", True)
+    native_format("faust").write(bank, [mute, mute, muter])
+    found = doctor._synth(SYNTHS["faust"])
+    said = f"built in; 2 presets tried, the last: faust makes no sound with state {muter.id} (peak below -70 dB)."
+    assert (found.mark, found.sentence) == (doctor.Mark.BROKEN, said)
 
 
 @pytest.mark.usefixtures("no_plugins")
