@@ -161,6 +161,11 @@ def write_synth(path: Path, row: Synth) -> None:
     Raises:
         SynthError: the file that is there can't be read, or the row can't be written down.
     """
+    write_text(path, text_with(path, row))
+
+
+def text_with(path: Path, row: Synth) -> str:
+    """What ``write_synth`` makes the file say; raises what that raises, and writes nothing."""
     from tomlkit.items import Table
 
     document = _document(path)
@@ -176,7 +181,7 @@ def write_synth(path: Path, row: Synth) -> None:
             table.value.append(None, each)
     else:
         document[row.id] = {key: _item(key, value) for key, value in said.items()}
-    _write(path, document, {**read_synths(path), row.id: row})
+    return _text_of(path, document, {**read_synths(path), row.id: row})
 
 
 def entry(row: Synth) -> dict[str, Any]:
@@ -220,7 +225,7 @@ def remove_synth(path: Path, synth_id: str) -> None:
         elif isinstance(item, Table):
             for each in _loosen(item):
                 kept.append(None, each)
-    _write(path, kept, rows)
+    write_text(path, _text_of(path, kept, rows))
 
 
 def _loosen(table: Any) -> list[Any]:
@@ -264,8 +269,8 @@ def _document(path: Path) -> Any:
     return tomlkit.parse(_read(path))
 
 
-def _write(path: Path, document: Any, rows: Mapping[str, Synth]) -> None:
-    """Write the file, if what it then says is what it should."""
+def _text_of(path: Path, document: Any, rows: Mapping[str, Synth]) -> str:
+    """The file's text, if what it then says is what it should."""
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
@@ -277,7 +282,7 @@ def _write(path: Path, document: Any, rows: Mapping[str, Synth]) -> None:
         raise SynthError(f"{path} can't hold that synth ({error}); name its files and itself in plain text.") from error
     if not right:
         raise SynthError(f"{path} can't be changed as it stands; write every synth as one [table], and run this again.")
-    write_text(path, text)
+    return text
 
 
 def _said(rows: Mapping[str, Synth]) -> dict[str, dict[str, Any]]:

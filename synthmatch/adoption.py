@@ -1,6 +1,7 @@
 """Taking in a synth of the user's: ask the plugin, find out by trial how to host it, write its table down.
 
-What is found is written at the very end, so that a plugin which crashes or hangs on the way leaves nothing behind.
+What is found is written at the very end, so that a plugin which crashes or hangs on the way leaves nothing behind; that
+it can be written is made sure of at the beginning, since the trial takes minutes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from synthmatch.errors import PresetError, SynthError
-from synthmatch.files import expanded
+from synthmatch.files import expanded, require_place
 from synthmatch.presets.bank import PresetBank, preset_files
 from synthmatch.presets.catalogue import SYNTHS, Parameter, Synth, known_synth, synths, synths_file
 from synthmatch.presets.formats.vst2 import CHUNKS
-from synthmatch.presets.ownsynths import is_synth_id, own_synth, read_synths, remove_synth, write_synth
+from synthmatch.presets.ownsynths import is_synth_id, own_synth, read_synths, remove_synth, text_with, write_synth
 from synthmatch.presets.preset import State
 from synthmatch.presets.randompatches import random_bank_path, random_patches, write_random_bank
 from synthmatch.renderers.identity import class_ids
@@ -96,23 +97,26 @@ def adopt(
         SynthError: the plugin isn't a synth, is known already, or says too little; or a name can't be.
         PresetError: the presets can't be read, aren't the plugin's, or can't be made up.
         RenderError: the plugin crashes, hangs, or makes no sound.
+        InputError: ``synths.toml``, or the bank of random patches, can't be written.
     """
     tell(0, 1, "asking the plugin")
     found = probe(plugin)
     row = _row(found, presets, name)
     row = replace(row, effects_off=parse_effects_off(effects_off, found))
+    bank = None
     if presets:
         row = replace(row, banks=tuple(expanded(path).absolute() for path in presets))
         states = _states(row, row.banks)
     else:
+        bank = random_bank_path(row)
+        require_place(bank)
         row = replace(row, parameters=found.parameters)
         states = [preset.state for preset in random_patches(row)]
+    require_place(synths_file())
+    text_with(synths_file(), row if bank is None else replace(row, banks=(bank,)))
     trial = try_isolations(row, choose_states(states), tell)
-    row, bank = trial.synth, None
-    if not presets:
-        bank = write_random_bank(row)
-        row = replace(row, banks=(bank,))
-    write_synth(synths_file(), row)
+    row = trial.synth if bank is None else replace(trial.synth, banks=(bank,))
+    _write(row, bank)
     proposal = () if row.effects_off else propose_effects_off(found.parameters)
     return Adoption(row, found, trial, len(states), bank, proposal)
 
@@ -172,10 +176,28 @@ def dismiss(synth_id: str) -> Path | None:
     bank = random_bank_path(row)
     if bank not in row.banks or not bank.exists():
         return None
+    _discard(bank)
+    return bank
+
+
+def _write(row: Synth, bank: Path | None) -> None:
+    """Write a synth's table and, where a path is given, the bank of its random patches: both or none."""
+    new = bank is not None and not bank.exists()
+    try:
+        if bank is not None:
+            write_random_bank(row)
+        write_synth(synths_file(), row)
+    except BaseException:
+        if bank is not None and new and bank.exists():
+            _discard(bank)
+        raise
+
+
+def _discard(bank: Path) -> None:
+    """Remove a bank, and its folder if nothing else is in it."""
     bank.unlink()
     if not any(bank.parent.iterdir()):
         bank.parent.rmdir()
-    return bank
 
 
 def parse_effects_off(texts: Sequence[str], found: Probe) -> tuple[tuple[str, float], ...]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from synthmatch import adoption
+from synthmatch.errors import InputError, SynthError
 from synthmatch.presets.catalogue import SYNTHS, Isolation, Parameter, known_synth, synths_file
 from synthmatch.presets.formats import formats_of
 from synthmatch.presets.ownsynths import own_synth, write_synth
@@ -153,6 +154,41 @@ def test_what_goes_wrong_is_one_sentence_and_writes_nothing(
     assert done.status == 1
     assert sentence in done.err
     assert not home.exists()
+
+
+@pytest.mark.parametrize("name", ["synths.toml", "banks"])
+def test_what_can_not_be_written_is_found_out_before_the_trial(
+    name: str, running_plugin: Compile, home: Path, tmp_path: Path
+) -> None:
+    """It takes minutes, and nobody wants to wait for that sentence."""
+    home.mkdir()
+    file = tmp_path / "file"
+    file.touch()
+    (home / name).symlink_to(file / "below" if name == "synths.toml" else file)
+    told: list[str] = []
+    with pytest.raises(InputError, match=rf"can't be written, since .*({name}|file) is a file; name another place"):
+        adoption.adopt(running_plugin(), tell=lambda _done, _total, what: told.append(what))
+    assert told == ["asking the plugin"]
+    assert list(home.iterdir()) == [home / name]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_bank_whose_synth_can_not_be_written_is_gone(there: bool, running_plugin: Compile, home: Path) -> None:
+    """One that was there before the trial stays."""
+    bank = home / "banks" / "running-synth" / "Running Synth random.fxb"
+    if there:
+        bank.parent.mkdir(parents=True)
+        bank.write_text("of before")
+
+    def spoil(_done: int, _total: int, what: str) -> None:
+        if what != "asking the plugin":
+            home.mkdir(exist_ok=True)
+            synths_file().write_text("[diva\n")
+
+    with pytest.raises(SynthError, match="can't be read"):
+        adoption.adopt(running_plugin(), tell=spoil)
+    assert bank.exists() == bank.parent.exists() == there
+    assert synths_file().read_text() == "[diva\n"
 
 
 def test_presets_of_another_plugin_are_refused(running_plugin: Compile, tmp_path: Path, run: Run) -> None:
