@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from synthmatch.commands.framework import Group, Progress, table, tell
+from synthmatch.commands.framework import Group, Progress, table
 from synthmatch.words import counted, printable
 
 if TYPE_CHECKING:
