@@ -297,7 +297,7 @@ class Library(Closing):
                 count, states = self.rows.drop(bank=bank, synth=synth, place=place)
                 dropped = self.rows.drop_unlisted(states)
             if not count:
-                named = " of ".join(filter(None, (bank, synth, place and str(place))))
+                named = " of ".join(filter(None, (bank, synth, str(place or ""))))
                 raise LibraryError(
                     f"The library holds no presets of {named}; `synthmatch library list` names its banks, and"
                     " `synthmatch library show BANK` their files."
