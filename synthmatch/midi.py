@@ -97,8 +97,8 @@ def read_parts(path: Path) -> tuple[MidiPart, ...]:
     """Read a MIDI file part by part, in the order of its tracks; those without a note are left out.
 
     Keys that are let go while the sustain pedal is down sound until it comes up, until they are struck again, or to the
-    end of the track. The pedal, like the program, is the channel's, whichever track it stands in. A note that isn't let
-    go isn't one; those of one pitch come ``one_at_a_time``.
+    end of the track. The pedal, like the program, is the channel's in all tracks of one name, the staves of a piano.
+    A note that isn't let go isn't one; those of one pitch come ``one_at_a_time``.
 
     Raises:
         NotesError: the file is missing or isn't MIDI, or its tracks are pieces of their own (format 2), or it has no
@@ -155,7 +155,9 @@ class _Clock:
         return self._seconds[place] + (tick - self._ticks[place]) * self._length[place]
 
 
-_Line = tuple[int, int]  # a port, and a channel from 0: tracks that share both speak of one instrument
+# A port, a channel from 0, and a track's name: tracks that share all three, such as the staves of a piano, speak of one
+# instrument. Of the port and channel alone they don't: many programs put every instrument on the first channel.
+_Line = tuple[int, int, str]
 
 
 @dataclass(frozen=True)
@@ -207,15 +209,15 @@ def _events(file: Any) -> tuple[list[str], list[int], list[_Event]]:
     tick, one track after the other."""
     names, ends, events = [], [], []
     for number, track in enumerate(file.tracks):
-        tick, name, port = 0, "", 0
+        tick, port = 0, 0
+        called = (_in_words(each.name) for each in track if each.type in ("track_name", "instrument_name"))
+        name = next(filter(None, called), "")
         for message in track:
             tick += message.time
-            if message.type in ("track_name", "instrument_name"):
-                name = name or _in_words(message.name)
-            elif message.type == "midi_port":
+            if message.type == "midi_port":
                 port = message.port
             elif message.type in ("note_on", "note_off", "program_change") or message.is_cc(_SUSTAIN):
-                events.append(_Event(tick, number, (port, message.channel), message))
+                events.append(_Event(tick, number, (port, message.channel, name), message))
         names.append(name)
         ends.append(tick)
     return names, ends, sorted(events, key=lambda event: event.tick)

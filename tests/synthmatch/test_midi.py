@@ -77,7 +77,9 @@ def write(path, *tracks, **settings):
     file = mido.MidiFile(ticks_per_beat=480, **settings)
     for events in tracks:
         track = [
-            (mido.MetaMessage if kind == "midi_port" else mido.Message)(kind, time=round(480 * beats), **said)
+            (mido.MetaMessage if kind in ("midi_port", "track_name") else mido.Message)(
+                kind, time=round(480 * beats), **said
+            )
             for beats, kind, said in events
         ]
         file.tracks.append(mido.MidiTrack(track))
@@ -107,6 +109,21 @@ def test_a_pedal_holds_the_notes_of_its_channel_in_every_track(tmp_path):
         (2, None, Note(0.0, 61, 80, 0.5)),
         (1, None, Note(0.0, 62, 80, 0.5)),
         (1, 9, Note(2.0, 65, 80, 0.5)),
+    ]
+
+
+def test_a_pedal_holds_no_other_instrument_that_a_program_put_on_the_same_channel(tmp_path):
+    """Staves of a piano share a name; instruments that all play on the first channel don't."""
+    named = {each: (0, "track_name", {"name": each}) for each in ("Piano", "Bass")}
+    pedals = [named["Piano"], (0, "program_change", {"program": 4}), pedal(0, 127), *key(60, 1), pedal(3, 0)]
+    staff, bass = [named["Piano"], *key(48, 1)], [named["Bass"], *key(36, 1)]
+    told = [
+        (part.name, part.program, *part.notes) for part in read_parts(write(tmp_path / "a.mid", pedals, staff, bass))
+    ]
+    assert told == [
+        ("Piano", 5, Note(0.0, 60, 80, 2.0)),
+        ("Piano", 5, Note(0.0, 48, 80, 2.0)),
+        ("Bass", None, Note(0.0, 36, 80, 0.5)),
     ]
 
 
