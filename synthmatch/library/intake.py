@@ -179,7 +179,7 @@ def complete(
     with library.rows.transaction():
         library.rows.forget_sound(new)
     counter = _Counter(progress and partial(progress, remark="by another build"), len(held))
-    untried = _render(library, held, rows, None, pool, renderers, counter)
+    untried = _render(library, held, rows, None, pool, renderers, counter) if held else {}
     library.reload()
     rows = library.rows.states_of(states)
     renewed = {state for state, row in rows.items() if row.status == PENDING and row.sound.bounds}

@@ -156,7 +156,7 @@ def test_what_the_file_does_not_have_is_estimated_from_the_passage(
     ("data", "fields", "status", "sentence"),
     [
         (b"no notes", {}, 422, "Song.mid can't be read as a MIDI file"),
-        (b"", {}, 422, "Song.mid can't be read as a MIDI file"),
+        (b"", {}, 422, "Song.mid is empty or cut short"),
         (b"MThd\0\0\0\6\0\0\0\0\0\0", {}, 422, "counts frames"),
         (b"MThd\0\0\0\6\0\0\0\1\1\x80MTrk\0\0\0\4\0\xff\x2f\0", {}, 422, "Song.mid holds no notes"),
         (b"0" * 1_000_001, {}, 413, "at most 1 MB"),
