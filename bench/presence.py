@@ -156,3 +156,7 @@ def _table(what: str, rows: dict[str, Presence]) -> list[str]:
         figures = (f"{row.families[key]:.0f}" if key in row.families else "" for key in FAMILY_KEYS)
         lines.append(f"| {name} | {row.macro} | " + " | ".join(figures) + " |")
     return lines
+
+
+if __name__ == "__main__":
+    main()
