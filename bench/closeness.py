@@ -26,7 +26,8 @@ from synthmatch.pages.cards import WORDS_FOR_SCORE
 from synthmatch.training.benchmark.queries import CORE, mixture_queries
 from synthmatch.training.benchmark.suites import CANDIDATES, candidates
 from synthmatch.training.config import read_recipe
-from synthmatch.training.recorded.recording import Corpus, gather
+from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.recording import gather
 
 HERE = Path(__file__).parent
 MIXTURES = 600

@@ -27,7 +27,8 @@ from synthmatch.training.benchmark.summary import row_of
 from synthmatch.training.benchmark.tables import Row
 from synthmatch.training.config import read_recipe
 from synthmatch.training.mixing.mixtures import mix_stems
-from synthmatch.training.recorded.recording import Corpus, gather, installed_presets
+from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.recording import gather, installed_presets
 
 HERE = Path(__file__).parent
 MIXTURES = 200

@@ -29,7 +29,8 @@ from synthmatch.training.benchmark.queries import SECONDS, pools
 from synthmatch.training.benchmark.songs import Song, plan_song, song_stems
 from synthmatch.training.config import read_recipe
 from synthmatch.training.mixing.mixtures import mix_stems
-from synthmatch.training.recorded.recording import Corpus, gather
+from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.recording import gather
 
 HERE = Path(__file__).parent
 SECTIONS = (1, 3, 6, 12)  # of 10 s

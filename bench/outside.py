@@ -34,9 +34,10 @@ from synthmatch.training.benchmark.tables import Row, SuiteResult, tables_of
 from synthmatch.training.config import read_recipe
 from synthmatch.training.evaluate import OURS, require_fair
 from synthmatch.training.record import Ticker
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.nearness import Neighbourhood, near_clusters, recorded_print
 from synthmatch.training.recorded.notebank import NoteBank, plan
-from synthmatch.training.recorded.recording import Corpus, gather
+from synthmatch.training.recorded.recording import gather
 from synthmatch.training.split import Label, frozen
 
 HERE = Path(__file__).parent

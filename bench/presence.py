@@ -32,7 +32,8 @@ from synthmatch.training.learning.songs import TOGETHER as SONGS_A_STEP
 from synthmatch.training.learning.songs import song_recipe
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.mixtures import mix_stems
-from synthmatch.training.recorded.recording import Corpus, gather
+from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.recording import gather
 
 HERE = Path(__file__).parent
 SONGS = 1000

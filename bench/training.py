@@ -29,8 +29,8 @@ from synthmatch.training.learning.trainer import Trainer
 from synthmatch.training.mixing.ahead import AHEAD, plans
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.plans import Plan
+from synthmatch.training.recorded.corpus import open_corpus
 from synthmatch.training.recorded.notebank import LENGTH, REFERENCES, plan
-from synthmatch.training.recorded.recording import open_corpus
 from synthmatch.training.run import mixer_of, planners
 
 TURN = 10  # steps of one kind before the other kind's turn

@@ -23,7 +23,7 @@ from synthmatch.training.benchmark.queries import Queries
 from synthmatch.training.benchmark.suites import SUITE, Ask, Found, Listener, Suite, hear_references
 from synthmatch.training.benchmark.summary import presence_row, row_of
 from synthmatch.training.benchmark.tables import Report, Row, SuiteResult
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.split import Label
 from synthmatch.words import counted
 

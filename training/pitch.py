@@ -35,7 +35,7 @@ from synthmatch.training.mixing.augment import treat
 from synthmatch.training.mixing.batches import Mixer, len_of, mix
 from synthmatch.training.mixing.plans import Plan
 from synthmatch.training.mixing.rolls import Scribe
-from synthmatch.training.recorded.recording import Corpus, open_corpus
+from synthmatch.training.recorded.corpus import Corpus, open_corpus
 from synthmatch.training.run import mixer_of
 
 STATE = "pitch.safetensors"

@@ -16,8 +16,9 @@ from synthmatch.errors import SynthmatchError
 from synthmatch.files import require_place
 from synthmatch.machine import processors
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.dataplan import FROZEN, SYNTHS, DataPlan
-from synthmatch.training.recorded.recording import Corpus, Recording, Session
+from synthmatch.training.recorded.recording import Recording, Session
 from synthmatch.training.recorded.variants import Counts
 
 UNFINISHED = 3

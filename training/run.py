@@ -25,8 +25,9 @@ from synthmatch.training.learning.trainer import Progress as StepProgress
 from synthmatch.training.learning.trainer import Trainer, steps_taken
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.plans import NOBODY
+from synthmatch.training.recorded.corpus import Corpus, open_corpus
 from synthmatch.training.recorded.dataplan import FROZEN, DataPlan
-from synthmatch.training.recorded.recording import Corpus, Progress, Recording, gather, open_corpus
+from synthmatch.training.recorded.recording import Progress, Recording, gather
 from synthmatch.training.recorded.variants import Counts
 
 MEMORY_GB = 14.0

@@ -7,8 +7,8 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.config import Recipe
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import NoteBank, plan
-from synthmatch.training.recorded.recording import Corpus
 from synthmatch.training.split import Label
 
 FAMILIES = ("percussion", "bass", "lead")

@@ -23,7 +23,7 @@ from synthmatch.training.learning.thresholds import fitted
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.mixtures import stem
 from synthmatch.training.pitch import STATE, Course, PitchTrainer
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 SMALL = TranscriberConfig(width=24, dilations=(1, 2, 4))
 STEPS = 250

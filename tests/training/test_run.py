@@ -18,7 +18,8 @@ from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.trainer import STATE
 from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.clusters import PRESETS
-from synthmatch.training.recorded.recording import Recording, open_corpus
+from synthmatch.training.recorded.corpus import open_corpus
+from synthmatch.training.recorded.recording import Recording
 from synthmatch.training.split import Label, write_labels
 
 RECIPE = """

@@ -20,7 +20,7 @@ from synthmatch.training.learning.journal import WITHOUT, Journal
 from synthmatch.training.learning.trainer import CHECKPOINT_SECONDS, Trainer
 from synthmatch.training.mixing.ahead import plans
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.run import mixer_of
 from synthmatch.training.split import Label, frozen
 

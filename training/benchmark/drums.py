@@ -43,10 +43,19 @@ def installed_kits() -> tuple[Kit, ...]:
     row = SYNTHS["soundfont"]
     if not is_installed(row):
         raise TrainingError(f"SoundFonts can't be rendered; {row.package}.")
-    files = [folder / SOUNDFONT for folder in bank_folders(row) if (folder / SOUNDFONT).exists()]
+    files = _files()
     if not files:
         raise TrainingError(f"{SOUNDFONT} isn't there; install Debian's timgm6mb-soundfont.")
     return kits_of(files[0])
+
+
+def has_kits() -> bool:
+    """Whether :func:`installed_kits` finds any."""
+    return is_installed(SYNTHS["soundfont"]) and bool(_files())
+
+
+def _files() -> list[Path]:
+    return [path for path in (folder / SOUNDFONT for folder in bank_folders(SYNTHS["soundfont"])) if path.exists()]
 
 
 def kits_of(path: Path) -> tuple[Kit, ...]:

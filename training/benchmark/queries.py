@@ -18,8 +18,8 @@ from synthmatch.errors import TrainingError
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.training.benchmark.degradations import DEGRADATIONS
 from synthmatch.training.mixing.mixtures import compose, mix_stems, stem
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import as_float
-from synthmatch.training.recorded.recording import Corpus
 
 CORE = ("percussion", "bass", "lead")
 ANY = ""

@@ -25,8 +25,8 @@ from synthmatch.training.benchmark.suites import Candidates, Found, Listener, Sh
 from synthmatch.training.benchmark.summary import row_of
 from synthmatch.training.benchmark.tables import Row
 from synthmatch.training.mixing.mixtures import stem
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import as_float
-from synthmatch.training.recorded.recording import Corpus
 
 FIRST = 5
 """How many candidates of a family are compared inside the mixture."""

@@ -16,7 +16,7 @@ from synthmatch.training.benchmark.drums import Kit, beat
 from synthmatch.training.benchmark.metrics import Floats
 from synthmatch.training.benchmark.queries import SECONDS, SEED, Asked, Queries, pools
 from synthmatch.training.mixing.mixtures import TEMPO, compose, mix_stems, stem
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 _Thing = TypeVar("_Thing")
 

@@ -22,7 +22,7 @@ from synthmatch.training.benchmark.queries import (
     single_queries,
 )
 from synthmatch.training.benchmark.songs import song_queries
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 CANDIDATES = {"percussion": 368, "bass": 615, "lead": 480}
 """How many candidates a family has in the paper's experiment."""

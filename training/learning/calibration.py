@@ -11,7 +11,7 @@ from torch.nn import functional
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning.songs import LIVE, TOGETHER, song_recipe
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 SONGS = 960
 SEED = 100_003

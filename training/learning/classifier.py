@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from synthmatch.networks.encoder import Encoder, summary
 from synthmatch.training.learning.heads import Head
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 STEPS = 3000
 TOGETHER = 256  # notes a step

@@ -15,7 +15,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 TOGETHER = 48  # songs a step
 SECONDS = 10.0
@@ -73,4 +73,4 @@ def song_mixer(
         degradations=recipe.degradations,
         alterations=recipe.alterations,
     )
-    return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, device, memory_gb)
+    return Mixer(corpus.notes, there, corpus.clusters, asked, corpus.phrases, device, memory_gb, corpus.kits)

@@ -20,6 +20,7 @@ from synthmatch.training.mixing.mixtures import FADE
 from synthmatch.training.mixing.plans import NOBODY, STRANGERS, Events, Plan, Planner, mixable
 from synthmatch.training.mixing.residence import Notes, Passages, settle
 from synthmatch.training.mixing.strangers import Company
+from synthmatch.training.recorded.notebank import NoteBank
 
 REFERENCE = round(REFERENCE_NOTES[0].seconds * ENCODER_RATE)  # samples of a reference note
 FADES = round(FADE * ENCODER_RATE)
@@ -79,6 +80,7 @@ class Mixer:
         passages: Passages | None = None,
         device: torch.device | None = None,
         memory_gb: float = 14.0,
+        kits: NoteBank | None = None,
     ) -> None:
         """Bring the notes of every preset to where they are needed.
 
@@ -92,6 +94,7 @@ class Mixer:
             device: where mixtures are made; the CPU if None.
             memory_gb: what sound may take, in 10^9 bytes, on the device or in memory; if there is more of it, it
                 stays on disk.
+            kits: drum kits on which strangers among the distractors are beaten, beside those made by rule.
 
         Raises:
             TrainingError: a core family has fewer presets than a step has mixtures.
@@ -102,7 +105,7 @@ class Mixer:
         everybody: dict[str, Sequence[str]] = dict(self.presets)
         passages = passages if recipe.live else None
         if recipe.distractors:
-            company = Company(bank, passages, recipe.seed)
+            company = Company(bank, passages, recipe.seed, kits)
             bank, passages = company, company
             everybody[NOBODY] = tuple(presets.get(NOBODY, ()))
             everybody[STRANGERS] = company.strangers * _evenly(len(everybody[NOBODY]), len(company.strangers))

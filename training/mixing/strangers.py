@@ -1,4 +1,4 @@
-"""Sounds that are nobody's part, made by rule: beats on drum kits that nobody recorded, bands of noise, drones.
+"""Sounds that are nobody's part: beats, on drum kits made by rule or recorded ones, bands of noise, drones.
 
 A mixture that holds one teaches that drums aren't percussion with a pitch, and that not all that sounds is a part.
 """
@@ -17,10 +17,13 @@ from synthmatch.training.benchmark.metrics import Floats
 from synthmatch.training.benchmark.songs import DISTRACTORS, distractor
 from synthmatch.training.mixing.mixtures import TEMPO
 from synthmatch.training.mixing.residence import Keys, Notes, Passages, Sound16
+from synthmatch.training.recorded.kits import mixed_kit
+from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.recorded.phrasebank import SECONDS
 
-COUNT = 512
+COUNT = 1024
 DRUMS_SHARE = 0.67  # of them that are beats
+RECORDED_SHARE = 0.67  # of the beats that are played on recorded kits, where there are any
 _PEAK = 32767
 _BODY = 1.0  # seconds of a hit
 
@@ -36,16 +39,19 @@ class _Note:
 class Company:
     """A bank with passages of its presets, and strangers among them: :class:`Notes` and :class:`Passages` at once."""
 
-    def __init__(self, bank: Notes, passages: Passages | None, seed: int, count: int = COUNT) -> None:
+    def __init__(
+        self, bank: Notes, passages: Passages | None, seed: int, kits: NoteBank | None = None, count: int = COUNT
+    ) -> None:
         """
         Args:
             bank: holds notes.
             passages: what was played live, if anything.
             seed: of the strangers.
+            kits: recorded ones; None, or an empty bank, for none.
             count: how many of them.
         """
         self._bank, self._passages = bank, passages
-        self._sounds = {f"stranger {number}": stranger(seed, number) for number in range(count)}
+        self._sounds = {f"stranger {number}": stranger(seed, number, kits) for number in range(count)}
         self._recorded: dict[str, Keys] = {**bank.recorded, **dict.fromkeys(self._sounds, _Note())}
         self.strangers = tuple(self._sounds)
         """Their ids."""
@@ -69,15 +75,20 @@ class Company:
         return self._passages.stems(state_id)
 
 
-def stranger(seed: int, number: int) -> Sound16:
-    """One of them: the same seed and number give the same.
+def stranger(seed: int, number: int, kits: NoteBank | None = None) -> Sound16:
+    """One of them: the same seed, number and kits give the same.
+
+    Args:
+        kits: recorded ones; None, or an empty bank, for none.
 
     Returns:
         Shape (1, 160,000): 10 s at 16 kHz, scaled to its peak.
     """
     rng = np.random.default_rng((seed, number, 5))
     if rng.random() < DRUMS_SHARE:
-        sound = beat(rng, made_up_kit(rng), float(rng.uniform(*TEMPO)), SECONDS)
+        recorded = kits is not None and kits.ids and rng.random() < RECORDED_SHARE
+        kit = mixed_kit(rng, kits) if kits is not None and recorded else made_up_kit(rng)
+        sound = beat(rng, kit, float(rng.uniform(*TEMPO)), SECONDS)
     else:
         sound = distractor(rng, str(rng.choice(DISTRACTORS)), SECONDS)
     out: Sound16 = np.rint(sound / np.abs(sound).max() * _PEAK).astype(np.int16)[None]

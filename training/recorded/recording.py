@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.errors import TrainingError
@@ -12,8 +12,12 @@ from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import bank_folders, installed
+from synthmatch.training.benchmark.drums import has_kits, installed_kits
 from synthmatch.training.recorded.clusters import read_presets, settle, settled
+from synthmatch.training.recorded.corpus import VARIANTS, Corpus
 from synthmatch.training.recorded.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
+from synthmatch.training.recorded.kits import FOLDER as KITS
+from synthmatch.training.recorded.kits import PITCHES, KitGate, kit_job
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, note_job, plan
 from synthmatch.training.recorded.phrasebank import PhraseBank, phrase_job, phrases
 from synthmatch.training.recorded.shards import Progress as Progress
@@ -32,70 +36,10 @@ from synthmatch.training.split import Label, frozen
 
 Stop = Callable[[], bool]
 
-VARIANTS = "variants.jsonl"
-"""In a folder of notes, what is known of the variants in it."""
-
 
 def never() -> bool:
     """Go on to the end."""
     return False
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Presets with labels, and where their sound is recorded.
-
-    Args:
-        labels: of every preset and variant whose notes are there, by id.
-        notes: reference notes and notes over the family's range, for training and as candidates.
-        scales: every pitch of the family's range, of the presets that the benchmark asks for.
-        phrases: what was played live; None where nothing was.
-        parents: of each variant, the ids of the presets that it was made of.
-    """
-
-    labels: dict[str, Label]
-    notes: NoteBank
-    scales: NoteBank
-    phrases: PhraseBank | None = None
-    parents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def clusters(self) -> dict[str, str]:
-        """The near-duplicates' cluster of each preset and variant."""
-        return {key: label.cluster for key, label in self.labels.items()}
-
-    @property
-    def notice(self) -> str:
-        """A sentence if phrases are wanted and there are none, or nothing."""
-        if self.phrases is None or any(key in self.phrases for key in self.labels):
-            return ""
-        return f"{self.phrases.folder} holds no phrases of these presets: all is put together from single notes."
-
-    def ids(self, side: str | None = None, family: str | None = None, stated: bool = False) -> list[str]:
-        """Ids in order, of one side and family if named; ``stated`` leaves out labels from the sound."""
-        return [
-            key
-            for key, label in self.labels.items()
-            if (side is None or label.side == side)
-            and (family is None or label.family == family)
-            and (label.stated or not stated)
-        ]
-
-    def of(self, synths: Collection[str]) -> Corpus:
-        """What there is of some synths, variants included; of all if none is named."""
-        if not synths:
-            return self
-        labels = {key: label for key, label in self.labels.items() if label.synth in synths}
-        return replace(self, labels=labels, parents={key: ids for key, ids in self.parents.items() if key in labels})
-
-    def players(self, family: str) -> list[str]:
-        """The presets of the training side of which a person said the family, and the variants of nothing else."""
-
-        def named(key: str) -> bool:
-            label = self.labels.get(key)  # a parent that made no sound has none
-            return label is not None and label.stated and label.family == family
-
-        return [key for key in self.ids("train", family) if all(map(named, self.parents.get(key) or (key,)))]
 
 
 def installed_presets(synths: Sequence[str] = FROZEN, known_only: bool = True) -> list[Preset]:
@@ -158,7 +102,7 @@ class Session:
 
 class Recording:
     """A plan and its folder: ``notes-<n>``, with the variants' labels in ``variants.jsonl`` and those of presets
-    that the frozen labels don't know in ``presets.tsv``; ``scales``; ``phrases-<n>``."""
+    that the frozen labels don't know in ``presets.tsv``; ``scales``; ``phrases-<n>``; ``kits``."""
 
     def __init__(self, folder: Path, wanted: DataPlan) -> None:
         """
@@ -166,9 +110,13 @@ class Recording:
             TrainingError: no synth of the plan is installed, or a journal is damaged.
         """
         self.folder, self.plan = folder, wanted
-        self.states, self.labels = stock(wanted)
+        found = stock(wanted)
+        self.states, self.labels = found.states, found.labels
+        # Whether a kit holds hits of the benchmark's can't be told without those.
+        self._kit_states = found.kits if has_kits() else {}
         self.notes = NoteBank(folder / f"notes-{wanted.notes}")
         self.scales = NoteBank(folder / "scales")
+        self.kits = NoteBank(folder / KITS)
         self.phrases = PhraseBank(folder / f"phrases-{wanted.phrases}") if wanted.phrases else None
         self._variants: dict[str, Variant] | None = None
         self._settle(read_presets(self.notes.folder))
@@ -200,6 +148,7 @@ class Recording:
     def _read(self) -> None:
         self.notes.read()
         self.scales.read()
+        self.kits.read()
         if self.phrases is not None:
             self.phrases.read()
         self._settle(read_presets(self.notes.folder))
@@ -222,6 +171,7 @@ class Recording:
         self._record_notes(self.notes, list(self.states), self.plan.notes, session)
         if not session.stop():  # what follows depends on which presets are near-duplicates
             self._settle(settle(self.notes, self.labels))
+        self._record_kits(session)
         if for_benchmark:
             self._record_notes(self.scales, self._asked, None, session)
         self._play(self._players(), self.plan.phrases, session)
@@ -238,7 +188,7 @@ class Recording:
         labels |= {key: row.label for key, row in kept.items()}
         heard = {key: labels[key] for key in sorted(labels) if key in self.notes}
         parents = {key: row.parents for key, row in kept.items() if key in heard}
-        return Corpus(heard, self.notes, self.scales, self.phrases, parents)
+        return Corpus(heard, self.notes, self.scales, self.phrases, parents, self.kits)
 
     def estimate(self, workers: int) -> tuple[Estimate, ...]:
         """What is left to be done, piece by piece; of variants no more than this, since not all are kept."""
@@ -246,11 +196,13 @@ class Recording:
         own, theirs = self.plan.phrases, self.plan.variant_phrases
         pieces = [
             ("notes of presets", [key for key in self.states if key not in self.notes.recorded], NOTE, self._sounds),
+            ("drum kits", self.kits.missing(self._kit_states), NOTE, lambda _: len(PITCHES)),
             ("phrases of presets", self._silent(self._players(), own), PHRASE, lambda _: own),
             ("notes of variants", variants, NOTE, lambda _: REFERENCES + self.plan.notes),
             ("phrases of variants", self._silent(self._variant_players(), theirs), PHRASE, lambda _: theirs),
         ]
         synths = {key: state.synth for key, state in self.states.items()}
+        synths |= {key: state.synth for key, state in self._kit_states.items()}
         synths |= {key: variant.state.synth for key, variant in self.variants.items()}
         return tuple(
             estimate(title, [(synths[key], count(key)) for key in keys], kind, workers)
@@ -281,6 +233,17 @@ class Recording:
 
         bank.record_jobs(keys, job, session.pool.render, session.progress, stop=session.stop)
 
+    def _record_kits(self, session: Session) -> None:
+        """Those that hold none of the benchmark's hits."""
+        if session.stop() or not self.kits.missing(self._kit_states):
+            return
+
+        def job(key: str) -> RenderJob:
+            return kit_job(self._kit_states[key])
+
+        gate = KitGate(installed_kits())
+        self.kits.record_jobs(list(self._kit_states), job, session.pool.render, session.progress, gate, session.stop)
+
     def _play(self, keys: Sequence[str], count: int, session: Session) -> None:
         if self.phrases is None or not count:
             return
@@ -309,29 +272,6 @@ class Recording:
         settled = self.labels | {key: known[key] for key in self.labels if key in known}
         if settled != self.labels:
             self.labels, self._variants = settled, None
-
-
-def open_corpus(folder: Path, notes: int, phrases: int = 0) -> Corpus:
-    """Everything that was ever recorded in a folder, without recording or reading a bank; but for variants of presets,
-    or near presets, that have left the training side since.
-
-    Args:
-        notes: of each preset beside the reference notes.
-        phrases: of each preset; 0 for none.
-
-    Raises:
-        TrainingError: there are no such recordings, or a journal is damaged.
-    """
-    bank = NoteBank(folder / f"notes-{notes}")
-    if not bank.recorded:
-        raise TrainingError(f"{bank.folder} holds no recorded notes; record some with synthmatch.training.record.")
-    labels = frozen() | read_presets(bank.folder)
-    variants = placed(read_variants(bank.folder / VARIANTS), labels)
-    labels |= {key: row.label for key, row in variants.items()}
-    heard = {key: labels[key] for key in sorted(labels) if key in bank}
-    played = PhraseBank(folder / f"phrases-{phrases}") if phrases else None
-    parents = {key: row.parents for key, row in variants.items() if key in heard}
-    return Corpus(heard, bank, NoteBank(folder / "scales"), played, parents)
 
 
 def _teaches(label: Label) -> bool:

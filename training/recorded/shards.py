@@ -64,7 +64,7 @@ R = TypeVar("R", bound=Row)
 class Gate(Protocol):
     """Decides what of a recording is kept."""
 
-    def refusal(self, key: str, result: RenderResult) -> str:
+    def refusal(self, key: str, result: RenderResult, /) -> str:
         """Why a preset that sounds is refused, in a sentence; "" to keep it."""
         ...
 
@@ -116,6 +116,11 @@ class ShardBank(ABC, Generic[R]):
     def __contains__(self, key: object) -> bool:
         row = self.recorded.get(str(key))
         return row is not None and not row.failure
+
+    @property
+    def ids(self) -> list[str]:
+        """The presets that sound, in order."""
+        return sorted(key for key in self.recorded if key in self)
 
     def sounds(self, key: str) -> Sound:
         """All sounds of a preset, shape (count, length), mapped from the disk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from synthmatch.errors import TrainingError
@@ -12,6 +13,7 @@ from synthmatch.presets.catalogue import Synth, synths
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.synths import bank_folders, installed
+from synthmatch.training.benchmark.drums import SOUNDFONT as BENCHMARK_KITS
 from synthmatch.training.recorded.dataplan import DataPlan
 from synthmatch.training.split import Label, frozen, side_of
 
@@ -22,8 +24,24 @@ _KIT = "kit"
 _OUTSIDE = "yoshimi"  # its banks are the check from outside: nothing of them may be learnt
 
 
-def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
-    """The states of a plan's synths by id, in order of the id, and their labels.
+@dataclass(frozen=True)
+class Stock:
+    """What there is to record.
+
+    Args:
+        states: of presets, by id, in order of the id.
+        labels: of the same.
+        kits: drum kits of SoundFonts by id, which are nobody's part in songs; those of the benchmark's SoundFont, which
+            its songs are beaten on, aren't among them.
+    """
+
+    states: dict[str, State]
+    labels: dict[str, Label]
+    kits: dict[str, State]
+
+
+def stock(plan: DataPlan) -> Stock:
+    """The states of a plan's synths, and their labels.
 
     Presets that the frozen labels know have theirs. Others have a family if their bank or name tells, are a cluster
     of their own, and stand on the side that their hash says; those without a family are left out.
@@ -36,9 +54,14 @@ def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
         raise TrainingError(f"There's no synth called {', '.join(sorted(unknown))}; see `synthmatch synth list`.")
     states: dict[str, State] = {}
     labels: dict[str, Label] = {}
+    kits: dict[str, State] = {}
     known = frozen()
     for preset in _presets(plan):
         key = preset.id
+        if preset.category == _KIT and preset.synth == "soundfont":
+            if preset.file.name != BENCHMARK_KITS and not plan.frozen_only:
+                kits[key] = preset.state
+            continue
         if key in known:
             labels[key] = known[key]
         elif key not in labels and preset.family and not plan.frozen_only:
@@ -52,7 +75,7 @@ def stock(plan: DataPlan) -> tuple[dict[str, State], dict[str, Label]]:
             "install Debian's amsynth, zynaddsubfx-vst and zynaddsubfx-data, or name banks."
         )
     # In order of the hash, slow synths and fast ones take turns, and shards hold some of each.
-    return {key: states[key] for key in sorted(states)}, {key: labels[key] for key in sorted(labels)}
+    return Stock(dict(sorted(states.items())), dict(sorted(labels.items())), dict(sorted(kits.items())))
 
 
 def _presets(plan: DataPlan) -> Iterator[Preset]:
@@ -68,7 +91,7 @@ def _presets(plan: DataPlan) -> Iterator[Preset]:
         if preset.synth not in rows:
             continue
         files.add(preset.file)
-        if preset.synth == "soundfont" and _is_passed_over(preset, seen):
+        if preset.synth == "soundfont" and _is_known(preset, seen):
             continue
         yield preset
     for row in rows.values():
@@ -82,12 +105,12 @@ def _presets(plan: DataPlan) -> Iterator[Preset]:
             )
 
 
-def _is_passed_over(preset: Preset, seen: set[tuple[str, str, str]]) -> bool:
-    """Drum kits, which songs of the benchmark are beaten on; and the same presets in another compression."""
+def _is_known(preset: Preset, seen: set[tuple[str, str, str]]) -> bool:
+    """Whether it was there before, in another compression."""
     place = (preset.bank, preset.name, preset.category)
     known = place in seen
     seen.add(place)
-    return known or preset.category == _KIT
+    return known
 
 
 def _made_up(row: Synth, plan: DataPlan) -> Iterator[Preset]:

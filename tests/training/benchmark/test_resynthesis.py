@@ -18,7 +18,7 @@ from synthmatch.training.benchmark.queries import CORE, mixture_queries
 from synthmatch.training.benchmark.resynthesis import FIRST, TRUE, Players, Writer, note_figures, rows, shifted
 from synthmatch.training.benchmark.suites import SUITE, Listener, hear_references
 from synthmatch.training.evaluate import USUAL
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 needs_mir_eval = pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.WITHOUT)
 

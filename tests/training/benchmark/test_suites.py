@@ -26,7 +26,7 @@ from synthmatch.training.benchmark.songs import song_queries
 from synthmatch.training.benchmark.suites import SUITE, UNSEEN, Listener, candidates, hear_references
 from synthmatch.training.benchmark.summary import family_truth, presence_row
 from synthmatch.training.evaluate import RIVAL, SUITES, USUAL, banks_of, evaluate, refuse_heard, refuse_seen
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 CORE = ("percussion", "bass", "lead")
 

@@ -9,7 +9,7 @@ import torch
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.benchmark.metrics import calibration_error
 from synthmatch.training.learning.calibration import _judged, _platt, calibrate_presence
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 
 @pytest.fixture(scope="module")

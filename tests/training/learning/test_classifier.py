@@ -4,7 +4,7 @@ import torch
 
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.learning.classifier import fit_families
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.split import Label
 
 FITTED = {"family_hidden_weight", "family_hidden_bias", "family_weight", "family_bias"}

@@ -82,7 +82,7 @@ from synthmatch.training.learning import presence, songs
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.mixing import batches
 from synthmatch.training.recorded.notebank import NoteBank
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.split import Label
 
 torch.set_num_threads(1)

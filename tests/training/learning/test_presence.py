@@ -13,7 +13,7 @@ from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.learning.presence import PresenceTrainer, Schedule, with_ears
 from synthmatch.training.learning.songs import song_mixer
 from synthmatch.training.mixing.strangers import Company
-from synthmatch.training.recorded.recording import Corpus
+from synthmatch.training.recorded.corpus import Corpus
 
 SONG = 2.0
 

@@ -5,8 +5,9 @@ from synthmatch.presets import faustsynth
 from synthmatch.presets.formats.faustpatch import FaustPatch
 from synthmatch.presets.preset import Preset
 from synthmatch.training.recorded.clusters import PRESETS, read_presets
+from synthmatch.training.recorded.corpus import open_corpus
 from synthmatch.training.recorded.dataplan import DataPlan
-from synthmatch.training.recorded.recording import gather, open_corpus
+from synthmatch.training.recorded.recording import gather
 from synthmatch.training.split import Label, hash_side, write_labels
 
 

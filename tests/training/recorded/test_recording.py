@@ -18,8 +18,9 @@ from synthmatch.renderers.renderer import Failure, RenderResult
 from synthmatch.renderers.synths import is_installed
 from synthmatch.training import record
 from synthmatch.training.recorded.clusters import PRESETS, read_presets
+from synthmatch.training.recorded.corpus import VARIANTS, open_corpus
 from synthmatch.training.recorded.dataplan import NOTE, DataPlan, estimate
-from synthmatch.training.recorded.recording import VARIANTS, Recording, Session, gather, open_corpus
+from synthmatch.training.recorded.recording import Recording, Session, gather
 from synthmatch.training.recorded.shards import append_journal
 from synthmatch.training.recorded.stock import stock
 from synthmatch.training.recorded.variants import Counts, read_variants
@@ -285,21 +286,11 @@ def test_phrases_of_the_other_sides_want_a_number(tmp_path):
     assert "say how many, --phrases" in said[0]
 
 
-def test_kits_of_soundfonts_are_never_in_stock():
-    row = SYNTHS["soundfont"]
-    if not is_installed(row) or not any(path.exists() for path in row.banks):
-        pytest.skip("no SoundFont here: install Debian's timgm6mb-soundfont and tinysoundfont")
-    states, labels = stock(DataPlan(synths=("soundfont",)))
-    kits = [each.id for each in PresetBank.read(*(p for p in row.banks if p.exists())) if each.category == "kit"]
-    assert kits
-    assert not set(kits) & set(states)
-    assert labels
-
-
 @pytest.mark.plugin
 def test_presets_with_frozen_labels_keep_them():
     if not is_installed(SYNTHS["amsynth"]):
         pytest.skip(f"amsynth isn't here: {SYNTHS['amsynth'].package}")
-    states, labels = stock(DataPlan(synths=("amsynth",)))
+    found = stock(DataPlan(synths=("amsynth",)))
+    states, labels = found.states, found.labels
     assert all(labels[key] == frozen()[key] for key in states)
     assert {label.synth for label in labels.values()} == {"amsynth"}

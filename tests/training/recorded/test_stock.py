@@ -19,10 +19,10 @@ def test_stock_leaves_out_presets_without_a_family_and_outside_checks(tmp_path):
     FaustPatch().write(mine / "a.faustpatch", [Preset("Bass", states[0]), Preset("Untold", states[1])])
     FaustPatch().write(outside / "b.faustpatch", [Preset("Bass", states[2])])
     plan = DataPlan(synths=("faust",), banks=(tmp_path,), own_only=True)
-    found, labels = stock(plan)
-    assert list(found) == [states[0].id]
-    assert labels[states[0].id].family == "bass"
-    assert labels[states[0].id].side == hash_side(states[0].id)
+    found = stock(plan)
+    assert list(found.states) == [states[0].id]
+    assert found.labels[states[0].id].family == "bass"
+    assert found.labels[states[0].id].side == hash_side(states[0].id)
 
 
 def test_a_bank_of_which_nothing_would_be_recorded_is_named(tmp_path):
@@ -30,7 +30,7 @@ def test_a_bank_of_which_nothing_would_be_recorded_is_named(tmp_path):
     other = tmp_path / "other.syx"
     native_format("dx7").write(other, [Preset("BASS 1", INITIAL)])
     for banks in ((tmp_path / "mine.faustpatch",), (tmp_path,)):
-        assert stock(DataPlan(synths=("amsynth", "faust"), banks=banks, own_only=True))[0]
+        assert stock(DataPlan(synths=("amsynth", "faust"), banks=banks, own_only=True)).states
     with pytest.raises(
         TrainingError, match=r"other\.syx holds no presets of faust, .* name the bank's own with --synths"
     ):
