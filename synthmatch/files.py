@@ -158,6 +158,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def fresh_folder(parent: Path, prefix: str) -> Path:
+    """Make an empty folder, of a name that nothing has, in which something is built that is moved away once it is
+    whole: ``tempfile``'s would stay its owner's alone; this one has the rights that the user's umask leaves."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f"{prefix}{uuid.uuid4().hex[:16]}"
+    folder.mkdir()
+    return folder
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path``, wholly or not at all."""
     with atomic_path(path) as temporary:

@@ -143,10 +143,12 @@ def _finetune(
     minutes: float | None,
     workers: int | None,
 ) -> None:
-    from synthmatch.files import home
+    from synthmatch.files import home, require_unread
     from synthmatch.networks.encoder import RELEASED
     from synthmatch.training.finetuning import finetune
 
+    if out is not None:
+        require_unread(out, RELEASED if base == "released" else Path(base))
     with Progress("recording", "preset") as recorded, Progress("fine-tuning", "step") as trained:
 
         def stepped(step: int, steps: int, losses: finetune.Losses) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from synthmatch.files import atomic_path
+from synthmatch.files import atomic_path, fresh_folder
 
 Vectors = npt.NDArray[np.float16]
 Floats = npt.NDArray[np.float32]
@@ -195,15 +194,13 @@ def write(folder: Path, number: int, sources: Sequence[Segment], rows: Sequence[
     order = np.argsort(ids, kind="stable")
     origin = np.repeat(np.arange(len(sources)), [len(some) for some in rows])[order]
     row = np.concatenate(rows)[order]
-    folder.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".segment-", dir=folder))
+    building = fresh_folder(folder, ".segment-")
     try:
         np.save(building / "ids.npy", ids[order])
         np.save(building / "presence.npy", _gathered([each.presence for each in sources], origin, row))
         found = [each.found for each in sources if each.found is not None]
         np.save(building / "found.npy", _gathered(found, origin, row))
         _write_vectors(building / "vectors.npy", sources, origin, row)
-        building.chmod(0o755)
         return building.replace(folder / f"segment-{number:08d}-{building.name[-8:]}")
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError, PresetError
-from synthmatch.files import expanded, require_place, safe_name
+from synthmatch.files import expanded, fresh_folder, require_place, safe_name
 from synthmatch.library.export import export_preset
 from synthmatch.matching.listening import Query
 from synthmatch.matching.matcher import Matcher
@@ -83,11 +82,9 @@ def save(refinement: Refinement, out: Path) -> tuple[Path, ...]:
     if refinement.preset is refinement.start:
         raise PresetError(f"Nothing closer than {refinement.start.name} was found, so nothing is written.")
     require_place(out, folder=True)
-    out.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".refined-", dir=out))
+    building = fresh_folder(out, ".refined-")
     try:
         files = export_preset(refinement.preset, refinement.preview, building)
-        building.chmod(0o755)
         folder = _free(out / safe_name(refinement.preset.name, 60))
         building.rename(folder)
     except BaseException:

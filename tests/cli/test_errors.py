@@ -186,6 +186,7 @@ def test_what_is_read_is_not_written_over(place: Any, run: Callable[..., Any]) -
         refused(run(*match, "--report", report), words)
     refused(run("demo", "--model", model, "--out", model), words)
     refused(run("evaluate", "--model", model, "--out", model), words)
+    refused(run("train", "--from", model, "--out", model), words)
     Path("table.json").symlink_to(model)
     refused(run("evaluate", "--model", place.model, "--rival", model, "--out", "table.md"), words)
     Path("table.json").unlink()

@@ -14,6 +14,7 @@ from synthmatch.files import (
     atomic_path,
     content_hash,
     file_hash,
+    fresh_folder,
     home,
     plain_path,
     require_place,
@@ -192,6 +193,16 @@ def test_a_file_has_the_rights_of_the_one_before_it_or_what_the_umask_leaves(tmp
             assert stat.S_IMODE(temporary.stat().st_mode) == 0o600  # it may be secret
             temporary.write_text("again")
         assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has other rights than Unix's")
+def test_a_fresh_folder_has_the_rights_that_the_umask_leaves_and_a_name_of_its_own(tmp_path: Path, umask: int) -> None:
+    first, second = (fresh_folder(tmp_path / "parent", ".building-") for _ in range(2))
+    assert first != second
+    for folder in (first, second):
+        assert folder.parent == tmp_path / "parent"
+        assert folder.name.startswith(".building-")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~umask
 
 
 def test_a_plain_path_leads_to_the_same_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
