@@ -12,7 +12,7 @@ import click
 
 from synthmatch.closing import Closing
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.words import printable
+from synthmatch.words import counted, printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -210,7 +210,7 @@ class Progress(Closing):
         step = done * _STEPS // total if total else _STEPS
         if step != self._shown:
             self._shown = step
-            words = (f"{self._title}: {done} of {total} {self._unit}s", remark)
+            words = (f"{self._title}: {done} of {counted(total, self._unit)}", remark)
             click.echo(", ".join(filter(None, words)), err=True)
 
     def _begin(self, done: int, total: int) -> None:
