@@ -96,9 +96,7 @@ class PluginRenderer(Closing):
         settle = self._row.settle if self._settings.settle is None else self._settings.settle
         if settle > 0:
             self._fall_silent(settle)
-        self._processor.clear_midi()
-        for note in performance.notes:
-            self._processor.add_midi_note(note.pitch, note.velocity, note.start, note.duration)
+        put_notes(self._processor, performance, self._settings.sample_rate)
         samples = self._run(performance.seconds)
         if not np.isfinite(samples).all():
             raise NotFinite(f"{self._row.title} made sound that isn't finite; its preset is broken.")
@@ -156,6 +154,19 @@ class PluginRenderer(Closing):
             ctypes.c_uint32.in_dll(self._library, symbol).value = _SEED
         except ValueError:  # a build without the symbol still plays, only not twice the same
             return
+
+
+def put_notes(processor: Any, performance: Performance, sample_rate: int) -> None:
+    """Give a processor of DawDreamer's the notes to play instead of those before, each from its sample to its sample.
+
+    DawDreamer rounds moments down, a beginning and an end from different sums of seconds. Half a sample later nothing
+    of that shows. What happens at one sample it sends in the order in which it was given: a note that ends there began
+    earlier, so it is let go before the next one is struck.
+    """
+    processor.clear_midi()
+    for stroke in performance.strokes(sample_rate):
+        start, duration = (stroke.first + 0.5) / sample_rate, (stroke.last - stroke.first) / sample_rate
+        processor.add_midi_note(stroke.pitch, stroke.velocity, start, duration)
 
 
 def _settable(value: float) -> float:

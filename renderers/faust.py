@@ -13,6 +13,7 @@ from synthmatch.notes import Performance
 from synthmatch.presets import faustsynth
 from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.presets.preset import State
+from synthmatch.renderers.dawdreamer import put_notes
 from synthmatch.renderers.renderer import RenderSettings
 
 VOICES = 8
@@ -69,10 +70,8 @@ class FaustRenderer(Closing):
         """
         if self._settings is None:
             raise RenderError("The built-in synth was asked to play before a preset was loaded; load one first.")
-        self._processor.clear_midi()
-        for note in performance.notes:
-            self._processor.add_midi_note(note.pitch, note.velocity, note.start, note.duration)
         rate = self._settings.sample_rate
+        put_notes(self._processor, performance, rate)
         frames = round(performance.seconds * rate)
         self._engine.render((frames + 1) / rate)  # DawDreamer rounds down
         samples = np.array(self._engine.get_audio(), dtype=np.float32)[:, :frames]

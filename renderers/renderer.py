@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, astuple, dataclass
+from functools import cached_property, lru_cache
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -46,9 +46,17 @@ class RenderJob:
     def key(self) -> str:
         """Hash of everything in the job. What a store keeps sound under is this and the renderer's
         fingerprint, since another build of the plugin may sound different."""
-        played = [asdict(each) for each in self.performances]
-        plan = {"performances": played, "settings": asdict(self.settings)}
-        return content_hash(self.state.id.encode(), json.dumps(plan, sort_keys=True).encode())
+        played = _played(self.performances, self.settings.sample_rate)
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        return content_hash(self.state.id.encode(), played.encode(), settings.encode())
+
+
+@lru_cache(maxsize=16)  # the presets of a bank play the same, which may be a song's thousands of notes
+def _played(performances: tuple[Performance, ...], sample_rate: int) -> str:
+    """Performances as JSON: in seconds, and in the samples that come of them. Those have been others before, and sound
+    that was made then isn't current."""
+    strokes = [[astuple(stroke) for stroke in each.strokes(sample_rate)] for each in performances]
+    return json.dumps([[asdict(each) for each in performances], strokes], sort_keys=True)
 
 
 class Renderer(Protocol):

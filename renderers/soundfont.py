@@ -111,8 +111,7 @@ def _play(player: Any, sound: bytearray, start: int, end: int) -> None:
 def _events(performance: Performance, rate: int) -> Iterator[tuple[int, int, int]]:
     """(frame, pitch, velocity) in order of time; 0 is a key let go, and comes before keys struck at that frame."""
     events: list[tuple[int, bool, int, int]] = []
-    for note in performance.notes:
-        start = round(note.start * rate)
-        events.append((start, True, note.pitch, note.velocity))
-        events.append((max(start + 1, round(note.end * rate)), False, note.pitch, 0))
+    for stroke in performance.strokes(rate):
+        events.append((stroke.first, True, stroke.pitch, stroke.velocity))
+        events.append((stroke.last, False, stroke.pitch, 0))
     return ((frame, pitch, velocity) for frame, _, pitch, velocity in sorted(events))

@@ -44,6 +44,22 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Stroke:
+    """A key that goes down and comes up again, in whole samples from the beginning.
+
+    Args:
+        first: where it goes down.
+        last: where it comes up, at least one sample later.
+        pitch, velocity: as of a ``Note``.
+    """
+
+    first: int
+    last: int
+    pitch: int
+    velocity: int
+
+
+@dataclass(frozen=True, slots=True)
 class Performance:
     """Notes played on one preset, and how long to listen after the last key is let go.
 
@@ -66,6 +82,30 @@ class Performance:
     def seconds(self) -> float:
         """Length of the rendered sound in seconds."""
         return max(note.end for note in self.notes) + self.tail
+
+    def strokes(self, sample_rate: int) -> tuple[Stroke, ...]:
+        """The notes as a synth plays them, in the order in which they start.
+
+        A moment is rounded once, to the nearest sample, whatever sum of seconds it comes from. So a note that ends
+        where the next of its pitch begins ends there, not a sample later, which would let go the next one: an overlap
+        of a sample is none. A note whose every sample would be the next one's is left out.
+
+        >>> touching = Performance((Note(0.0, 60, 90, 0.3), Note(0.3, 60, 80, 0.3)))
+        >>> [(stroke.first, stroke.last) for stroke in touching.strokes(44_100)]
+        [(0, 13230), (13230, 26460)]
+        """
+        strokes: list[Stroke] = []
+        following: dict[int, int] = {}  # by pitch: where it is struck next
+        for note in reversed(self.notes):
+            first = round(note.start * sample_rate)
+            last = max(first + 1, round(note.end * sample_rate))
+            again = following.get(note.pitch, last)
+            if last - again == 1:
+                last = again
+            if first < last:
+                strokes.append(Stroke(first, last, note.pitch, note.velocity))
+                following[note.pitch] = first
+        return tuple(reversed(strokes))
 
     @classmethod
     def single(cls, pitch: int, velocity: int, held: float = 1.5, tail: float = 0.5) -> Performance:

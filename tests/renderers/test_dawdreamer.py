@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,21 @@ def test_clips_have_exactly_the_length_of_their_performance(seconds: float) -> N
         (clip,) = render_one(job).clips
         assert clip.sample_rate == rate
         assert clip.samples.shape == (2, round(seconds * rate))
+
+
+@pytest.mark.parametrize("presets", ["amsynth_presets", "zyn_presets"])
+def test_each_note_sounds_that_begins_where_the_one_before_ends(presets: str, request: pytest.FixtureRequest) -> None:
+    """These moments are whole samples, of which sums of seconds make a little more or less. The truth is what sounds if
+    each key is let go ten samples earlier."""
+    starts = [place * 0.15 for place in range(9)]
+    touching = tuple(Note(start, 60, 100, end - start) for start, end in pairwise(starts))
+    apart = tuple(replace(note, duration=0.15 - 10 / 44_100) for note in touching)
+    played = Performance(touching, 0.1), Performance(apart, 0.1)
+    found: Sequence[Preset] = request.getfixturevalue(presets)
+    for preset, clips in zip(found, rendered([RenderJob(each.state, played) for each in found]), strict=True):
+        for note in touching:
+            heard, truth = (decibels(clip.between(note.start + 0.05, note.end).peak) for clip in clips)
+            assert heard > truth - 12, (preset.name, note)
 
 
 def test_effects_off_is_the_sound_of_the_dry_parameters(amsynth_presets: Sequence[Preset]) -> None:

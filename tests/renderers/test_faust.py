@@ -293,3 +293,15 @@ def test_voices_that_are_played_again_sound_again(renderer: FaustRenderer, bank:
         peaks = np.abs(played).max(axis=1)
         # What rings on adds to later notes, and notes that swell are cut short: but none is missing.
         assert peaks[VOICES:].min() > 0.25 * peaks[0], preset.name
+
+
+@pytest.mark.parametrize("start", [0.1, 4_410.4 / 44_100, 4_410.6 / 44_100, 0.15 * 3])
+def test_a_note_is_played_on_the_nearest_samples(renderer: FaustRenderer, start: float) -> None:
+    """Nothing in the synth runs freely: a note sounds the same, only later."""
+    renderer.load(faustsynth.make_state({}), DRY)
+    alone = renderer.render(Performance.single(60, 100, 0.25, 0.05)).samples
+    later = renderer.render(Performance((Note(start, 60, 100, 0.25),), 0.05)).samples
+    first = round(start * SETTINGS.sample_rate)
+    assert later.shape[1] - first in (alone.shape[1], alone.shape[1] - 1)
+    assert not later[:, :first].any()
+    assert np.array_equal(later[:, first:], alone[:, : later.shape[1] - first])
