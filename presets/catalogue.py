@@ -66,6 +66,8 @@ class Synth:
         settle: seconds of silence that end whatever was played before.
         random_state: "srand" if it draws from the C library's random numbers, or the exported 32-bit symbol of its
             own; set before each step that may draw some.
+        fixed_rate: samples a second that it is played at, whatever is asked for, since it is out of tune at others; 0
+            if it isn't. Who changes it raises ``revision``.
         one_processor: whether it sounds the same twice only where it sees a single processor.
         repeatable: whether it sounds the same twice when hosted like this.
         mine: whether the user added it.
@@ -87,6 +89,7 @@ class Synth:
     effects_off: tuple[tuple[str, float], ...] = ()
     settle: float = 2.0
     random_state: str = ""
+    fixed_rate: int = 0
     one_processor: bool = False
     repeatable: bool = True
     mine: bool = False
@@ -167,6 +170,8 @@ _TABLE = (
             Parameter("Accent", 0.25),
             Parameter("Volume", 0.75),
         ),
+        fixed_rate=44_100,  # it tunes itself once, when it is made, before its host can say any other
+        revision=2,
     ),
     Synth(
         "vital",

@@ -64,7 +64,7 @@ class PluginRenderer(Closing):
             ) from error
         self.close()
         self._seed()
-        engine = dawdreamer.RenderEngine(settings.sample_rate, settings.block_size)
+        engine = dawdreamer.RenderEngine(*self._host(settings))
         try:
             processor = engine.make_plugin_processor(self.synth, str(self._plugin))
         except RuntimeError as error:
@@ -79,7 +79,8 @@ class PluginRenderer(Closing):
         """Put ``state`` into an instance that holds nothing else; see ``Renderer.load``."""
         if state.synth != self.synth:
             raise PresetError(f"A state of {state.synth} can't be loaded into {self._row.title}.")
-        if not (_same_engine(settings, self._settings) and (self._untouched or self._is_overwritten_by(state))):
+        same_host = self._host(settings) == self._host(self._settings)
+        if not (same_host and (self._untouched or self._is_overwritten_by(state))):
             self.prepare(settings)
         self._settings, self._untouched = settings, False
         self._seed()
@@ -96,11 +97,12 @@ class PluginRenderer(Closing):
         settle = self._row.settle if self._settings.settle is None else self._settings.settle
         if settle > 0:
             self._fall_silent(settle)
-        put_notes(self._processor, performance, self._settings.sample_rate)
+        rate, _ = self._host(self._settings)
+        put_notes(self._processor, performance, rate)
         samples = self._run(performance.seconds)
         if not np.isfinite(samples).all():
             raise NotFinite(f"{self._row.title} made sound that isn't finite; its preset is broken.")
-        return Clip(samples, self._settings.sample_rate)
+        return _at_rate(Clip(samples, rate), self._settings.sample_rate, performance.seconds)
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -119,6 +121,10 @@ class PluginRenderer(Closing):
         self._engine = self._processor = None
         self._untouched = False
 
+    def _host(self, settings: RenderSettings) -> tuple[int, int]:
+        """The sample rate and the block size that the plugin is played at."""
+        return self._row.fixed_rate or settings.sample_rate, settings.block_size
+
     def _is_overwritten_by(self, state: State) -> bool:
         """Whether there is an instance in which nothing is left of what it holds once ``state`` is put into it."""
         if self._processor is None or self.isolation is not Isolation.NOTHING or not state.data:
@@ -133,7 +139,7 @@ class PluginRenderer(Closing):
     def _run(self, seconds: float) -> Samples:
         """Render exactly round(seconds * rate) samples; shape (channels, n), of the plugin's main output alone: the
         further ones of a plugin that has several are for sounds that somebody routes there."""
-        rate, block = self._settings.sample_rate, self._settings.block_size
+        rate, block = self._host(self._settings)
         count = round(seconds * rate)
         # One block more: a key that is let go at the very end would otherwise stay down for ever.
         self._engine.render((count + block) / rate)
@@ -169,6 +175,15 @@ def put_notes(processor: Any, performance: Performance, sample_rate: int) -> Non
         processor.add_midi_note(stroke.pitch, stroke.velocity, start, duration)
 
 
+def _at_rate(clip: Clip, sample_rate: int, seconds: float) -> Clip:
+    """A clip at another rate, of exactly round(seconds * rate) samples, which the resampler may miss by some."""
+    if clip.sample_rate == sample_rate:
+        return clip
+    samples, count = clip.resampled(sample_rate).samples, round(seconds * sample_rate)
+    missing = max(0, count - samples.shape[1])
+    return Clip(np.pad(samples, ((0, 0), (0, missing)))[:, :count], sample_rate)
+
+
 def _settable(value: float) -> float:
     """The nearest value from 0 to 1; 0 for NaN."""
     return min(value, 1.0) if value > 0 else 0.0
@@ -176,7 +191,3 @@ def _settable(value: float) -> float:
 
 def _c_library() -> ctypes.CDLL:
     return ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
-
-
-def _same_engine(first: RenderSettings, second: RenderSettings) -> bool:
-    return (first.sample_rate, first.block_size) == (second.sample_rate, second.block_size)

@@ -20,7 +20,7 @@ from synthmatch.presets.formats.amsynth import effects_off, make_state
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool, render_one
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.renderers.synths import require_plugin
+from synthmatch.renderers.synths import is_installed, require_plugin
 
 pytestmark = pytest.mark.plugin
 
@@ -152,3 +152,14 @@ def test_a_state_with_values_that_are_no_numbers_is_refused() -> None:
     result = render_one(RenderJob(State("amsynth", b'{"amp_attack":NaN}')))
     assert "aren't numbers" in result.reason
     assert "died" not in result.reason
+
+
+@pytest.mark.skipif(not is_installed(SYNTHS["nekobi"]), reason=f"Nekobi isn't there: {SYNTHS['nekobi'].package}")
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
+def test_nekobi_is_in_tune_at_every_sample_rate(rate: int) -> None:
+    performance = Performance.single(69, 100, 0.8, 0.23456)
+    (clip,) = render_one(RenderJob(State("nekobi", b""), (performance,), RenderSettings(rate))).clips
+    assert (clip.sample_rate, clip.samples.shape) == (rate, (1, round(performance.seconds * rate)))
+    held = clip.between(0.2, 0.7).mono()
+    spectrum = np.abs(np.fft.rfft(held * np.hanning(len(held)), 8 * len(held)))
+    assert spectrum.argmax() / 4 == pytest.approx(440, abs=1)  # four bins a hertz
