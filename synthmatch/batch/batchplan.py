@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -101,10 +102,12 @@ class Outline:
 
     Args:
         targets: in the order of the bank.
+        sources: the files of all presets of the bank, chosen or not, as ``Entry.source`` has them.
         without_switch: synths whose effects can't be switched off, though that was asked for.
     """
 
     targets: tuple[Target, ...]
+    sources: frozenset[str]
     without_switch: tuple[Synth, ...] = ()
 
 
@@ -141,7 +144,7 @@ def outline(bank: PresetBank, plan: RenderPlan, known: Mapping[str, Synth] | Non
                 entry = _entry(preset, file, hashes[preset.file], renderers[preset.synth], job, plan)
                 targets.append(Target(entry, job))
     fixed = () if plan.effects is Effects.ON else tuple(row for row in rows.values() if row.id not in switchable)
-    return Outline(tuple(targets), fixed)
+    return Outline(tuple(targets), frozenset(str(preset.file.absolute()) for preset in bank), fixed)
 
 
 def made_before(target: Target, folder: Path, lines: Manifest, retry: bool) -> Entry | None:
@@ -167,12 +170,28 @@ def refuse_what_is_in_the_way(folder: Path, made: Outline, lines: Manifest) -> N
     """
     for target in made.targets:
         entry, path = target.entry, folder / target.entry.file
+        if os.path.lexists(path.parent) and not path.parent.is_dir():
+            bank = f"the folder of the bank {entry.bank} ({entry.synth})"
+            raise InputError(f"{path.parent} is a file, where {bank} is to be; move it, or choose another folder.")
         known = lines.entries.get(entry.file)
         if known is None or known.sound is None:  # what failed left no file
             if path.exists():
                 raise InputError(f"{path} is there and isn't named in {lines.path}; move it, or choose another folder.")
         elif (known.synth, known.bank) != (entry.synth, entry.bank):
             raise InputError(f"{path} is a sound of the bank {known.bank} ({known.synth}); choose another folder.")
+        elif known.preset != entry.preset and known.source not in made.sources and _apart(known.source, entry.source):
+            raise InputError(
+                f"{path} is a sound of {known.source}, which {entry.source} would replace; choose another folder."
+            )
+
+
+def _apart(known: str, source: str) -> bool:
+    """Whether banks of one name are two files that are both there: one that was edited has its path still, and one that
+    was moved is no more at the old one."""
+    try:
+        return bool(source) and not Path(known).samefile(source)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pytest
 from synthmatch import audio
 from synthmatch.batch import batch
 from synthmatch.batch.batch import SCRATCH, _working, render_bank
-from synthmatch.batch.batchplan import Effects, RenderPlan
+from synthmatch.batch.batchplan import Effects, RenderPlan, survey
 from synthmatch.batch.manifest import NAME, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Format, Level
 from synthmatch.errors import AudioError, InputError, LibraryError
@@ -150,6 +150,53 @@ def test_another_bank_of_the_same_names_is_refused(
     with pytest.raises(InputError, match=r"is a sound of the bank first \(faust\); choose another folder"):
         render_bank(bank_writer(tmp_path / "second.faustpatch", 2), PLAN, tmp_path / "out", pool)
     assert contents(tmp_path / "out") == before
+
+
+def test_another_bank_of_the_same_name_is_refused(
+    bank_writer: Callable[..., PresetBank], pool: RenderPool, tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, second = tmp_path / "a" / "Bass.faustpatch", tmp_path / "b" / "Bass.faustpatch"
+    render_bank(bank_writer(first, 2), PLAN, tmp_path / "out", pool)
+    before = contents(tmp_path / "out")
+    names = [Preset(preset.name, faustsynth.make_state({"level": -3})) for preset in PresetBank.read(first)]
+    native_format("faust").write(second, names)
+    said = rf"is a sound of {first}, which {second} would replace; choose another folder"
+    with pytest.raises(InputError, match=said):
+        survey(PresetBank.read(second), PLAN, tmp_path / "out")
+    with pytest.raises(InputError, match=said):
+        render_bank(PresetBank.read(second), PLAN, tmp_path / "out", pool)
+    assert contents(tmp_path / "out") == before
+    first.unlink()  # moved, and edited
+    survey(PresetBank.read(second), PLAN, tmp_path / "out")
+    first.symlink_to(second)  # another name of the same file
+    assert render_bank(PresetBank.read(second), PLAN, tmp_path / "out", pool).written == 2
+
+
+def test_presets_of_one_bank_and_name_may_change_places(pool: RenderPool, tmp_path: Path) -> None:
+    """A file for each preset: what is called Lead.flac is another file's once one is put before it."""
+    form, folder = native_format("faust"), tmp_path / "Leads"
+    folder.mkdir()
+    for file, level in (("2", -3), ("1", -6)):
+        form.write(folder / f"{file}.faustpatch", [Preset("Lead", faustsynth.make_state({"level": level}))])
+        bank = PresetBank(tuple(replace(each, bank="Leads") for each in PresetBank.read(folder)))
+        report = render_bank(bank, PLAN, tmp_path / "out", pool)
+    assert [entry.file for entry in report.entries] == ["Lead.flac", "Lead (2).flac"]
+    assert [Path(entry.source).stem for entry in report.entries] == ["1", "2"]
+
+
+def test_a_file_where_the_folder_of_a_bank_is_to_be(
+    bank_writer: Callable[..., PresetBank], pool: RenderPool, tmp_path: Path
+) -> None:
+    banks = [bank_writer(tmp_path / f"{name}.faustpatch", 1) for name in ("Bass", "Lead")]
+    bank, out = PresetBank(tuple(preset for each in banks for preset in each)), tmp_path / "out"
+    out.mkdir()
+    (out / "Lead").write_bytes(b"mine")
+    for attempt in (lambda: survey(bank, PLAN, out), lambda: render_bank(bank, PLAN, out, pool)):
+        with pytest.raises(InputError, match=r"Lead is a file, where the folder of the bank Lead \(faust\) is to be"):
+            attempt()
+    assert contents(out) == {"Lead": b"mine"}
 
 
 def test_a_folder_that_cannot_be_used(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
