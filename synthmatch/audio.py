@@ -6,11 +6,15 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from synthmatch.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
 
 Samples = npt.NDArray[np.float32]
 
@@ -142,8 +146,9 @@ def read(path: Path | str) -> Clip:
     """Read a sound file (WAV, FLAC, MP3, OGG, AIFF, ...), any rate and number of channels.
 
     Raises:
-        AudioError: the file is missing, a folder, a pipe, empty, not sound, doesn't say how long it is, or holds
-            samples that aren't finite; or its path is no text, such as a name in the letters of an old system.
+        AudioError: the file is missing, a folder, a pipe, empty, not sound, damaged, or more than fits into memory;
+            doesn't say how long it is, or holds samples that aren't finite; or its path is no text, such as a name in
+            the letters of an old system.
     """
     path = Path(path)
     require_file(path)
@@ -175,7 +180,7 @@ def read_between(path: Path, start: float, end: float) -> Clip:
     """What a sound file holds from one second to another, without decoding the rest: as ``read(path).between``.
 
     Raises:
-        AudioError: the file is missing, not sound, or holds samples that aren't finite there.
+        AudioError: the file is missing, not sound, or is damaged or holds samples that aren't finite there.
     """
     return _decoded(path, start, end)
 
@@ -188,19 +193,34 @@ def _decoded(path: Path, start: float, end: float) -> Clip:
             _require_end(path, file.frames)
             rate = int(file.samplerate)
             first, last = (round(min(second * rate, file.frames)) for second in (start, end))
-            last = max(first, last)
             file.seek(first)
-            # In parts, so that an hour of sound isn't held twice, once a row per channel and once a row per moment.
-            samples = np.empty((file.channels, last - first), np.float32)
-            count = 0
-            while len(part := file.read(min(_PART, last - first - count), dtype="float32", always_2d=True)):
-                if not np.isfinite(part).all():
-                    raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
-                samples[:, count : count + len(part)] = part.T
-                count += len(part)
+            return Clip(_samples(path, file, max(0, last - first)), rate)
     except _UNREADABLE as error:
         raise AudioError(f"{path} can't be read as sound; give a WAV, FLAC, MP3 or OGG file.") from error
-    return Clip(samples if count == last - first else samples[:, :count].copy(), rate)
+
+
+def _samples(path: Path, file: soundfile.SoundFile, length: int) -> Samples:
+    """What comes next in an open file, shape (channels, n): n is ``length``, or less where the file ends before."""
+    rate, remedy = file.samplerate, "export it again, or name a passage of it with --start and --end"
+    try:
+        samples = np.empty((file.channels, length), np.float32)
+    except (MemoryError, ValueError) as error:  # a song of days, or more likely a header that isn't true
+        hours = f"{length / rate / 3600:.1f} hours"
+        raise AudioError(f"{path} says that it lasts {hours}, which don't fit into memory; {remedy}.") from error
+    count = 0
+    while count < length:
+        # In parts, so that an hour of sound isn't held twice, once a row per channel and once a row per moment.
+        try:
+            part = file.read(min(_PART, length - count), dtype="float32", always_2d=True)
+        except RuntimeError as error:
+            raise AudioError(f"{path} is damaged after {count / rate:.0f} s; {remedy}.") from error
+        if not len(part):
+            return samples[:, :count].copy()
+        if not np.isfinite(part).all():
+            raise AudioError(f"{path} holds samples that are not numbers (NaN or infinite); export it again.")
+        samples[:, count : count + len(part)] = part.T
+        count += len(part)
+    return samples
 
 
 def write(path: Path, clip: Clip, subtype: str | None = None) -> None:

@@ -129,6 +129,23 @@ def test_a_file_that_does_not_say_how_long_it_is_is_named(tmp_path):
             read(path)
 
 
+def test_a_file_that_is_shorter_than_it_says_is_read_as_far_as_it_goes(tmp_path):
+    whole, path = tone(10), tmp_path / "damaged.flac"
+    audio.write(path, whole)
+    data = path.read_bytes()
+    most = bytearray(data)
+    most[21] |= 0x0F
+    most[22:26] = b"\xff" * 4  # 2^36 - 1 samples
+    for damaged, said in (
+        (most, r"says that it lasts 432\.9 hours, which don't fit into memory"),
+        (data[:-9000], r"is damaged after \d s"),
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(AudioError, match=rf"damaged\.flac {said}; export it again, or name a passage"):
+            audio.read(path)
+        assert np.abs(audio.read_between(path, 1, 2).samples - whole.between(1, 2).samples).max() <= 2**-23
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems have Unicode alone")
 def test_a_name_that_is_no_text_is_told_as_far_as_it_is(tmp_path):
     song = tmp_path / os.fsdecode("café.wav".encode("latin-1"))
