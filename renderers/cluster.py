@@ -278,7 +278,8 @@ class ClusterPool(Closing):
     """Renders jobs on a Dask cluster; see ``Pool``.
 
     Sounds of different builds of a plugin don't mix: a worker whose plugin has another fingerprint than this
-    machine's gets no jobs for it. Where this machine doesn't have the plugin, the first answer decides.
+    machine's gets no jobs for it. Where this machine doesn't have the plugin, the first answer decides; commands don't
+    come that far, since they compare with what was stored.
 
     Args:
         address: of the scheduler, such as ``tcp://studio:8786``.
