@@ -1,7 +1,8 @@
 """``manifest.jsonl``: what each sound file of a folder is, one line each; during a run also its journal.
 
 A line is appended before its file appears under its name, so whatever stands under a name that the manifest
-doesn't know was made by somebody else.
+doesn't know was made by somebody else. The notes that files play stand once, on a line of their own before the first
+of them: a song has thousands.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from synthmatch.batch.mastering import Sound
 from synthmatch.closing import Closing
 from synthmatch.errors import InputError
+from synthmatch.files import content_hash
 from synthmatch.notes import Note, Performance
 from synthmatch.renderers.renderer import RenderSettings
 
 NAME = "manifest.jsonl"
 """The file's name in its folder."""
 
-_START = b'{"file": "'  # of every line, however short it was cut
+_STARTS = (b'{"file": "', b'{"performance": "')  # of every line, however short it was cut
 
 RENDERED, FAILED = "rendered", "failed"
 
@@ -82,29 +85,61 @@ class Entry:
         )
 
     def line(self) -> str:
-        """The entry as JSON, without a line end; a note is ``[start, pitch, velocity, duration]``."""
-        values = asdict(self)
-        values["performance"]["notes"] = [
-            [note.start, note.pitch, note.velocity, note.duration] for note in self.performance.notes
-        ]
+        """The entry as JSON, without a line end; of its performance, the id."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["performance"] = _told(self.performance).id
+        values["settings"], values["sound"] = asdict(self.settings), self.sound and asdict(self.sound)
         return json.dumps(values, ensure_ascii=False, allow_nan=False)
 
-    @classmethod
-    def parse(cls, line: str) -> Self:
-        """Read a line.
+
+@dataclass(frozen=True)
+class _Told:
+    """A performance's line, without a line end, and the id by which others name it."""
+
+    id: str
+    line: str
+
+
+@lru_cache(maxsize=16)
+def _told(performance: Performance) -> _Told:
+    """A note is ``[start, pitch, velocity, duration]``."""
+    values = {"notes": [astuple(note) for note in performance.notes], "tail": performance.tail}
+    name = content_hash(json.dumps(values).encode())
+    return _Told(name, json.dumps({"performance": name, **values}, allow_nan=False))
+
+
+class _Reader:
+    """Makes sense of lines, one after the other."""
+
+    def __init__(self) -> None:
+        self._performances: dict[str, Performance] = {}
+
+    def read(self, line: str) -> Entry | None:
+        """An entry, which shares its performance with others; None for the line of a performance.
 
         Raises:
             ValueError: it isn't one of ours, or isn't whole.
         """
         try:
             values: dict[str, Any] = json.loads(line)
+            if "file" not in values:
+                self._performances[values["performance"]] = _performance(values)
+                return None
             played, sound = values["performance"], values["sound"]
-            values["performance"] = Performance(tuple(Note(*note) for note in played["notes"]), played["tail"])
+            if isinstance(played, dict):  # as it was before performances had lines of their own
+                performance = _performance(played)
+                played = _told(performance).id
+                self._performances.setdefault(played, performance)
+            values["performance"] = self._performances[played]
             values["settings"] = RenderSettings(**values["settings"])
             values["sound"] = sound and Sound(**sound)
-            return cls(**values)
+            return Entry(**values)
         except (KeyError, TypeError, InputError) as error:
             raise ValueError("not a line of a manifest") from error
+
+
+def _performance(values: dict[str, Any]) -> Performance:
+    return Performance(tuple(Note(*note) for note in values["notes"]), values["tail"])
 
 
 class Manifest(Closing):
@@ -121,6 +156,7 @@ class Manifest(Closing):
         self.path = path
         self.entries: dict[str, Entry] = {entry.file: entry for entry in _read(path)}
         self._journal: TextIO | None = None
+        self._told: set[str] = set()  # ids of the performances whose lines are in the file
 
     def begin(self, scratch: Path) -> None:
         """Open it for adding, without what was cut short; ``scratch`` is a folder of the same file system."""
@@ -131,7 +167,7 @@ class Manifest(Closing):
         """Append a line, which stands in for an earlier one of the same file."""
         if self._journal is None:
             raise InputError(f"{self.path} isn't open for adding.")
-        self._journal.write(entry.line() + "\n")
+        self._journal.writelines(self._lines(entry))
         self._journal.flush()
         self.entries[entry.file] = entry
 
@@ -139,9 +175,19 @@ class Manifest(Closing):
         """Replace the file by these entries, wholly or not at all."""
         self.close()
         temporary = scratch / NAME
+        self._told.clear()
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{entry.line()}\n" for entry in entries)
+            for entry in entries:
+                file.writelines(self._lines(entry))
         temporary.replace(self.path)
+
+    def _lines(self, entry: Entry) -> Iterator[str]:
+        """What an entry takes: its own line, and before it that of its performance, unless it is there."""
+        told = _told(entry.performance)
+        if told.id not in self._told:
+            self._told.add(told.id)
+            yield f"{told.line}\n"
+        yield f"{entry.line()}\n"
 
     def close(self) -> None:
         """Close the journal."""
@@ -151,13 +197,16 @@ class Manifest(Closing):
 
 
 def _read(path: Path) -> Iterator[Entry]:
+    reader = _Reader()
     with contextlib.suppress(FileNotFoundError):
         lines = path.read_bytes().rstrip(b"\0").split(b"\n")  # a power cut may leave zeros where a line was to be
         for number, line in enumerate(lines, 1):
             try:
-                if line:
-                    yield Entry.parse(line.decode("utf-8"))
+                entry = reader.read(line.decode("utf-8")) if line else None
             except ValueError as error:
-                if number < len(lines) or not (line.startswith(_START) or _START.startswith(line)):
+                if number < len(lines) or not any(line.startswith(each) or each.startswith(line) for each in _STARTS):
                     sentence = f"{path} isn't a manifest of synthmatch's (line {number}); choose another folder."
                     raise InputError(sentence) from error
+                return
+            if entry is not None:
+                yield entry

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from synthmatch import audio
-from synthmatch.batch.manifest import Entry
+from synthmatch.batch.manifest import Entry, Manifest
 from synthmatch.commands import render as command
 from synthmatch.midi import write_midi
 from synthmatch.notes import Note, Performance
@@ -34,8 +34,7 @@ def bank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_bank: Callable[[
 
 
 def entries(folder: str) -> list[Entry]:
-    lines = (Path(folder) / "manifest.jsonl").read_text("utf-8").splitlines()
-    return [Entry.parse(line) for line in lines]
+    return list(Manifest(Path(folder) / "manifest.jsonl").entries.values())
 
 
 def test_a_bank_becomes_a_folder_and_a_second_time_nothing(bank: Path, run: Run) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from synthmatch.batch.batch import SCRATCH, render_bank
 from synthmatch.batch.batchplan import RenderPlan
-from synthmatch.batch.manifest import FAILED, NAME, RENDERED, Entry
+from synthmatch.batch.manifest import FAILED, NAME, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Format
 from synthmatch.errors import InputError
 from synthmatch.files import file_hash
@@ -65,7 +65,7 @@ def counting(pool: RenderPool) -> Counting:
 
 
 def lines(folder: Path) -> list[Entry]:
-    return [Entry.parse(line) for line in (folder / NAME).read_text("utf-8").splitlines()]
+    return list(Manifest(folder / NAME).entries.values())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -136,11 +136,12 @@ def test_a_run_that_was_stopped_anywhere_ends_as_if_undisturbed(
     """Every state that a kill can leave: the journal cut short, its last file not yet there, something unfinished."""
     some = few(bank)
     render_bank(some, PLAN, tmp_path, counting)
-    whole = contents(tmp_path)
+    whole, entries = contents(tmp_path), lines(tmp_path)
     journal = whole[NAME]
-    ends = [place + 1 for place, byte in enumerate(journal) if byte == ord("\n")]
-    for kept, cut in ((0, 0), (0, 20), (1, ends[0]), (1, ends[0] + 7), (1, ends[1]), (2, ends[1]), (2, ends[2])):
-        for entry in lines_of(whole)[kept:]:
+    notes, *ends = [place + 1 for place, byte in enumerate(journal) if byte == ord("\n")]
+    cuts = ((0, 0), (0, 20), (0, notes), (0, notes + 20), (1, ends[0]), (1, ends[0] + 7), (1, ends[1]))
+    for kept, cut in (*cuts, (2, ends[1]), (2, ends[2])):
+        for entry in entries[kept:]:
             (tmp_path / entry.file).unlink()
         (tmp_path / NAME).write_bytes(journal[:cut])
         (tmp_path / SCRATCH).mkdir()
@@ -149,12 +150,8 @@ def test_a_run_that_was_stopped_anywhere_ends_as_if_undisturbed(
         render_bank(some, PLAN, tmp_path, counting)
         assert contents(tmp_path) == whole, (kept, cut)
         again = {job.key for job in counting.jobs}
-        assert again >= {entry.job for entry in lines_of(whole)[kept:]}
-        assert not any(entry.job in again for entry in lines_of(whole)[:kept] if entry.spread is None)
-
-
-def lines_of(files: dict[str, bytes]) -> list[Entry]:
-    return [Entry.parse(line) for line in files[NAME].decode().splitlines()]
+        assert again >= {entry.job for entry in entries[kept:]}
+        assert not any(entry.job in again for entry in entries[:kept] if entry.spread is None)
 
 
 def test_a_damaged_file_is_made_again_and_no_other(bank: PresetBank, counting: Counting, tmp_path: Path) -> None:
