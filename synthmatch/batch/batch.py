@@ -125,8 +125,8 @@ def render_bank(
 
     What an earlier run with the same plan wrote is kept, as far as its bytes are what they were; so a run that
     was stopped, however that happened, goes on where it was. The same bank, plan and plugins make the same files
-    and the same manifest, whatever was there before and however many workers the pool has; presets that aren't
-    repeatable apart.
+    and the same manifest, whatever of it was there before and however many workers the pool has; presets that
+    aren't repeatable apart.
 
     A few presets of each bank are rendered a second time in the end, to see whether they are repeatable.
 
@@ -145,12 +145,12 @@ def render_bank(
     """
     begun = time.monotonic()
     plan.check()
-    made = outline(bank, plan)
-    bank = plan.chosen(bank)
+    chosen = plan.chosen(bank)
     with _working(out) as scratch, Manifest(out / manifest.NAME) as lines:
+        made = outline(bank, plan, folders=lines.folders())
         refuse_what_is_in_the_way(out, made, lines)
         lines.begin(scratch)
-        batch = _Batch(bank, plan, out, scratch, lines, made.targets, progress)
+        batch = _Batch(chosen, plan, out, scratch, lines, made.targets, progress)
         batch.take_stock()
         batch.render(pool)
         batch.render_again(pool)
@@ -172,7 +172,7 @@ def render_bank(
         len(batch.untried),
         sum(entry.sound is not None for entry in others),
         tuple(row.title for row in made.without_switch),
-        batch.census.report(bank.faults),
+        batch.census.report(chosen.faults),
         time.monotonic() - begun,
     )
 

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from synthmatch import audio
 from synthmatch.batch.manifest import NAME, Entry, Manifest
@@ -25,6 +26,9 @@ from synthmatch.sound import loudness
 
 _DRY = " (effects off)"
 _MIDDLE_C = Performance.single(60, 100, 2.0, 1.0)
+NOWHERE: Mapping[tuple[str, str], str] = MappingProxyType({})
+"""The folders of no bank."""
+
 _LONGEST = 200  # bytes of a name: with number and suffix it fits into the 255 that file systems take
 
 
@@ -111,15 +115,22 @@ class Outline:
     without_switch: tuple[Synth, ...] = ()
 
 
-def outline(bank: PresetBank, plan: RenderPlan, known: Mapping[str, Synth] | None = None) -> Outline:
+def outline(
+    bank: PresetBank,
+    plan: RenderPlan,
+    known: Mapping[str, Synth] | None = None,
+    folders: Mapping[tuple[str, str], str] = NOWHERE,
+) -> Outline:
     """Which files a plan makes of a bank.
 
     A file is called like its preset; where several are, the second and further ones are numbered in the order of
     the bank, since on many systems ``Lead.wav`` and ``lead.wav`` are the same. Presets of several banks go into
-    a folder per bank. A preset's file is called the same whichever others are chosen.
+    a folder per bank; but a bank stays where its files are, whichever others are rendered with it or without. A
+    preset's file is called the same whichever others are chosen.
 
     Args:
         known: the synths by id; those of the catalogue if None.
+        folders: of the banks that have files there already, see ``Manifest.folders``.
 
     Raises:
         PresetError: none of the presets is chosen.
@@ -131,7 +142,7 @@ def outline(bank: PresetBank, plan: RenderPlan, known: Mapping[str, Synth] | Non
     switchable = {row.id for row in rows.values() if can_switch_effects_off(row)}
     hashes: dict[Path, str] = {}
     targets: list[Target] = []
-    for preset, name in zip(bank, _names(bank), strict=True):
+    for preset, name in zip(bank, _names(bank, folders), strict=True):
         if not plan.choice.takes(preset):
             continue
         if preset.file not in hashes:
@@ -238,7 +249,7 @@ def survey(bank: PresetBank, plan: RenderPlan, out: Path) -> Survey:
     plan.check()
     require_place(out, folder=True)
     lines = Manifest(out / NAME)
-    made = outline(bank, plan)
+    made = outline(bank, plan, folders=lines.folders())
     refuse_what_is_in_the_way(out, made, lines)
     missing: list[Entry] = []
     kept: list[Entry] = []
@@ -278,14 +289,22 @@ def _entry(preset: Preset, file: str, source_hash: str, renderer: str, job: Rend
     )
 
 
-def _names(bank: PresetBank) -> Iterator[str]:
-    """A path without suffix per preset. It doesn't depend on the plan, so another plan's files stand in for it."""
-    banks = dict.fromkeys((preset.synth, preset.bank) for preset in bank)
-    taken: dict[str, int] = {}
-    folders = {key: f"{_free('', key[1], taken)}/" for key in banks} if len(banks) > 1 else dict.fromkeys(banks, "")
+def _names(bank: PresetBank, folders: Mapping[tuple[str, str], str]) -> Iterator[str]:
+    """A path without suffix per preset. It doesn't depend on the plan, so another plan's files stand in for it.
+
+    Args:
+        folders: of banks that stay where they are.
+    """
+    places = {(preset.synth, preset.bank): "" for preset in bank}
+    taken = {_folded(folder.rstrip("/")): 1 for folder in folders.values()}
+    for key in places:
+        if key in folders:
+            places[key] = folders[key]
+        elif len(places) > 1:
+            places[key] = f"{_free('', key[1], taken)}/"
     taken = {}
     for preset in bank:
-        yield _free(folders[preset.synth, preset.bank], preset.name, taken)
+        yield _free(places[preset.synth, preset.bank], preset.name, taken)
 
 
 def _free(folder: str, name: str, taken: dict[str, int]) -> str:

@@ -158,6 +158,15 @@ class Manifest(Closing):
         self._journal: TextIO | None = None
         self._told: set[str] = set()  # ids of the performances whose lines are in the file
 
+    def folders(self) -> dict[tuple[str, str], str]:
+        """Where the files of each bank are, by synth and bank: a folder's name and a slash, or "" for the manifest's
+        own folder. Of two, the one that is named first, since the latest run's files come first."""
+        found: dict[tuple[str, str], str] = {}
+        for entry in self.entries.values():
+            folder, slash, _ = entry.file.rpartition("/")
+            found.setdefault((entry.synth, entry.bank), folder + slash)
+        return found
+
     def begin(self, scratch: Path) -> None:
         """Open it for adding, without what was cut short; ``scratch`` is a folder of the same file system."""
         self.write(self.entries.values(), scratch)

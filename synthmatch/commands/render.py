@@ -131,7 +131,8 @@ def render(
     """Render whole banks: a sound file per preset.
 
     BANK is a preset file, or a folder of them; SYNTH, a synth that `synthmatch doctor` names, stands for the banks
-    that came with it. Each file is named after its preset; those of several banks go into a folder per bank.
+    that came with it. Each file is named after its preset; those of several banks go into a folder per bank, but a
+    bank that was rendered into DIR before stays where it is.
     DIR/manifest.jsonl says of each file where it comes from and how it was made. Run again with the same arguments,
     only what is missing is rendered. Ends with what can be trusted of the sounds, and what can't.
     """

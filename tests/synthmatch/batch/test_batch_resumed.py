@@ -193,6 +193,29 @@ def test_files_of_another_format_are_kept_and_still_named(bank: PresetBank, coun
     assert render_bank(some, replace(PLAN, form=Format.WAV), tmp_path, counting).others == 2
 
 
+def test_a_bank_stays_where_its_files_are_whatever_is_rendered_with_it(
+    bank_writer: Callable[..., PresetBank], counting: Counting, tmp_path: Path
+) -> None:
+    one, two = (bank_writer(tmp_path / f"{name}.faustpatch", 2, first) for name, first in (("one", 0), ("two", 2)))
+    out, names = tmp_path / "out", [preset.name for preset in one]
+    render_bank(one, PLAN, out, counting)
+    before, counting.jobs = contents(out), []
+    both = render_bank(PresetBank(one.presets + two.presets), PLAN, out, counting)
+    assert (both.written, both.kept, both.others) == (2, 2, 0)
+    assert {job.state.id for job in counting.jobs} <= {preset.id for preset in two}
+    assert [entry.file for entry in both.entries] == [
+        *(f"{name}.flac" for name in names),
+        *(f"two/{preset.name}.flac" for preset in two),
+    ]
+    assert all(contents(out)[file] == data for file, data in before.items() if file != NAME)
+    after, counting.jobs = contents(out), []
+    for each in (two, one, PresetBank(two.presets + one.presets)):
+        report = render_bank(each, PLAN, out, counting)
+        assert (report.written, report.kept + report.others) == (0, 4)
+    assert counting.jobs == []
+    assert contents(out).keys() == after.keys()
+
+
 def test_presets_of_the_same_sound_are_rendered_once(counting: Counting, tmp_path: Path) -> None:
     source, state = tmp_path / "twice.faustpatch", faustsynth.make_state({"fm_index": 3})
     native_format("faust").write(source, [Preset("One", state), Preset("Two", state), Preset("one", state)])

@@ -52,6 +52,13 @@ def test_several_banks_get_a_folder_each() -> None:
     assert files(("Soft", "Pad"), ("Soft", "Lead")) == ["Pad.wav", "Lead.wav"]
 
 
+def test_a_bank_stays_where_it_is_and_no_other_takes_its_folder() -> None:
+    bank = PresetBank(tuple(Preset("Pad", STATE, name) for name in ("Soft", "Hard", "New")))
+    places = {("faust", "Soft"): "", ("faust", "Hard"): "Hard (2)/", ("dx7", "new"): "new/"}
+    found = [target.entry.file for target in outline(bank, WET, SYNTHS, places).targets]
+    assert found == ["Pad.wav", "Hard (2)/Pad.wav", "New (2)/Pad.wav"]
+
+
 names = st.text("aA(2)é /.ß", max_size=6) | st.text()
 
 
