@@ -80,12 +80,15 @@ export async function playSong(from = now.passage?.start, to = now.passage?.end)
   await play(song);
 }
 
-// A phrase is in step with the song, so the other side goes on at the same moment of it.
+const inPassage = (second) => now.passage && second >= now.passage.start && second < now.passage.end - 0.05;
+
+// A phrase is in step with the song, so the other side goes on at the same moment of it: of the song, where that is in
+// the passage, since another one may have been marked meanwhile.
 function moment() {
   const begins = now.take?.begins;
   if (begins === undefined) return { song: now.passage?.start, match: 0 };
-  const at = song.currentTime - begins;
-  return { song: begins + (match.ended ? 0 : match.currentTime), match: at > 0 && at < match.duration ? at : 0 };
+  const [second, at] = [begins + (match.ended ? 0 : match.currentTime), song.currentTime - begins];
+  return { song: inPassage(second) ? second : now.passage?.start, match: at > 0 && at < match.duration ? at : 0 };
 }
 
 async function play(audio) {
@@ -107,8 +110,7 @@ export async function toggle() {
 
 async function toggleSong() {
   if (!song.paused) return song.pause();
-  const inside = now.passage && song.currentTime >= now.passage.start && song.currentTime < now.passage.end - 0.05;
-  if (!inside) return playSong();
+  if (!inPassage(song.currentTime)) return playSong();
   match.pause();
   now.side = "song";
   until = now.passage.end;

@@ -159,10 +159,11 @@ function described({ family, label_source: source, descriptors }) {
 }
 
 function card(family, match) {
+  const { match: matching } = state; // the bar may show the preset when another passage's are found
   const preset = {
     id: match.id, name: match.name, about: `${match.synth} · ${match.bank}`,
-    files: `/api/matches/${state.match}/files?pick=${family}:${match.rank}`,
-    take: () => take(`${family}:${match.rank}`, match.id),
+    files: `/api/matches/${matching}/files?pick=${family}:${match.rank}`,
+    take: () => take(matching, `${family}:${match.rank}`, match.id),
   };
   const said = word(words.score, match.score);
   const play = make("button", {
