@@ -107,6 +107,37 @@ def test_a_file_that_is_refused_leaves_what_is_there(visit: Any, served: Any, ma
     there.hears("#match-audio")
 
 
+def test_where_a_sound_does_not_come_no_other_is_heard_under_its_name(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    gone = True
+
+    def answer(route: Any) -> None:
+        if gone:
+            route.fulfill(status=409, json={"error": "That sound is gone."})
+        else:
+            route.continue_()
+
+    page.route("**/api/presets/*/sound", answer)
+    there.drop(made.song)
+    there.found()
+    first, second = there.picks()[:2]
+    gone = False
+    page.keyboard.press("1")
+    there.plays(first)
+    gone = True
+    for key in ("2", " ", "b", "b"):  # asked for again each time, but for the song
+        page.keyboard.press(key)
+        there.until(f"document.querySelector('.card.current').dataset.pick === '{second}'")
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.querySelector('#match-audio').paused"), key
+        assert page.inner_text("#trouble") == "That sound is gone."
+    gone = False
+    page.keyboard.press(" ")
+    there.plays(second)
+    assert page.locator("#trouble").is_hidden()
+
+
 def test_presets_are_chosen_without_being_heard(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
     there = visit(served.address)
     page = there.page

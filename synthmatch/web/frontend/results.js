@@ -149,8 +149,8 @@ function section(found) {
 function best({ family, surest: { start: from, end: to } }) {
   if (to - from > state.seconds - 0.1) return [];
   const text = `Heard best from ${clock(from)} to ${clock(to)}`;
-  const play = () => playSong(from, to).catch((error) => notice(byId("trouble"), error.message));
-  return [make("button", { type: "button", class: "small", text, "aria-label": `${title(family)}: ${text}; play that`, click: play })];
+  const label = `${title(family)}: ${text}; play that`;
+  return [make("button", { type: "button", class: "small", text, "aria-label": label, click: () => playSong(from, to) })];
 }
 
 /** A preset's family with what says so, and what it sounds like, in a line. */
@@ -210,7 +210,7 @@ function count() {
 export function start(element) {
   element.querySelector(".play").focus({ preventScroll: true });
   element.scrollIntoView({ block: "nearest" });
-  return playPreset(element.preset).catch((error) => notice(byId("trouble"), error.message));
+  return playPreset(element.preset);
 }
 
 /** Tick or untick the card that is at hand. */
