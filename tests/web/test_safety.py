@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPCookieProcessor, build_opener, urlopen
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import numpy as np
 import pytest
@@ -256,6 +257,24 @@ def test_uploads_lie_under_names_of_the_servers_own(studio: Studio, made: Any) -
     folder = song.path.parent
     studio.close()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="the system tells nobody that a terminal is closed")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_songs_are_gone_with_the_server_though_its_terminal_is_closed(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serving: Callable[..., Any], name: str
+) -> None:
+    library, kept = shutil.copytree(made.library, tmp_path / "library"), tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("TMPDIR", str(kept))
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="song.flac"\r\n\r\n'
+    body = head + made.song.read_bytes() + b"\r\n--x--\r\n"
+    with serving(library, made.model, end=signal.Signals[name]) as address:
+        asked = Request(f"{address}api/songs", body, {"Content-Type": "multipart/form-data; boundary=x"})
+        with urlopen(asked) as answer:
+            assert answer.status == 201
+        assert [file.stat().st_size for file in kept.glob("synthmatch-songs-*/*")] == [made.song.stat().st_size]
+    assert list(kept.glob("synthmatch-*")) == []
 
 
 @pytest.mark.parametrize("limit", ["songs", "songs_bytes"])
