@@ -140,6 +140,16 @@ def test_the_address_with_the_token_lets_a_browser_in(afar: TestClient) -> None:
     assert afar.get("/").status_code == 200
 
 
+@pytest.mark.parametrize("other", ['foo={"a": 1}', "foo", "a b=c", "@:=x", "=", "ä=ö", 'foo="', "synth=match"])
+def test_cookies_of_other_programs_lock_nobody_out(afar: TestClient, other: str) -> None:
+    """Those of all ports of a host come to each of them."""
+    own = afar.get(f"/?token={TOKEN}", follow_redirects=False).headers["set-cookie"].partition(";")[0]
+    afar.cookies.clear()
+    for sent in (own, f"{other}; {own}", f"{own}; {other}", f"{other};{own};{other}"):
+        assert afar.get("/api/library", headers={"Cookie": sent.encode()}).status_code == 200, sent
+    assert afar.get("/api/library", headers={"Cookie": other.encode()}).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/", "/api/library", "/api/nothing", "/static/frontend/main.js", "/openapi.json"])
 def test_every_answer_is_strict(client: TestClient, path: str) -> None:
     answer = client.get(path)
