@@ -120,7 +120,9 @@ class Guard:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["path"] == "/" and self._fits(query.get("token", [""])[0]):
             entry = RedirectResponse("/", 303)
-            entry.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
+            # A strict one would not be sent where the address was a link of another site, a mail or a chat: what is
+            # redirected counts as asked for by that. This one goes with nothing else that another site asks for.
+            entry.set_cookie(_COOKIE, self.token, httponly=True, samesite="lax")
             return entry
         raise Refusal(401, "Open the address with the token that `synthmatch serve` printed, or send it as a bearer.")
 

@@ -136,8 +136,15 @@ def test_the_address_with_the_token_lets_a_browser_in(afar: TestClient) -> None:
     assert (entry.status_code, entry.headers["location"]) == (303, "/")  # the token leaves the address
     cookie = entry.headers["set-cookie"].lower()
     assert "httponly" in cookie
-    assert "samesite=strict" in cookie
+    assert "samesite=lax" in cookie
     assert afar.get("/").status_code == 200
+    assert afar.post("/api/library/add", headers={"Origin": "http://studio.example:8765"}).status_code == 422
+    foreign = {"Origin": "http://evil.example"}
+    for path in ("/api/library/add", "/api/match", "/api/songs", "/api/matches/any/phrases"):
+        assert afar.post(path, headers=foreign).status_code == 403  # not even with the cookie
+    for path in ("/api/library", "/static/frontend/main.js"):
+        for headers in (foreign, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}):
+            assert afar.get(path, headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize("other", ['foo={"a": 1}', "foo", "a b=c", "@:=x", "=", "ä=ö", 'foo="', "synth=match"])
