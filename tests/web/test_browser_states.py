@@ -201,6 +201,20 @@ def test_a_bank_is_added_with_progress_and_gone_when_another_command_removes_it(
     page.wait_for_selector("#banks-table th:has-text('more')", state="detached")
 
 
+def test_why_the_library_cannot_be_shown_stands_in_the_view_that_is_open(visit: Any, served: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    sentence = "The library is gone; put it back."
+    page.route("**/api/library", lambda route: route.fulfill(status=409, json={"error": sentence}))
+    page.click("nav [data-view=library]")
+    page.wait_for_selector("#library-trouble:visible")
+    assert page.inner_text("#library-trouble") == sentence
+    page.unroute("**/api/library")
+    page.evaluate("window.dispatchEvent(new Event('focus'))")  # as when somebody comes back to the window
+    page.wait_for_selector("#library-trouble", state="hidden")
+    page.wait_for_selector("#failures :text('Mute')")
+
+
 # What the page hears of its additions, which are numbered as they were asked for, is what a test tells.
 TOLD = """() => {
   const usual = window.fetch;

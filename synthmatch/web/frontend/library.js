@@ -2,15 +2,20 @@
 
 import { follow, forgetReferences, get } from "./api.js";
 import { offer } from "./choice.js";
-import { byId, make, notice, words } from "./dom.js";
+import { byId, make, notice, trouble, words } from "./dom.js";
 
 const followed = new Set(); // additions that go on: `{text, value}`, how far each is; the one heard of last comes last
 let shown = "";
 let edition = "";
+let missed = () => {}; // takes back that the library could not be asked for
+
+/** Show what is in the library, or say in the view that is open why that can't be had. */
+export const openLibrary = () => showLibrary().catch((error) => { missed = trouble(error); });
 
 /** Show what is in the library now. */
 export async function showLibrary() {
   const told = await get("/api/library");
+  missed();
   // Though nothing else may have changed since one was lost sight of.
   if (told.adding.length && !followed.size) watch(`/api/library/add/${told.adding[0]}`, {});
   const now = JSON.stringify(told);
