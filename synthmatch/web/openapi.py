@@ -51,7 +51,8 @@ def _paths(limits: Limits) -> Schema:
     }
     bank = {
         "synth": {"type": "array", "items": {"type": "string"}, "description": "Of this machine: its banks."},
-        "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Preset files."},
+        "file": _list({"type": "string", "format": "binary"})
+        | {"maxItems": limits.bank_files, "description": "Preset files."},
     }
     pick = {
         "name": "pick",
@@ -74,6 +75,7 @@ def _paths(limits: Limits) -> Schema:
         "family": {"type": "array", "items": {"enum": _KEYS}, "description": "By default, all of the match."},
     }
     size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes. {_ROOM}"
+    banks = f"At most {limits.bank_files} files and {limits.upload_bytes / 1e6:.0f} MB at once. {_ADDING}"
     choice = f"At most {limits.choices} synths, banks, tags and words; 409 where no preset fits them."
     return {
         "/api/songs": {"post": _call("Keep a song", {201: _json("Song")}, body={"file": song}, detail=size)},
@@ -106,7 +108,7 @@ def _paths(limits: Limits) -> Schema:
         },
         "/api/presets/{id}/files": {"get": _call("One preset's files", {200: _ZIP}, [_ID])},
         "/api/library": {"get": _call("What is in the library", {200: _json("Library")})},
-        "/api/library/add": {"post": _call("Add banks", {200: _told("Added")}, body=bank, detail=_ADDING)},
+        "/api/library/add": {"post": _call("Add banks", {200: _told("Added")}, body=bank, detail=banks)},
         "/api/library/add/{id}": {
             "get": _call("How far an addition is", {200: _told("Added"), 204: {}}, [_ID], detail=_AGAIN)
         },

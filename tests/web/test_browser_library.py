@@ -25,6 +25,30 @@ def test_a_bank_is_added_with_progress_and_gone_when_another_command_removes_it(
     page.wait_for_selector("#banks-table th:has-text('more')", state="detached")
 
 
+def test_what_cannot_be_sent_at_once_is_not_sent(visit: Any, served: Any) -> None:
+    """The server refuses what is too much before it is read, which looks to a browser as if no server were there."""
+    there = visit(f"{served.address}#library")
+    page = there.page
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def refused(*sizes: int) -> str:
+        files = [
+            {"name": f"{size}.fxp", "mimeType": "application/octet-stream", "buffer": bytes(size)} for size in sizes
+        ]
+        page.set_input_files("#banks", files)
+        page.wait_for_selector("#library-trouble:visible")
+        sentence: str = page.inner_text("#library-trouble")
+        page.evaluate("document.querySelector('#library-trouble').hidden = true")
+        return sentence
+
+    assert refused(*[1] * 201).startswith("201 files are too many; at most 200 are taken at once")
+    page.evaluate("document.body.dataset.limitBytes = 2_000_000")
+    assert refused(1, 3_000_000).startswith("3000000.fxp is too large; at most 2 MB are taken here")
+    assert refused(1_100_000, 1_200_000).startswith("These files are too large together; at most 2 MB")
+    assert not [url for url in asked if "/api/library/add" in url]
+
+
 def test_why_the_library_cannot_be_shown_stands_in_the_view_that_is_open(visit: Any, served: Any) -> None:
     there = visit(served.address)
     page = there.page
