@@ -83,7 +83,7 @@ def _paths(limits: Limits) -> Schema:
             "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_ROOM} {_EVENTS}")
         },
         "/api/matches/{id}": {
-            "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=_AGAIN)
+            "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=f"{_AGAIN} {_GIVEN_UP}")
         },
         "/api/matches/{id}/files": {
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
@@ -142,6 +142,7 @@ _AGAIN = (
     "With `Accept: text/event-stream` and `Last-Event-ID`, what was told after that event; 204 where nothing was, and "
     "nothing will be."
 )
+_GIVEN_UP = "A match is given up when its stream is closed before it has ended; then `error` is told."
 _LEVEL = "The header Synthmatch-Level is its level in dB of full scale, measured where it sounds."
 _MAP = "503 while it is being drawn, which happens once for a library."
 
