@@ -177,9 +177,9 @@ def _library(path: Path | None, model: Path | None) -> Finding:
     from synthmatch.networks.encoder import Encoder
 
     path = path or home() / "library"
-    if not (path / "library.json").exists():
-        return Finding(Topic.LIBRARY, Mark.MISSING, str(path), "none yet; make one with `synthmatch library add`.")
     try:
+        if not (path / "library.json").exists():
+            return Finding(Topic.LIBRARY, Mark.MISSING, str(path), "none yet; make one with `synthmatch library add`.")
         with Library.open(path) as library:
             count = counted(len(library), "sound")
             library.require_encoder(Encoder.load(model) if model else Encoder.released())
@@ -187,6 +187,9 @@ def _library(path: Path | None, model: Path | None) -> Finding:
         return Finding(Topic.LIBRARY, Mark.FOUND, str(path), str(error))
     except SynthmatchError as error:
         return Finding(Topic.LIBRARY, Mark.BROKEN, str(path), str(error))
+    except OSError as error:
+        reason = f"can't be read ({error.strerror}); see to it that you may read it."
+        return Finding(Topic.LIBRARY, Mark.BROKEN, str(path), reason)
     return Finding(Topic.LIBRARY, Mark.FOUND, str(path), f"{count} that can be matched")
 
 

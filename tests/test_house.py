@@ -53,7 +53,7 @@ ONLY: dict[str, set[str]] = {
     "cma": {"synthmatch.refining.evolution"},
     "distributed": {"synthmatch.renderers.cluster"},
     "sklearn": {"synthmatch.web.layout"},
-    "starlette": {"synthmatch.web.app", "synthmatch.web.guard"},
+    "starlette": {"synthmatch.web.app", "synthmatch.web.forms", "synthmatch.web.guard"},
     "uvicorn": {"synthmatch.web.serve"},
     "jinja2": {"synthmatch.web.page"},
     "anyio": {"synthmatch.web.app"},

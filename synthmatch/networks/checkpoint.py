@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def load(path: Path) -> tuple[Encoder, dict[str, Any]]:
     """Read an encoder in evaluation mode, and its facts.
 
     Raises:
-        CheckpointError: missing, damaged, or of another kind or version.
+        CheckpointError: missing, damaged, not to be read, or of another kind or version.
     """
     tensors, shape, facts = read(path, ENCODER, "synthmatch train")
     try:
@@ -91,16 +92,14 @@ def read(path: Path, kind: str, maker: str) -> tuple[dict[str, Tensor], dict[str
         Its tensors, its shape (lists as tuples), and its facts.
 
     Raises:
-        CheckpointError: missing, damaged, or of another kind or version.
+        CheckpointError: missing, damaged, not to be read, or of another kind or version.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path} isn't there; name a file that `{maker}` wrote.")
-    try:
+    with reading(path, f"{path} isn't a whole safetensors file; copy it again."):
+        if not path.is_file():
+            raise CheckpointError(f"{path} isn't there; name a file that `{maker}` wrote.")
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} isn't a whole safetensors file; copy it again.") from error
     what = kind.partition(" ")[2]
     article = "an" if what[0] in "aeiou" else "a"
     if header.get("format") != kind:
@@ -115,6 +114,35 @@ def read(path: Path, kind: str, maker: str) -> tuple[dict[str, Tensor], dict[str
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path} doesn't fit the {what} in its header; copy it again.") from error
     return tensors, {key: tuple(each) if isinstance(each, list) else each for key, each in config.items()}, facts
+
+
+@contextmanager
+def reading(path: Path, damaged: str) -> Iterator[None]:
+    """Read a safetensors file within; errors are those below.
+
+    Args:
+        damaged: what is said of a file that isn't whole, and what to do.
+
+    Raises:
+        CheckpointError: the file isn't whole, or can't be read, which says nothing of what is in it.
+    """
+    try:
+        yield
+    except SafetensorError as error:
+        raise CheckpointError(damaged) from error
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} can't be read ({_reason(path, error)}); see to it that you may read it."
+        ) from error
+
+
+def _reason(path: Path, error: OSError) -> str:
+    """Why a file can't be read: safetensors calls each that it can't open missing, so it is opened once more."""
+    try:
+        path.open("rb").close()
+    except OSError as own:
+        return own.strerror or str(own)
+    return error.strerror or str(error)
 
 
 def _bytes(tensor: Tensor) -> bytes:

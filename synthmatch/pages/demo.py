@@ -155,7 +155,7 @@ def run_demo(
         )
         for each, clip, result in zip(drawn, mixed, found, strict=True)
     )
-    report.write(out, Page(_title(mixtures), _INTRO, passages, _footer(found, seed)))
+    report.write(out, Page(_title(mixtures), _INTRO, passages, _footer(found, seed, mixtures)))
     parts = tuple(
         _part(each, family, result, section)
         for each, result, passage in zip(drawn, found, passages, strict=True)
@@ -311,6 +311,8 @@ def _title(mixtures: int) -> str:
     return f"{'Seven mixtures' if mixtures == MIXTURES else counted(mixtures, 'mixture')}, taken apart"
 
 
-def _footer(heard: Sequence[MatchResult], seed: int) -> tuple[tuple[str, str], ...]:
+def _footer(heard: Sequence[MatchResult], seed: int, mixtures: int) -> tuple[tuple[str, str], ...]:
     first = heard[0]
-    return (("Encoder", first.model), ("Library", first.library), ("Made by", f"synthmatch demo --seed {seed}"))
+    # With these two, whose places on a disk say nothing elsewhere, the same command makes the same page.
+    command = f"synthmatch demo --seed {seed}" + (f" --mixtures {mixtures}" if mixtures != MIXTURES else "")
+    return (("Encoder", first.model), ("Library", first.library), ("Made by", command))

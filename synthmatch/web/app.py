@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -21,9 +20,7 @@ from starlette.types import ASGIApp, ExceptionHandler, Receive, Scope, Send
 
 from synthmatch.errors import SynthmatchError
 from synthmatch.files import content_hash
-from synthmatch.matching.results import ANY
-from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.web import page
+from synthmatch.web import forms, page
 from synthmatch.web.choosing import FIELDS, choice_of
 from synthmatch.web.guard import Guard
 from synthmatch.web.jobs import DONE, Job, as_stream
@@ -31,12 +28,10 @@ from synthmatch.web.limits import Refusal
 from synthmatch.web.matching import Asked
 from synthmatch.web.openapi import document
 from synthmatch.web.phrasing import Sheet
-from synthmatch.web.presets import Heard, Pick, Zipped
+from synthmatch.web.presets import Heard, Zipped
 from synthmatch.web.studio import Studio
 from synthmatch.web.uploads import Song
 
-_FILES = 200  # that one form may bring
-_FIELDS = 100
 _EVENT_ID = re.compile(r"[0-9]{1,9}")  # no job tells more; any other is none of ours
 _PIECE = 2**16  # bytes of a zip that are sent at a time
 
@@ -109,23 +104,23 @@ class Doors:
 
     async def take_song(self, request: Request) -> Response:
         """Keep a song."""
-        async with request.form(max_files=1, max_fields=_FIELDS) as form:
+        async with forms.sent(request) as form:
             song = await self._sent_song(form)
         return JSONResponse(song.to_json(), 201)
 
     async def match(self, request: Request) -> Response:
         """Match a song that is sent, or was."""
-        async with request.form(max_files=1, max_fields=_FIELDS) as form:
-            key = _text(form, "song")
+        async with forms.sent(request) as form:
+            key = forms.text(form, "song")
             song = self.studio.songs.song(key) if key else await self._sent_song(form)
             asked = Asked(
                 song,
-                _number(form, "start") or 0.0,
-                _number(form, "end"),
-                _texts(form, "family"),
-                _whole(form, "k", 5),
-                _text(form, "single") in ("1", "true", "on"),
-                choice_of({field: _texts(form, field) for field in FIELDS}, self.studio.limits),
+                forms.number(form, "start") or 0.0,
+                forms.number(form, "end"),
+                forms.texts(form, "family"),
+                forms.whole(form, "k", 5),
+                forms.text(form, "single") in ("1", "true", "on"),
+                choice_of({field: forms.texts(form, field) for field in FIELDS}, self.studio.limits),
             )
         job = self.studio.matching.begin(asked)
         return await _told(job, request, {"Location": f"/api/matches/{job.id}"}, given_up=job.cancel)
@@ -138,7 +133,7 @@ class Doors:
         """The files of a match's presets."""
         key = request.path_params["id"]
         result = self.studio.matching.answer(key).result
-        picks = [_pick(text) for text in request.query_params.getlist("pick")]
+        picks = [forms.pick(text) for text in request.query_params.getlist("pick")]
         return _Zip(await self.studio.presets.match_files(result, picks, self.studio.takes.writer(key)))
 
     async def place(self, request: Request) -> Response:
@@ -151,14 +146,14 @@ class Doors:
         """Render a match's presets on the song's notes."""
         key = request.path_params["id"]
         answer = self.studio.matching.answer(key)
-        async with request.form(max_files=1, max_fields=_FIELDS) as form:
-            families = _texts(form, "family")
+        async with forms.sent(request) as form:
+            families = forms.texts(form, "family")
             job = self.studio.phrasing.begin(key, answer, families, await self._sheet(form))
         return await _told(job, request, {}, given_up=job.cancel)
 
     async def phrase(self, request: Request) -> Response:
         """A match's phrase."""
-        family, rank = _pick(f"{request.path_params['family']}:{request.path_params['rank']}")
+        family, rank = forms.pick(f"{request.path_params['family']}:{request.path_params['rank']}")
         return _heard(await run_sync(self.studio.takes.sound, (request.path_params["id"], family, rank)))
 
     async def sound(self, request: Request) -> Response:
@@ -181,8 +176,8 @@ class Doors:
     async def add(self, request: Request) -> Response:
         """Add banks."""
         adding = self.studio.adding
-        async with request.form(max_files=_FILES, max_fields=_FIELDS) as form:
-            synths = _texts(form, "synth")
+        async with forms.sent(request, self.studio.limits.bank_files) as form:
+            synths = forms.texts(form, "synth")
             files = [each for each in form.getlist("file") if isinstance(each, UploadFile) and each.filename]
             job = await run_sync(adding.take, synths, [(each.file, each.filename or "") for each in files])
         return await _told(job, request, {"Location": f"/api/library/add/{job.id}"})
@@ -204,7 +199,7 @@ class Doors:
     async def _sheet(self, form: FormData) -> Sheet | None:
         file, most = form.get("file"), self.studio.limits.midi_bytes
         chosen: dict[str, str] = {}
-        for family, part in map(_choice, _texts(form, "part")):
+        for family, part in map(forms.part, forms.texts(form, "part")):
             if chosen.setdefault(family, part) != part:
                 raise Refusal(422, f"{family} plays one part, not {chosen[family][:40]} and {part[:40]}.")
         if not isinstance(file, UploadFile) or not file.filename:
@@ -213,7 +208,7 @@ class Doors:
             return None
         if (file.size or 0) > most:
             raise Refusal(413, f"That MIDI file is too large; at most {most / 1e6:g} MB are taken.")
-        return Sheet(await file.read(), file.filename, chosen, _number(form, "begins") or 0.0)
+        return Sheet(await file.read(), file.filename, chosen, forms.number(form, "begins") or 0.0)
 
 
 async def _told(
@@ -258,7 +253,7 @@ class _Zip(StreamingResponse):
 
 async def _refused(_request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
-        error = Refusal(error.status_code, f"{error.detail}.")
+        error = Refusal(error.status_code, f"{error.detail.rstrip('.')}.")
     refusal = Refusal.of(error)
     headers = {"Retry-After": "5"} if refusal.status == 503 else None
     return JSONResponse(refusal.as_json(), refusal.status, headers)
@@ -288,46 +283,3 @@ _HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
 def _heard(heard: Heard, caching: Mapping[str, str] | None = None) -> Response:
     headers = {"Synthmatch-Level": f"{heard.level:.2f}", "Cache-Control": "no-store", **(caching or {})}
     return Response(heard.flac, media_type="audio/flac", headers=headers)
-
-
-def _text(form: FormData, field: str) -> str:
-    value = form.get(field, "")
-    return value if isinstance(value, str) else ""
-
-
-def _texts(form: FormData, field: str) -> tuple[str, ...]:
-    return tuple(each for each in form.getlist(field) if isinstance(each, str))
-
-
-def _number(form: FormData, field: str) -> float | None:
-    text = _text(form, field)
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise Refusal(422, f"The field “{field}” isn't a number of seconds.")
-    return number
-
-
-def _whole(form: FormData, field: str, otherwise: int) -> int:
-    text = _text(form, field)
-    if text and not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise Refusal(422, f"The field “{field}” isn't a whole number.")
-    return int(text) if text else otherwise
-
-
-def _pick(text: str) -> Pick:
-    family, _, rank = text.rpartition(":")
-    if not (rank.isascii() and rank.isdigit() and len(rank) < 6):
-        raise Refusal(422, f"A preset is picked by its family and rank, as bass:1; {text[:40]!r} isn't.")
-    return family, int(rank)
-
-
-def _choice(text: str) -> tuple[str, str]:
-    family, _, part = text.partition("=")
-    if family not in (*FAMILY_KEYS, ANY) or not part:
-        raise Refusal(422, f"A part is chosen by a family and its number or name, as bass=2; {text[:40]!r} isn't.")
-    return family, part

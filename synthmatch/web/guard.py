@@ -11,10 +11,10 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -120,7 +120,9 @@ class Guard:
         query = parse_qs(scope["query_string"].decode("latin-1"))
         if scope["path"] == "/" and self._fits(query.get("token", [""])[0]):
             entry = RedirectResponse("/", 303)
-            entry.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
+            # A strict one would not be sent where the address was a link of another site, a mail or a chat: what is
+            # redirected counts as asked for by that. This one goes with nothing else that another site asks for.
+            entry.set_cookie(_COOKIE, self.token, httponly=True, samesite="lax")
             return entry
         raise Refusal(401, "Open the address with the token that `synthmatch serve` printed, or send it as a bearer.")
 
@@ -185,8 +187,5 @@ def _hostname(host: str) -> str:
 
 
 def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-    except CookieError:
-        return ""
-    return found.value if found is not None else ""
+    """Ours, beside those of other programs on this host, at some of which ``SimpleCookie`` gives up."""
+    return cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")

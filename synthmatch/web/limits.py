@@ -14,6 +14,7 @@ class Limits:
 
     Args:
         upload_bytes: of one request.
+        bank_files: files of presets in one request.
         song_seconds: of one song.
         song_samples: of one song, over all channels: 15 minutes of stereo at 48 kHz.
         songs: uploaded songs that are kept; the oldest that isn't being listened to goes first.
@@ -32,6 +33,7 @@ class Limits:
     """
 
     upload_bytes: int = 300_000_000
+    bank_files: int = 200
     song_seconds: float = 900.0
     song_samples: int = 900 * 2 * 48_000
     songs: int = 64

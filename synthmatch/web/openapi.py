@@ -51,7 +51,8 @@ def _paths(limits: Limits) -> Schema:
     }
     bank = {
         "synth": {"type": "array", "items": {"type": "string"}, "description": "Of this machine: its banks."},
-        "file": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "Preset files."},
+        "file": _list({"type": "string", "format": "binary"})
+        | {"maxItems": limits.bank_files, "description": "Preset files."},
     }
     pick = {
         "name": "pick",
@@ -74,6 +75,7 @@ def _paths(limits: Limits) -> Schema:
         "family": {"type": "array", "items": {"enum": _KEYS}, "description": "By default, all of the match."},
     }
     size = f"At most {limits.upload_bytes / 1e6:.0f} MB and {limits.song_seconds / 60:g} minutes. {_ROOM}"
+    banks = f"At most {limits.bank_files} files and {limits.upload_bytes / 1e6:.0f} MB at once. {_ADDING}"
     choice = f"At most {limits.choices} synths, banks, tags and words; 409 where no preset fits them."
     return {
         "/api/songs": {"post": _call("Keep a song", {201: _json("Song")}, body={"file": song}, detail=size)},
@@ -81,7 +83,7 @@ def _paths(limits: Limits) -> Schema:
             "post": _call("Match a song", {200: _told("MatchResult")}, body=match, detail=f"{choice} {_ROOM} {_EVENTS}")
         },
         "/api/matches/{id}": {
-            "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=_AGAIN)
+            "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=f"{_AGAIN} {_GIVEN_UP}")
         },
         "/api/matches/{id}/files": {
             "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
@@ -106,7 +108,7 @@ def _paths(limits: Limits) -> Schema:
         },
         "/api/presets/{id}/files": {"get": _call("One preset's files", {200: _ZIP}, [_ID])},
         "/api/library": {"get": _call("What is in the library", {200: _json("Library")})},
-        "/api/library/add": {"post": _call("Add banks", {200: _told("Added")}, body=bank, detail=_ADDING)},
+        "/api/library/add": {"post": _call("Add banks", {200: _told("Added")}, body=bank, detail=banks)},
         "/api/library/add/{id}": {
             "get": _call("How far an addition is", {200: _told("Added"), 204: {}}, [_ID], detail=_AGAIN)
         },
@@ -140,6 +142,7 @@ _AGAIN = (
     "With `Accept: text/event-stream` and `Last-Event-ID`, what was told after that event; 204 where nothing was, and "
     "nothing will be."
 )
+_GIVEN_UP = "A match is given up when its stream is closed before it has ended; then `error` is told."
 _LEVEL = "The header Synthmatch-Level is its level in dB of full scale, measured where it sounds."
 _MAP = "503 while it is being drawn, which happens once for a library."
 

@@ -6,11 +6,12 @@ import asyncio
 import ipaddress
 import os
 import secrets
+import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,7 +73,7 @@ def serve(
     ready: Callable[[str], None],
     browser: bool = True,
 ) -> None:
-    """Serve the page until Ctrl-C.
+    """Serve the page until Ctrl-C, or until the terminal is closed.
 
     Args:
         library: its folder; the default one if None; an empty one is made if there is none.
@@ -91,7 +92,7 @@ def serve(
     from synthmatch.web.studio import Studio
 
     token = "" if address.host in LOOPBACK else secrets.token_urlsafe(24)
-    with _listening(address) as listener, Studio(library, encoder) as studio:
+    with _listening(address) as listener, _hangups_end(), Studio(library, encoder) as studio:
         config = uvicorn.Config(
             create_app(studio, token),
             log_level="warning",
@@ -136,6 +137,21 @@ def _end_streams(server: uvicorn.Server, studio: Studio) -> None:
         usual(number, frame)
 
     server.handle_exit = handle  # type: ignore[assignment, method-assign]
+
+
+@contextmanager
+def _hangups_end() -> Iterator[None]:
+    """A terminal that is closed ends the server as SIGTERM does, which leaves nothing behind that was sent; Python by
+    itself would be gone at once. Whoever had it ignored, as ``nohup`` has, wants the server to stay."""
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    if hangup is None or signal.getsignal(hangup) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(hangup, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(hangup, signal.SIG_DFL)
 
 
 def require() -> None:

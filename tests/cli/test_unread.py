@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from synthmatch.doctor import Topic
+
 
 @pytest.mark.usefixtures("no_plugins")
 def test_doctor_calls_no_folder_empty_that_it_cannot_read(
@@ -28,6 +30,20 @@ def test_doctor_calls_no_folder_empty_that_it_cannot_read(
     (line,) = (each for each in run("doctor", "--model", place.model).out.splitlines() if "amsynth: /" in each)
     assert line.startswith(f"  broken   amsynth: {banks}/ddd")
     assert line.endswith(" can't be read (File name too long); what it holds is left out.")
+
+
+@pytest.mark.usefixtures("no_plugins")
+@pytest.mark.parametrize("what", ["library", "model"])
+def test_doctor_says_the_rest_though_a_place_cannot_be_looked_into(
+    place: Any, run: Callable[..., Any], what: str
+) -> None:
+    name = "d" * 300
+    asked = {"library": place.library, "model": place.model, what: name}
+    lines = run("doctor", "--library", asked["library"], "--model", asked["model"]).out.splitlines()
+    sentence = "can't be read (File name too long); see to it that you may read it."
+    assert [line for line in lines if line.startswith(f"  broken   {name}: ") and line.endswith(sentence)]
+    headings = [line for line in lines if line and not line.startswith(" ")]
+    assert headings == [topic.value for topic in Topic]
 
 
 def test_a_path_that_cannot_be_looked_at_costs_one_sentence(place: Any, run: Callable[..., Any]) -> None:

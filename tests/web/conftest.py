@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -185,8 +186,8 @@ class Visit:
 
 
 @contextmanager
-def serve(library: Path, model: Path, host: str = "127.0.0.1") -> Iterator[str]:
-    """The address that a server in a process of its own prints."""
+def serve(library: Path, model: Path, host: str = "127.0.0.1", end: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    """The address that a server in a process of its own prints; ``end`` is what ends it."""
     command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0", "--host", host]
     command += ["--library", str(library), "--model", str(model)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -196,7 +197,7 @@ def serve(library: Path, model: Path, host: str = "127.0.0.1") -> Iterator[str]:
     try:
         yield line.split()[-1]
     finally:
-        process.terminate()
+        process.send_signal(end)
         _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors, errors
 
@@ -220,7 +221,8 @@ def amsynth() -> tuple[Preset, ...]:
 
 @pytest.fixture(scope="session")
 def serving() -> Callable[..., AbstractContextManager[str]]:
-    """Serves a library: ``with serving(library, model) as address``, or to other machines, too, with ``host``."""
+    """Serves a library: ``with serving(library, model) as address``; to other machines, too, with ``host``, and until
+    the signal ``end``."""
     return serve
 
 

@@ -59,6 +59,23 @@ def test_nothing_and_strange_synths_are_refused(client: TestClient) -> None:
     assert client.post("/api/library/add", data={"synth": "/etc"}).status_code == 422
 
 
+def test_more_files_than_are_taken_at_once_are_refused_in_one_sentence(client: TestClient, studio: Studio) -> None:
+    most = studio.limits.bank_files
+    document = client.get("/openapi.json").json()["paths"]["/api/library/add"]["post"]
+    form = document["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["file"]["maxItems"] == most
+    assert f"At most {most} files and 20 MB at once." in document["description"]
+    assert f'data-limit-files="{most}"' in client.get("/").text
+    for number, status in ((most, 415), (most + 1, 400)):  # as many as may be are read, and found to be no presets
+        answer = client.post("/api/library/add", files=[("file", ("notes.txt", b""))] * number)
+        assert answer.status_code == status
+    error = answer.json()["error"]
+    assert error.endswith(f"; at most {most} files and 100 fields are taken at once.")
+    error = client.post("/api/songs", files=[("file", ("song.flac", b""))] * 2).json()["error"]
+    assert error.endswith("; at most 1 file and 100 fields are taken at once.")
+    assert client.get("/api/nothing").json()["error"] == "Not Found."
+
+
 def test_a_bank_that_is_sent_again_is_listed_once(client: TestClient, studio: Studio, made: Any) -> None:
     """To go on after the server was stopped, say."""
     bank = {"file": ("My Bank.faustpatch", made.bank.read_bytes())}

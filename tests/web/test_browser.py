@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,26 @@ def test_from_the_drop_to_the_synth(visit: Any, served: Any, made: Any, tmp_path
     (preset,) = presets_in(there.downloads(lambda: card.locator("a").click(), tmp_path / "one"))
     assert preset.id == card.get_attribute("data-id")
     assert render_one(RenderJob(preset.state, (Performance.single(60, 100),))).ok  # its synth opens and plays it
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have but one address of their own")
+def test_the_address_with_the_token_may_be_a_link_of_another_site(
+    visit: Any, served: Any, made: Any, tmp_path: Path, serving: Callable[..., Any]
+) -> None:
+    library = shutil.copytree(made.library, tmp_path / "library")
+    with serving(library, made.model, "127.0.0.2") as address:  # a site of its own, which asks for the token
+        page = visit(served.address).page
+        page.evaluate(
+            """(address) => {
+              const link = document.createElement("a");
+              Object.assign(link, { href: address, id: "away", textContent: "There" });
+              document.querySelector("#main").prepend(link);
+            }""",
+            address,
+        )
+        page.click("#away")
+        page.wait_for_url(f"{address.partition('?')[0]}")
+        page.wait_for_selector("#drop:visible")
 
 
 def test_the_switch_pressed_twice_at_once_ends_where_it_began(visit: Any, served: Any, made: Any) -> None:

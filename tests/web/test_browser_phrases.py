@@ -68,6 +68,41 @@ def test_cards_play_the_songs_phrase_once_it_is_rendered(
     assert page.evaluate("document.querySelector('#match-audio').duration") == pytest.approx(10, abs=0.5)
 
 
+def test_a_preset_of_the_passage_before_plays_nothing_of_another(
+    visit: Any, served: Any, made: Any, midi: Path
+) -> None:
+    there = visit(served.address)
+    page = there.page
+
+    def mark(start: str, end: str) -> None:
+        page.fill("#from", start)
+        page.fill("#to", end)
+        page.click("#passage [type=submit]")
+        there.found()
+        say_rendered(there)
+
+    there.drop(made.song)
+    there.found()
+    page.click("#play-phrase")
+    page.set_input_files("#midi", midi)
+    mark("0", "3")
+    page.keyboard.press("1")
+    there.plays(there.picks()[0])
+    assert page.inner_text("#bar-about").endswith("the song's phrase")
+    name = page.inner_text("#bar-name")
+    mark("4", "6")
+    page.keyboard.press("b")  # the moment of that phrase isn't in what is marked
+    there.hears("#song-audio")
+    assert 4 <= page.evaluate("document.querySelector('#song-audio').currentTime") <= 6
+    page.keyboard.press("p")
+    page.keyboard.press("p")  # the phrases that there are now are those of other presets
+    there.until("document.querySelector('#bar-about').textContent.endsWith('reference notes')")
+    assert page.inner_text("#bar-name") == name
+    page.keyboard.press("b")
+    there.hears("#match-audio")
+    assert page.evaluate("document.querySelector('#match-audio').duration") == pytest.approx(10, abs=0.5)
+
+
 def test_another_part_of_the_file_is_chosen(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
     file = mido.MidiFile()
     for name in ("Bass", "Solo"):

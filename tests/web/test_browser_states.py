@@ -1,12 +1,9 @@
-"""What the page says in each of its states: nothing close, trouble, a library that changes, a narrow screen."""
+"""What the page says in each of its states: nothing close, trouble, a narrow screen."""
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +104,37 @@ def test_a_file_that_is_refused_leaves_what_is_there(visit: Any, served: Any, ma
     there.hears("#match-audio")
 
 
+def test_where_a_sound_does_not_come_no_other_is_heard_under_its_name(visit: Any, served: Any, made: Any) -> None:
+    there = visit(served.address)
+    page = there.page
+    gone = True
+
+    def answer(route: Any) -> None:
+        if gone:
+            route.fulfill(status=409, json={"error": "That sound is gone."})
+        else:
+            route.continue_()
+
+    page.route("**/api/presets/*/sound", answer)
+    there.drop(made.song)
+    there.found()
+    first, second = there.picks()[:2]
+    gone = False
+    page.keyboard.press("1")
+    there.plays(first)
+    gone = True
+    for key in ("2", " ", "b", "b"):  # asked for again each time, but for the song
+        page.keyboard.press(key)
+        there.until(f"document.querySelector('.card.current').dataset.pick === '{second}'")
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.querySelector('#match-audio').paused"), key
+        assert page.inner_text("#trouble") == "That sound is gone."
+    gone = False
+    page.keyboard.press(" ")
+    there.plays(second)
+    assert page.locator("#trouble").is_hidden()
+
+
 def test_presets_are_chosen_without_being_heard(visit: Any, served: Any, made: Any, tmp_path: Path) -> None:
     there = visit(served.address)
     page = there.page
@@ -151,92 +179,6 @@ def test_a_server_that_is_gone_is_named(visit: Any, served: Any, made: Any) -> N
     there.page.set_input_files("#file", made.song)
     there.found()
     assert there.page.locator("#trouble").is_hidden()
-
-
-def test_a_bank_is_added_with_progress_and_gone_when_another_command_removes_it(
-    visit: Any, served: Any, made: Any
-) -> None:
-    there = visit(served.address)
-    page = there.page
-    page.click("nav [data-view=library]")
-    page.wait_for_selector("#failures :text('Mute')")
-    page.set_input_files("#banks", made.bank)
-    page.wait_for_selector("#adding:visible")
-    there.until("document.querySelector('#adding-text').textContent.startsWith('3 sounds added')")
-    page.wait_for_selector("#banks-table th:has-text('more')")
-    remove = [sys.executable, "-m", "synthmatch", "library", "remove", "more", "--library", str(served.library)]
-    subprocess.run(remove, check=True, capture_output=True)
-    page.evaluate("window.dispatchEvent(new Event('focus'))")  # as when somebody comes back to the window
-    page.wait_for_selector("#banks-table th:has-text('more')", state="detached")
-
-
-# What the page hears of its additions, which are numbered as they were asked for, is what a test tells.
-TOLD = """() => {
-  const usual = window.fetch;
-  const streams = window.streams = [];
-  window.fetch = (path, settings) => path.startsWith("/api/library/add")
-    ? Promise.resolve(new Response(new ReadableStream({ start: (stream) => streams.push(stream) })))
-    : usual(path, settings);
-  window.tell = (number, name, data) => streams[number].enqueue(
-    new TextEncoder().encode(`event: ${name}\\ndata: ${JSON.stringify(data)}\\n\\n`));
-}"""
-
-
-def test_of_two_additions_neither_hides_what_is_said_of_the_other(visit: Any, served: Any, made: Any) -> None:
-    there = visit(f"{served.address}#library")
-    page = there.page
-
-    def tell(number: int, name: str, **data: object) -> None:
-        page.evaluate("([number, name, data]) => window.tell(number, name, data)", [number, name, data])
-
-    def add(number: int) -> None:
-        page.set_input_files("#banks", made.bank)
-        there.until(f"window.streams.length === {number}")
-
-    def says(text: str) -> None:
-        there.until(f"document.querySelector('#adding-text').textContent === {text!r}")
-        assert page.locator("#adding").is_visible()
-
-    page.evaluate(TOLD)
-    add(1)
-    tell(0, "progress", done=1, total=4, remark="")
-    says("1 of 4 presets")
-    add(2)
-    says("1 of 4 presets")
-    tell(0, "error", error="That bank is broken.")
-    page.wait_for_selector("#library-trouble:visible")
-    says("Reading the presets …")
-    tell(1, "progress", done=2, total=3, remark="")
-    says("2 of 3 presets")
-    tell(1, "done", rendered=3, known=0, seconds=1)
-    says("3 sounds added, 0 were known already, in 1 s.")
-    assert page.inner_text("#library-trouble") == "That bank is broken."
-    add(3)
-    assert page.locator("#library-trouble").is_hidden()
-
-
-def test_an_addition_that_was_lost_sight_of_is_shown_again(visit: Any, served: Any) -> None:
-    """Though the library is as it was."""
-    there = visit(f"{served.address}#library")
-    page = there.page
-    page.wait_for_selector("#failures :text('Mute')")
-    page.route("**/api/library", lambda route: route.fulfill(json={**route.fetch().json(), "adding": ["one"]}))
-    asked: list[str] = []
-
-    def follow(route: Any) -> None:
-        asked.append(route.request.url)
-        if len(asked) == 1:
-            route.abort()
-        else:
-            data = {"rendered": 3, "known": 0, "seconds": 1}
-            page.unroute("**/api/library")  # it has ended
-            route.fulfill(body=f"event: done\ndata: {json.dumps(data)}\n\n")
-
-    page.route("**/api/library/add/one", follow)
-    page.evaluate("window.dispatchEvent(new Event('focus'))")  # as when somebody comes back to the window
-    there.until("document.querySelector('#adding-text').textContent.startsWith('3 sounds added')")
-    assert "doesn't answer" in page.inner_text("#library-trouble")
-    assert page.locator("#adding").is_visible()
 
 
 def test_on_a_phone_nothing_is_cut_off(visit: Any, served: Any, made: Any) -> None:

@@ -96,11 +96,17 @@ def test_a_stream_that_is_closed_stops_its_job() -> None:
         assert "event: progress\n" in await anext(stream)
         await stream.aclose()
 
+    async def come_back(job: Job) -> list[str]:
+        return [event.partition("event: ")[2].partition("\n")[0] async for event in as_stream(job, 1, job.cancel)]
+
     with room() as here:
         job = here.begin(slow)
         asyncio.run(leave(job))
         gate.set()
         assert outcome(job)[0] == ERROR
+        assert asyncio.run(come_back(job)) == ["job", ERROR]  # as the API's description says
+    described = document(Limits())["paths"]["/api/matches/{id}"]["get"]["description"]
+    assert described.endswith(f"is given up when its stream is closed before it has ended; then `{ERROR}` is told.")
 
 
 def test_what_goes_wrong_is_told_in_a_sentence() -> None:

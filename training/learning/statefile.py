@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from synthmatch.errors import CheckpointError
 from synthmatch.files import atomic_path
+from synthmatch.networks.checkpoint import reading
 
 _OPTIMIZER = "optimizer."
 
@@ -68,12 +67,13 @@ def facts_of(path: Path) -> dict[str, str] | None:
     """The facts of a state, without its tensors; None where there is no such file.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or can't be read.
     """
-    if not path.exists():
-        return None
-    with _whole(path), safe_open(path, framework="pt") as file:
-        return dict(file.metadata() or {})
+    with reading(path, _damaged(path)):
+        if not path.exists():
+            return None
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
 
 
 def read(path: Path) -> State:
@@ -81,15 +81,11 @@ def read(path: Path) -> State:
     keeps its counts of steps there: on a GPU each step would wait for every one of them.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file is damaged, or can't be read.
     """
-    with _whole(path):
+    with reading(path, _damaged(path)):
         return State(load_file(path), facts_of(path) or {})
 
 
-@contextmanager
-def _whole(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged; delete it, and the run begins anew.") from error
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged; delete it, and the run begins anew."

@@ -21,6 +21,13 @@ async function reach(path, settings) {
   }
 }
 
+const WRAPPING = 1000; // bytes, at most, that a form adds to a file: its name, its kind, what parts it from the next
+
+/** How many bytes a request may have, and whether files have no more. What has is refused unread, which looks as if no
+ * server were there. */
+export const mostBytes = () => Number(document.body.dataset.limitBytes);
+export const fits = (files) => files.reduce((sum, { size }) => sum + size + WRAPPING, 0) <= mostBytes();
+
 export const get = async (path) => (await checked(await reach(path))).json();
 
 export const post = async (path, form, signal) => (await checked(await reach(path, { method: "POST", body: form, signal }))).json();

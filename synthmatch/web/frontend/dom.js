@@ -24,6 +24,13 @@ export function notice(element, sentence) {
   element.hidden = !sentence;
 }
 
+/** Say what went wrong in the view that is open; what is returned takes it back. */
+export function trouble({ message }) {
+  const place = document.querySelector(".view:not([hidden]) .trouble");
+  notice(place, message);
+  return () => place.textContent === message && notice(place, "");
+}
+
 /** Seconds as people write them: 1:05.3 */
 export function clock(seconds) {
   const tenths = Math.round(seconds * 10);

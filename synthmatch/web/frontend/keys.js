@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { switchNotes } from "./phrases.js";
-import { stop, switchSides, toggle } from "./player.js";
+import { playing, stop, switchSides, toggle } from "./player.js";
 import { cards, choose, current, start } from "./results.js";
 
 const parts = () => [...document.querySelectorAll(".part:not([hidden])")].filter((part) => part.querySelector(".card"));
@@ -40,9 +40,15 @@ function numbered(key) {
   if (element) start(element);
 }
 
+// Whether there is something that Space could play or pause: else it scrolls, as on any page.
+function playable() {
+  const { preset, sounds } = playing();
+  return Boolean(preset) || sounds || (!byId("view-find").hidden && !byId("song").hidden);
+}
+
 // What a field makes of a key is its own affair, and so is what the map has made use of. A button keeps Space and Enter,
-// but for that of the card at hand: whatever key began the card has left the keyboard there, and Space goes on with the
-// side that was heard.
+// and a region that scrolls Space, but for the button of the card at hand: whatever key began the card has left the
+// keyboard there, and Space goes on with the side that was heard.
 const TAKES_TEXT = "input:not([type=checkbox], [type=file]), textarea, select, audio";
 
 document.addEventListener("keydown", (event) => {
@@ -50,8 +56,8 @@ document.addEventListener("keydown", (event) => {
   const finding = !byId("view-find").hidden && !byId("found").hidden;
   const act = finding && /^[1-9]$/.test(event.key) ? () => numbered(event.key) : KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!act || (!finding && event.key !== "Escape" && event.key !== " ")) return;
-  const ownSpace = event.key === " " && event.target.closest("button, a, summary, input") && !event.target.closest(".card.current .play");
-  if (ownSpace || (event.shiftKey && event.key.startsWith("Arrow"))) return;
+  const ownSpace = event.target.closest("button, a, summary, input, .scroll") && !event.target.closest(".card.current .play");
+  if ((event.key === " " && (ownSpace || !playable())) || (event.shiftKey && event.key.startsWith("Arrow"))) return;
   event.preventDefault();
   act();
 });

@@ -1,16 +1,21 @@
 // The library: what is in it, what can be added, what can't be used and why.
 
-import { follow, forgetReferences, get } from "./api.js";
+import { fits, follow, forgetReferences, get, mostBytes } from "./api.js";
 import { offer } from "./choice.js";
-import { byId, make, notice, words } from "./dom.js";
+import { byId, make, notice, trouble, words } from "./dom.js";
 
 const followed = new Set(); // additions that go on: `{text, value}`, how far each is; the one heard of last comes last
 let shown = "";
 let edition = "";
+let missed = () => {}; // takes back that the library could not be asked for
+
+/** Show what is in the library, or say in the view that is open why that can't be had. */
+export const openLibrary = () => showLibrary().catch((error) => { missed = trouble(error); });
 
 /** Show what is in the library now. */
 export async function showLibrary() {
   const told = await get("/api/library");
+  missed();
   // Though nothing else may have changed since one was lost sight of.
   if (told.adding.length && !followed.size) watch(`/api/library/add/${told.adding[0]}`, {});
   const now = JSON.stringify(told);
@@ -33,9 +38,21 @@ export async function showLibrary() {
 }
 
 byId("banks").addEventListener("change", (event) => {
-  add([...event.target.files].map((file) => ["file", file]));
+  const files = [...event.target.files];
   event.target.value = "";
+  const refused = tooMuch(files);
+  if (refused) notice(byId("library-trouble"), refused);
+  else add(files.map((file) => ["file", file]));
 });
+
+// Why files can't be sent at once, or nothing, if they can.
+function tooMuch(files) {
+  const [number, megabytes] = [Number(document.body.dataset.limitFiles), Math.round(mostBytes() / 1e6)];
+  const large = files.find((file) => !fits([file]));
+  if (large) return `${large.name} is too large; at most ${megabytes} MB are taken here, and any size by the command synthmatch library add.`;
+  if (files.length > number) return `${files.length} files are too many; at most ${number} are taken at once, so choose the rest after them.`;
+  return fits(files) ? "" : `These files are too large together; at most ${megabytes} MB are taken at once, so choose the rest after them.`;
+}
 
 function add(fields) {
   const form = new FormData();

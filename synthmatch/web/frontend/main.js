@@ -3,7 +3,7 @@
 import { openChoice } from "./choice.js";
 import { byId, notice } from "./dom.js";
 import "./keys.js";
-import { showLibrary } from "./library.js";
+import { openLibrary, showLibrary } from "./library.js";
 import { showMap } from "./map.js";
 import { find } from "./results.js";
 import { openSongs, passage } from "./song.js";
@@ -18,7 +18,7 @@ function match() {
   });
 }
 
-const OPEN = { find: () => {}, map: showMap, library: () => showLibrary().catch(failed) };
+const OPEN = { find: () => {}, map: showMap, library: openLibrary };
 
 function view() {
   const wanted = location.hash.slice(1) || "find";
@@ -37,4 +37,4 @@ window.addEventListener("focus", () => showLibrary().catch(() => {})); // anothe
 openSongs(match, failed);
 openChoice(() => passage().song && match());
 view();
-showLibrary().catch(failed);
+openLibrary();

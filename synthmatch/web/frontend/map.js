@@ -132,10 +132,7 @@ const playSoon = settled(140, (point) => state.at === point && play(point));
 
 function play(point) {
   const preset = { id: point.id, name: point.name, about: `${point.synth} · ${point.bank}`, files: `/api/presets/${point.id}/files` };
-  playPreset(preset).catch((error) => {
-    // A browser plays nothing before the first click or key on a page: pointing alone stays silent until then.
-    if (error.name !== "NotAllowedError") notice(byId("map-trouble"), error.message);
-  });
+  playPreset(preset);
 }
 
 let drag = null;

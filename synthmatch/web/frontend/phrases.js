@@ -9,13 +9,13 @@ const state = {
   chosen: new Map(), // by family: the part of the file that it is to play
   asking: null, // what is being rendered: `{families, abort}`
   parts: new Map(), // by family: what it plays
-  phrases: new Map(), // by pick: its address, or the reason why there is none
+  phrases: new Map(), // by pick: its address and the second of the song where it begins, or the reason why there is none
 };
 
-/** What a card plays now: its phrase if it is wanted and there, else its reference notes. */
-export async function take(pick, id) {
-  const phrase = state.on && state.phrases.get(pick);
-  if (phrase?.path) return { ...(await sound(phrase.path)), begins: state.start, words: "the song's phrase" };
+/** What a card of a match plays now: its phrase if it is wanted and there, else its reference notes. */
+export async function take(match, pick, id) {
+  const phrase = state.on && match === state.match && state.phrases.get(pick); // another match's are other presets'
+  if (phrase?.path) return { ...(await sound(phrase.path)), begins: phrase.begins, words: "the song's phrase" };
   return { ...(await reference(id)), words: state.on ? "reference notes" : "" };
 }
 
@@ -120,7 +120,8 @@ const hear = {
   phrase: ({ family, rank, reason }) => {
     const pick = `${family}:${rank}`;
     // A number of its own, since the same address has another sound once the notes are others.
-    state.phrases.set(pick, reason ? { reason } : { path: `/api/matches/${state.match}/phrases/${family}/${rank}#${(state.serial += 1)}` });
+    const path = `/api/matches/${state.match}/phrases/${family}/${rank}#${(state.serial += 1)}`;
+    state.phrases.set(pick, reason ? { reason } : { path, begins: state.start });
     const card = document.querySelector(`[data-pick="${pick}"]`);
     say(card, reason || "♪ Plays the song's phrase");
     if (card.preset === playing().preset) retake(false).catch(failed);

@@ -1,7 +1,7 @@
 // What is heard: the song's passage or a preset, never both, and both at one level.
 
 import { reference } from "./api.js";
-import { byId, clock } from "./dom.js";
+import { byId, clock, trouble } from "./dom.js";
 
 const song = byId("song-audio");
 const match = byId("match-audio");
@@ -11,6 +11,9 @@ const bar = byId("bar");
 const now = { preset: null, take: null, songLevel: null, passage: null, side: "match" };
 const watchers = new Set();
 let until; // the second at which the song stops: none if the browser's own player began it
+let mended = () => {}; // takes back what was said of a sound that didn't come
+
+const said = (act) => (...what) => act(...what).catch((error) => { mended = trouble(error); });
 
 /** Be told whenever something else plays, or nothing. */
 export const onChange = (watcher) => watchers.add(watcher);
@@ -43,21 +46,30 @@ const takeOf = (preset) => preset.take?.() ?? reference(preset.id);
 function load(take) {
   if (take.url !== now.take?.url) match.src = take.url;
   now.take = take;
+  mended();
   balance();
 }
 
+// Until another sound comes, if it does, the one before isn't to be heard under another name.
+function unload() {
+  match.pause();
+  match.removeAttribute("src");
+  match.load(); // or the browser goes on with what it has
+  now.take = null;
+}
+
 /** Play a preset: `{id, name, about, files}`, and `take`, a function, if it may play other than its reference notes. */
-export async function playPreset(preset) {
+export const playPreset = said(async (preset) => {
   song.pause();
-  if (now.preset?.id !== preset.id) match.pause();
+  if (now.preset !== preset) unload();
   Object.assign(now, { preset, side: "match" });
   show();
   const take = await takeOf(preset);
   if (now.preset !== preset) return; // another one was asked for meanwhile
   load(take);
   match.currentTime = 0;
-  await play(match);
-}
+  if (now.side === "match") await play(match); // else the song, meanwhile
+});
 
 /** Take what the preset at hand would play now: if it sounds, only if it may be interrupted. */
 export async function retake(interrupting) {
@@ -72,60 +84,69 @@ export async function retake(interrupting) {
 }
 
 /** Play the song's passage, or another stretch of the song. */
-export async function playSong(from = now.passage?.start, to = now.passage?.end) {
+export const playSong = said(async (from = now.passage?.start, to = now.passage?.end) => {
   match.pause();
   now.side = "song";
   until = to;
   if (now.passage) song.currentTime = from;
   await play(song);
-}
+});
 
-// A phrase is in step with the song, so the other side goes on at the same moment of it.
+const inPassage = (second) => now.passage && second >= now.passage.start && second < now.passage.end - 0.05;
+
+// A phrase is in step with the song, so the other side goes on at the same moment of it: of the song, where that is in
+// the passage, since another one may have been marked meanwhile.
 function moment() {
   const begins = now.take?.begins;
   if (begins === undefined) return { song: now.passage?.start, match: 0 };
-  const at = song.currentTime - begins;
-  return { song: begins + (match.ended ? 0 : match.currentTime), match: at > 0 && at < match.duration ? at : 0 };
+  const [second, at] = [begins + (match.ended ? 0 : match.currentTime), song.currentTime - begins];
+  return { song: inPassage(second) ? second : now.passage?.start, match: at > 0 && at < match.duration ? at : 0 };
 }
+
+// Paused before it began; or a browser that plays nothing before the first click or key on a page, where pointing at the
+// map alone stays silent until then.
+const NO_TROUBLE = ["AbortError", "NotAllowedError"];
 
 async function play(audio) {
   try {
     await audio.play();
   } catch (error) {
-    if (error.name !== "AbortError") throw error; // paused before it began
+    if (!NO_TROUBLE.includes(error.name)) throw error;
   }
   show();
 }
 
+// What the preset plays may not have come: then it is asked for again.
+const playMatch = () => (now.take ? play(match) : playPreset(now.preset));
+
 /** Pause what plays, or go on. */
-export async function toggle() {
+export const toggle = said(async () => {
   const audio = now.side === "song" || !now.preset ? song : match;
   if (!audio.paused) audio.pause();
   else if (audio === song) await toggleSong();
-  else await play(match);
-}
+  else await playMatch();
+});
 
-async function toggleSong() {
+const toggleSong = said(async () => {
   if (!song.paused) return song.pause();
-  const inside = now.passage && song.currentTime >= now.passage.start && song.currentTime < now.passage.end - 0.05;
-  if (!inside) return playSong();
+  if (!inPassage(song.currentTime)) return playSong();
   match.pause();
   now.side = "song";
   until = now.passage.end;
   return play(song);
-}
+});
 
 /** Switch between the song and the match. */
-export async function switchSides() {
+export const switchSides = said(async () => {
   if (!now.preset) return now.passage && toggleSong();
   if (now.side === "song") {
     song.pause();
     now.side = "match";
     match.currentTime = moment().match;
-    return play(match);
+    return playMatch();
   }
   return now.passage && playSong(moment().song);
-}
+});
 
 export function stop() {
   song.pause();
@@ -136,8 +157,8 @@ export function stop() {
 /** Forget the preset, with the song that it was found for. */
 export function forget() {
   stop();
-  Object.assign(now, { preset: null, take: null, songLevel: null, side: "match" });
-  match.removeAttribute("src");
+  unload();
+  Object.assign(now, { preset: null, songLevel: null, side: "match" });
   show();
 }
 

@@ -149,8 +149,8 @@ function section(found) {
 function best({ family, surest: { start: from, end: to } }) {
   if (to - from > state.seconds - 0.1) return [];
   const text = `Heard best from ${clock(from)} to ${clock(to)}`;
-  const play = () => playSong(from, to).catch((error) => notice(byId("trouble"), error.message));
-  return [make("button", { type: "button", class: "small", text, "aria-label": `${title(family)}: ${text}; play that`, click: play })];
+  const label = `${title(family)}: ${text}; play that`;
+  return [make("button", { type: "button", class: "small", text, "aria-label": label, click: () => playSong(from, to) })];
 }
 
 /** A preset's family with what says so, and what it sounds like, in a line. */
@@ -159,10 +159,11 @@ function described({ family, label_source: source, descriptors }) {
 }
 
 function card(family, match) {
+  const { match: matching } = state; // the bar may show the preset when another passage's are found
   const preset = {
     id: match.id, name: match.name, about: `${match.synth} · ${match.bank}`,
-    files: `/api/matches/${state.match}/files?pick=${family}:${match.rank}`,
-    take: () => take(`${family}:${match.rank}`, match.id),
+    files: `/api/matches/${matching}/files?pick=${family}:${match.rank}`,
+    take: () => take(matching, `${family}:${match.rank}`, match.id),
   };
   const said = word(words.score, match.score);
   const play = make("button", {
@@ -209,7 +210,7 @@ function count() {
 export function start(element) {
   element.querySelector(".play").focus({ preventScroll: true });
   element.scrollIntoView({ block: "nearest" });
-  return playPreset(element.preset).catch((error) => notice(byId("trouble"), error.message));
+  return playPreset(element.preset);
 }
 
 /** Tick or untick the card that is at hand. */

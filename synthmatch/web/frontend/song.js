@@ -1,6 +1,6 @@
 // The song: dropped or chosen, sent once, and the passage of it that is to be matched.
 
-import { post } from "./api.js";
+import { fits, mostBytes, post } from "./api.js";
 import { byId, clock } from "./dom.js";
 import { forgetNotes } from "./phrases.js";
 import { forget, setPassage, stop } from "./player.js";
@@ -55,8 +55,7 @@ export function openSongs(wanted, failed) {
 }
 
 async function load(file, wanted) {
-  const limit = Number(document.body.dataset.limitBytes);
-  if (file.size > limit) throw new Error(`${file.name} is too large; at most ${Math.round(limit / 1e6)} MB are taken.`);
+  if (!fits([file])) throw new Error(`${file.name} is too large; at most ${Math.round(mostBytes() / 1e6)} MB are taken.`);
   chosen = file;
   stop();
   byId("drop").classList.add("busy");

@@ -185,6 +185,25 @@ def test_files_that_hold_no_encoder_are_named(small, tmp_path):
         Encoder.load(path)
 
 
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_damaged(small, tmp_path):
+    """Nobody is to delete, or copy again, what is whole."""
+    resource = pytest.importorskip("resource", reason="the system limits no open files")
+    path = tmp_path / "whole.safetensors"
+    small.save(path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))  # whoever may read everything can't open this either
+    try:
+        with pytest.raises(
+            CheckpointError, match=r"whole\.safetensors can't be read \(Too many open files\); see to it"
+        ):
+            Encoder.load(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert Encoder.load(path).fingerprint == small.fingerprint
+    with pytest.raises(CheckpointError, match=r"can't be read \(File name too long\)"):
+        Encoder.load(tmp_path / ("d" * 300))
+
+
 def test_the_released_encoder_is_small_and_says_what_it_heard():
     encoder, facts = load(RELEASED)
     assert RELEASED.stat().st_size <= 16_000_000

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from synthmatch.commands.commandline import cli
 from synthmatch.errors import LibraryError, RenderError
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
-from synthmatch.pages.demo import CORE, DemoSummary, Stage, draw, run_demo
+from synthmatch.pages.demo import CORE, SEED, DemoSummary, Stage, draw, run_demo
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path
 from synthmatch.presets.preset import Preset
@@ -76,7 +78,14 @@ def test_the_page_shows_every_part_with_truth_and_three_matches(shown: DemoSumma
         assert part.truth in page
         assert [match.rank for match in part.matches] == [1, 2, 3]
     assert str(shown.tally) in page
-    assert "synthmatch demo --seed 2025" in page
+
+
+def test_the_command_on_the_page_makes_that_page(shown: DemoSummary) -> None:
+    written = re.search(r"synthmatch (demo [^<]*)<", shown.path.read_text(encoding="utf-8"))
+    assert written is not None
+    name, *words = shlex.split(written[1])
+    asked = cli.commands[name].make_context(name, words).params
+    assert (asked["seed"], asked["mixtures"]) == (SEED, len({part.mixture for part in shown.parts}))
 
 
 def test_what_is_said_is_what_was_found(shown: DemoSummary, place: Library) -> None:

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from synthmatch.errors import CheckpointError
 from synthmatch.training.learning import statefile
 
 
@@ -36,3 +37,21 @@ def test_an_optimiser_goes_on_with_its_counts_of_steps_on_the_cpu(tmp_path):
     state = optimizers[1].state[weight]
     assert state["step"].device.type == "cpu"
     assert state["exp_avg"].device.type == "cuda"
+
+
+def test_a_state_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    """A run's days are in it: nobody is to delete it for a disk that isn't there at the moment. A folder, and a name
+    longer than the system takes, stand for what one may not read: whoever runs the tests may read everything."""
+    path = tmp_path / "state.safetensors"
+    for place, reason in ((tmp_path, "Is a directory"), (tmp_path / ("d" * 300), "File name too long")):
+        for read in (statefile.read, statefile.facts_of):
+            with pytest.raises(CheckpointError, match=rf"{place} can't be read \({reason}\); see to it"):
+                read(place)
+    weight = torch.nn.Parameter(torch.ones(3))
+    statefile.write(path, {"weight": weight}, torch.optim.AdamW([weight]), {"step": "3"})
+    assert statefile.facts_of(path) == {"step": "3"}
+    path.write_bytes(path.read_bytes()[:-1])
+    for read in (statefile.read, statefile.facts_of):
+        with pytest.raises(CheckpointError, match="is damaged; delete it"):
+            read(path)
+    assert statefile.facts_of(tmp_path / "nothing.safetensors") is None
