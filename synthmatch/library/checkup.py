@@ -115,6 +115,8 @@ def _vectors(library: Library) -> list[Problem]:
         return [Problem(Trouble.VECTORS, str(library.vectors.folder), library.vectors.damage)]
     rendered = library.rows.ids_with(status=RENDERED)
     missing = rendered - library.vectors.holds(rendered)
+    doubtful = {*library.rows.unsettled(), *library.vectors.unsettled}  # which the next change sees to
+    rowless = {*library.vectors.ids} - rendered - doubtful
     remedy = "run `synthmatch library repair`"
     return [
         *(
@@ -124,6 +126,10 @@ def _vectors(library: Library) -> list[Problem]:
         *(
             Problem(Trouble.VECTORS, state, f"The vectors of the preset {state} are damaged; {remedy}.")
             for state in library.vectors.unfit()
+        ),
+        *(
+            Problem(Trouble.VECTORS, state, f"The vectors of the preset {state} are of no sound; {remedy}.")
+            for state in sorted(rowless)
         ),
     ]
 

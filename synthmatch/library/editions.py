@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from synthmatch.files import write_text
-from synthmatch.library.store import write_lock
+from synthmatch.library.schema import write_lock
 
 _FILE = "edition"
 

@@ -58,7 +58,8 @@ class Library(Closing):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._facts = Facts.read(path / "library.json")
-        self.rows = Rows(path / "library.sqlite")
+        # One that has an encoder has rows: made anew, they'd say that all the rest belongs to nothing.
+        self.rows = Rows(path / "library.sqlite", filled=bool(self._facts.encoder))
         self.sounds = Sounds(path)
         self.reload()
 
@@ -76,7 +77,9 @@ class Library(Closing):
         path = _place(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise LibraryError(f"{path} is there already; choose a new or an empty folder for the library.")
-        Facts.of(encoder).write(path / "library.json")
+        Facts().write(path / "library.json")  # of no encoder, as long as there are no rows
+        with cls(path):
+            Facts.of(encoder).write(path / "library.json")
         return cls(path)
 
     @classmethod
@@ -84,7 +87,7 @@ class Library(Closing):
         """Open a library.
 
         Raises:
-            LibraryError: there is none, or it is damaged, or of another version.
+            LibraryError: there is none, or it is damaged, lacks its rows, or is of another version.
         """
         path = _place(path)
         if not (path / "library.json").exists():

@@ -1,18 +1,19 @@
-"""A library's SQLite file: how it is opened, what is said where it fails, its tables, and how an older file gets those
-that it lacks."""
+"""A library's SQLite file: how it is opened, what is said where it fails, its tables, how an older file gets those that
+it lacks, and the lock of whoever writes."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from synthmatch.errors import LibraryError
+from synthmatch.errors import LibraryBusy, LibraryError
 from synthmatch.sound.soundprint import Print, cell
 
 PATIENCE = 30.0
@@ -124,22 +125,27 @@ class Connection(sqlite3.Connection):
         return self.cursor(_Cursor).executemany(*arguments)
 
 
-def connected(path: Path) -> Connection:
+def connected(path: Path, filled: bool = False) -> Connection:
     """A library's SQLite file, with all of its tables.
 
+    Args:
+        filled: whether there must be tables in it already; if not, they are made, and so is the file.
+
     Raises:
-        LibraryError: the file isn't a database, is damaged, is locked by another program, or can neither be written nor
-            be read as it is.
+        LibraryError: the file isn't a database, is damaged, is locked by another program, can neither be written nor
+            be read as it is, or is lost.
     """
     try:
-        return _connected_for_writing(path)
+        if filled and not (path.exists() and path.stat().st_size):  # SQLite would make one
+            raise _lost(path)
+        return _connected_for_writing(path, filled)
     except sqlite3.DatabaseError as error:
-        if path.is_file() and says_unwritable(error):
+        if path.is_file() and _says_unwritable(error):
             return _connected_for_reading(path)
         raise translated(path, error) from error
 
 
-def _connected_for_writing(path: Path) -> Connection:
+def _connected_for_writing(path: Path, filled: bool) -> Connection:
     with ExitStack() as stack:
         connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE, factory=Connection)
         connection.path = path
@@ -147,6 +153,9 @@ def _connected_for_writing(path: Path) -> Connection:
         plain = connection.cursor()  # whoever asked looks at the errors
         # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
         plain.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        # Copied without the file beside it, in which its tables may be, it is empty.
+        if filled and not plain.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise _lost(path)
         _prepare(plain)
         stack.pop_all()
     return connection
@@ -177,12 +186,19 @@ def _connected_for_reading(path: Path) -> Connection:
     return connection
 
 
-def says_unwritable(error: sqlite3.Error) -> bool:
+def _lost(path: Path) -> LibraryError:
+    return LibraryError(
+        f"What the library {path.parent} holds stands in {path}, which is missing or empty; copy it again from where"
+        " the folder came from, or move the folder away and add its banks again with `synthmatch library add`."
+    )
+
+
+def _says_unwritable(error: sqlite3.Error) -> bool:
     """Whether a file, or its folder, may not be written."""
     return _kind(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-def says_busy(error: sqlite3.Error) -> bool:
+def _says_busy(error: sqlite3.Error) -> bool:
     """Whether another process has locked a file."""
     return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -238,3 +254,35 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
 def as_print(stored: bytes) -> Print:
     """A print as it lies in the file."""
     return np.frombuffer(stored, np.uint8)
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a library while the block runs.
+
+    SQLite's own file lock on every system, let go by the system when the process dies.
+
+    Raises:
+        LibraryBusy: another process holds it.
+        LibraryError: the folder can't be written, or its file is no lock.
+    """
+    lock = folder / "lock.sqlite"
+    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
+    if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
+        raise unwritable
+    with ExitStack() as stack:
+        try:
+            connection = sqlite3.connect(lock, isolation_level=None, timeout=0)
+            stack.callback(connection.close)
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if _says_unwritable(error):
+                raise unwritable from error
+            if _says_busy(error):
+                raise LibraryBusy(
+                    f"Another synthmatch is writing into the library {folder}; try again when it has ended."
+                ) from error
+            raise LibraryError(f"{lock} can't be locked ({error}); see to its disk and try again.") from error
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(f"{lock} is damaged; delete it, there is nothing in it.") from error
+        yield

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from synthmatch.errors import LibraryError
-from synthmatch.library.schema import connected
-from synthmatch.library.store import PENDING, Rows, write_lock
+from synthmatch.library.schema import connected, write_lock
+from synthmatch.library.store import PENDING, Rows
 from synthmatch.presets import faustsynth
 from synthmatch.presets.preset import Preset
 
