@@ -20,13 +20,14 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import amsynth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
-from synthmatch.refining import starts
+from synthmatch.refining import evolution, starts
 from synthmatch.refining.likeness import Part
 from synthmatch.refining.partnotes import passage
 from synthmatch.refining.refinement import LONGEST, Effort, Refinement, Stop, can_be_refined, refine
 from synthmatch.refining.starts import named_start, nearest_start, save
 from synthmatch.refining.tryout import Tryout
 from synthmatch.refining.turning import Board, tidied
+from synthmatch.renderers import synths
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import is_installed
@@ -204,6 +205,14 @@ def test_what_can_not_be_refined_is_refused(part: Clip, pool: RenderPool, encode
 def test_an_effort_is_within_reason(values: dict[str, float]) -> None:
     with pytest.raises(InputError):
         Effort(**values)  # type: ignore[arg-type]
+
+
+def test_without_cma_nothing_is_played(part: Clip, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evolution, "find_spec", lambda _: None)
+    with RenderPool(1) as pool:
+        monkeypatch.setattr(pool, "render", None)  # whoever called it would find nothing to call
+        with pytest.raises(InputError, match=r"pip install 'synthmatch\[refine\]'"):
+            refine(TRUE, part, NOTES, pool, encoder)
 
 
 def test_a_start_is_named_by_id_or_file(library: Library, bank: PresetBank, tmp_path: Path) -> None:
