@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from synthmatch.errors import LibraryError, PluginMissing, SynthError
 from synthmatch.library import intake
+from synthmatch.library.settling import settle
 from synthmatch.library.store import FAILED, PENDING, RENDERED
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure
@@ -59,7 +60,7 @@ def repair(library: Library, encoder: Encoder | None, pool: Pool | None) -> list
         library.sounds.delete_sound(state)
     with library.rows.transaction():
         library.rows.forget_sound(bad_sound)
-    intake.settle(library, lost=bad_vectors | bad_sound, mend=True)
+    settle(library, lost=bad_vectors | bad_sound, mend=True)
     for problem in _strays(library):
         with suppress(OSError):  # the rest is mended all the same, and what is left is named in the end
             Path(problem.subject).unlink(missing_ok=True)

@@ -36,6 +36,7 @@ from synthmatch.library.listing import BankCount, Listing, count_banks
 from synthmatch.library.listings import Listings
 from synthmatch.library.neighbours import Neighbours
 from synthmatch.library.scrutiny import Progress
+from synthmatch.library.settling import settle
 from synthmatch.library.sounds import Sounds
 from synthmatch.library.store import FAILED, RENDERED, Rows
 from synthmatch.library.trust import FailedPreset
@@ -334,7 +335,7 @@ class Library(Closing):
         """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""
         self._facts.write(self.path / "library.json")  # with this version's format, before anything else has it
         self.reload()
-        intake.settle(self)
+        settle(self)
         self.reload()
         self.neighbours.build()
         for kind in ("vectors", "index"):
