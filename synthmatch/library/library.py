@@ -251,7 +251,7 @@ class Library(Closing):
             LibraryError: another process is writing into the library.
         """
         fingerprints = intake.fingerprints(bank)
-        with changing(self.path):
+        with changing(self.path, self.rows):
             self.reload()
             self.require_encoder(encoder)
             if not self._facts.encoder:
@@ -269,7 +269,7 @@ class Library(Closing):
         Raises:
             LibraryError: another process is writing into the library.
         """
-        with changing(self.path):
+        with changing(self.path, self.rows):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
@@ -293,7 +293,7 @@ class Library(Closing):
         """
         if bank is None and synth is None and place is None:
             raise ValueError("name a bank, a synth or a place")
-        with changing(self.path):
+        with changing(self.path, self.rows):
             self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
             if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
                 raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
@@ -328,7 +328,7 @@ class Library(Closing):
         """
         from synthmatch.library.checkup import repair
 
-        with changing(self.path):
+        with changing(self.path, self.rows):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:

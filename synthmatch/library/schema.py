@@ -165,8 +165,9 @@ def _connected_for_reading(path: Path) -> Connection:
     """A file that can't be written, such as that of a library which a studio shares: it's read as it lies there."""
     if (unmerged := path.with_name(f"{path.name}-wal")).exists() and unmerged.stat().st_size:
         raise LibraryError(
-            f"The library {path.parent} can't be written here, and is being changed or was left in the middle of a"
-            " change; run `synthmatch library verify` where it can be written."
+            f"The library {path.parent} can't be written here, and is being changed, is open elsewhere, or was left in"
+            " the middle of a change; try again when it is closed, or run `synthmatch library verify` where it can be"
+            " written."
         )
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with ExitStack() as stack:

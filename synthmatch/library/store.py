@@ -19,7 +19,7 @@ from typing import Any
 
 from synthmatch.errors import LibraryError
 from synthmatch.files import plain_path
-from synthmatch.library.schema import connected
+from synthmatch.library.schema import PATIENCE, connected
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
@@ -31,6 +31,8 @@ RENDERED = "rendered"
 """Status of a state whose sound is stored."""
 FAILED = "failed"
 """Status of a state that made no usable sound."""
+
+_MOMENT = 1000  # milliseconds for which whoever reads is waited for
 
 NAMED_BY = "`synthmatch library list` names its banks, and `synthmatch library show BANK` a bank's presets."
 _STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
@@ -100,6 +102,14 @@ class Rows(SoundRows):
     def close(self) -> None:
         """Let the file go; a second call does nothing."""
         self._connection.close()
+
+    def merge(self) -> None:
+        """Write what is committed into the file itself, unless somebody is just reading: whoever can't write beside it,
+        or copies it alone, has all of it then."""
+        with suppress(LibraryError):  # where it is now it's as safe, and the next change tries again
+            self._connection.execute(f"PRAGMA busy_timeout = {_MOMENT}")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * PATIENCE)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
