@@ -97,7 +97,7 @@ def _told(method: _Method) -> _Method:
             raise
         except sqlite3.DatabaseError as error:
             assert isinstance(cursor.connection, Connection)
-            raise translated(cursor.connection.path, error) from error
+            raise cursor.connection.told(error) from error
 
     return cast(_Method, telling)
 
@@ -115,9 +115,23 @@ class Connection(sqlite3.Connection):
     """A library's SQLite file: whatever is executed or read raises LibraryError where the file is to blame."""
 
     path: Path
+    as_it_lay: tuple[int, ...] | None = None
+    """Of a file that is read as it lies there, how it was when it was opened; SQLite doesn't look."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the file isn't any more what it was when it was opened: what is read may be of before, of now, or a
+        mixture, in which SQLite sees damage, or nothing at all."""
+        return self.as_it_lay not in (None, _looks(self.path))
+
+    def told(self, error: Exception) -> LibraryError:
+        """What SQLite says, or whoever reads its rows, as a sentence that says what to do."""
+        return _changed(self.path) if self.outdated else _translated(self.path, error)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As any connection does; its own way wouldn't ask the cursor."""
+        if self.outdated:
+            raise _changed(self.path)
         return self.cursor(_Cursor).execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
@@ -142,7 +156,7 @@ def connected(path: Path, filled: bool = False) -> Connection:
     except sqlite3.DatabaseError as error:
         if path.is_file() and _says_unwritable(error):
             return _connected_for_reading(path)
-        raise translated(path, error) from error
+        raise _translated(path, error) from error
 
 
 def _connected_for_writing(path: Path, filled: bool) -> Connection:
@@ -169,11 +183,12 @@ def _connected_for_reading(path: Path) -> Connection:
             " the middle of a change; try again when it is closed, or run `synthmatch library verify` where it can be"
             " written."
         )
+    looks = _looks(path)
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with ExitStack() as stack:
         try:
             connection = sqlite3.connect(uri, isolation_level=None, uri=True, factory=Connection)
-            connection.path = path
+            connection.path, connection.as_it_lay = path, looks
             stack.enter_context(closing(connection))
             current = _is_current(connection.cursor())
         except sqlite3.DatabaseError as error:
@@ -204,8 +219,20 @@ def _says_busy(error: sqlite3.Error) -> bool:
     return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def translated(path: Path, error: Exception) -> LibraryError:
-    """What SQLite says about a file, or whoever reads its rows, as a sentence that says what to do."""
+def _looks(path: Path) -> tuple[int, ...]:
+    """Something else after each time that a file was written."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed(path: Path) -> LibraryError:
+    return LibraryError(f"The library {path.parent} has been changed meanwhile; try again.")
+
+
+def _translated(path: Path, error: Exception) -> LibraryError:
     return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))
 
 

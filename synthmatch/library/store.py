@@ -103,6 +103,11 @@ class Rows(SoundRows):
         """Let the file go; a second call does nothing."""
         self._connection.close()
 
+    @property
+    def outdated(self) -> bool:
+        """Whether they can be read no more, since the file can't be written, and another has changed it."""
+        return self._connection.outdated
+
     def merge(self) -> None:
         """Write what is committed into the file itself, unless somebody is just reading: whoever can't write beside it,
         or copies it alone, has all of it then."""
