@@ -101,6 +101,7 @@ def add(library: Library, bank: PresetBank, random: np.random.Generator) -> None
 
 def grow(folder: Path, presets: int, random: np.random.Generator) -> list[Cost]:
     """Add banks until there are so many presets."""
+    Library.create(folder).close()
     Facts("bench", (*FAMILIES, "timbre"), DIMENSION).write(folder / "library.json")
     costs = []
     for number in range(presets // BANK):

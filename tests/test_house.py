@@ -46,7 +46,7 @@ ONLY: dict[str, set[str]] = {
     "mir_eval": {"synthmatch.training.benchmark.transcripts"},
     "onnxruntime": {"synthmatch.training.benchmark.basicpitch"},
     "safetensors": {"synthmatch.networks.checkpoint", "synthmatch.training.learning.statefile"},
-    "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows", "synthmatch.library.store"},
+    "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.sound.loudness"},

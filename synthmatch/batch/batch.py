@@ -19,7 +19,7 @@ from synthmatch.batch.mastering import Level
 from synthmatch.errors import AudioError, InputError, LibraryBusy, LibraryError
 from synthmatch.files import require_place
 from synthmatch.library.census import Census, spread, untouched
-from synthmatch.library.store import write_lock
+from synthmatch.library.schema import write_lock
 from synthmatch.library.trust import TrustReport
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import Pool

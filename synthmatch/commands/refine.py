@@ -115,14 +115,19 @@ def refine(
     """
     from synthmatch.commands.library import load_encoder
     from synthmatch.files import require_place
+    from synthmatch.refining.evolution import require
     from synthmatch.refining.refinement import Effort, refine
     from synthmatch.refining.starts import save
 
     require_place(out, folder=True)  # first of all: refining takes its time
+    require()
     effort = Effort(seconds, renders, seed)
+    asked = _Asked(family, single, midi, notes, held, start, end)
+    asked.require_sense()
+    named = _named(name, library_path)
     encoder = load_encoder(model)
-    clip, readings = _passage(song, encoder, _Asked(family, single, midi, notes, held, start, end))
-    preset = _start(name, library_path, encoder, clip, family or "", single)
+    clip, readings = _passage(song, encoder, asked)
+    preset = named or _nearest(library_path, encoder, clip, asked, elsewhere=scheduler is not None)
     with open_pool(workers, scheduler, timeout) as pool, Progress("refining", "second") as progress:
         result = refine(
             preset,
@@ -156,18 +161,27 @@ class _Asked:
     start: float | None
     end: float | None
 
+    @property
+    def sample(self) -> bool:
+        """Whether all notes are struck together, unless a MIDI file says otherwise."""
+        return self.single or self.notes is not None
+
+    def require_sense(self) -> None:
+        """Refuse options that don't go together."""
+        if self.midi is not None and (self.notes is not None or self.held is not None):
+            raise click.UsageError("--midi says what is played, and for how long: leave --note and --held out.")
+        if self.family is None and not self.single:
+            raise click.UsageError(
+                "Which part is meant must be known: name its --family, or say --single if nothing else plays."
+            )
+        if self.held is not None and not self.sample:
+            raise click.UsageError(
+                "--held is for a sample, and needs --single or --note: a part's notes are estimated."
+            )
+
 
 def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[Performance, ...]]:
     """What is listened to, and what plays there, in several readings where the sound leaves that open."""
-    if asked.midi is not None and (asked.notes is not None or asked.held is not None):
-        raise click.UsageError("--midi says what is played, and for how long: leave --note and --held out.")
-    if asked.family is None and not asked.single:
-        raise click.UsageError(
-            "Which part is meant must be known: name its --family, or say --single if nothing else plays."
-        )
-    sample = asked.single or asked.notes is not None
-    if asked.held is not None and not sample:
-        raise click.UsageError("--held is for a sample, and needs --single or --note: a part's notes are estimated.")
     from synthmatch import audio
     from synthmatch.midi import read_midi
     from synthmatch.phrases import pitches_of
@@ -176,7 +190,7 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
     clip = audio.read(song)
     if asked.midi is not None:
         heard, performance = passage(clip, read_midi(asked.midi), asked.start, asked.end)
-    elif asked.family is not None and not sample:
+    elif asked.family is not None and not asked.sample:
         start, heard, performance = written_down(clip, encoder, asked.family, asked.start, asked.end)
         say(f"heard from {start:.1f} s on: {counted(len(performance.notes), 'note')}, estimated from the sound")
     else:
@@ -184,20 +198,26 @@ def _passage(song: Path, encoder: Encoder, asked: _Asked) -> tuple[Clip, tuple[P
     return heard, (performance,)
 
 
-def _start(
-    name: str | None, library_path: Path | None, encoder: Encoder, clip: Clip, family: str, single: bool
-) -> Preset:
+def _named(name: str | None, library_path: Path | None) -> Preset | None:
+    """The preset that is named; None for the nearest one, for which there must be a library, too: that it isn't there
+    is said before anything is listened to."""
     from synthmatch.library.library import Library
-    from synthmatch.refining.starts import named_start, nearest_start
+    from synthmatch.refining.starts import is_file_name, named_start
 
-    if name is not None and Path(name).is_file():
+    if name is not None and is_file_name(name):
         return named_start(None, name)
+    with Library.open(library_path) as library:
+        return None if name is None else named_start(library, name)
+
+
+def _nearest(library_path: Path | None, encoder: Encoder, clip: Clip, asked: _Asked, *, elsewhere: bool) -> Preset:
+    from synthmatch.library.library import Library
     from synthmatch.matching.matcher import Matcher
+    from synthmatch.refining.starts import nearest_start
 
     with Library.open(library_path) as library:
-        if name is not None:
-            return named_start(library, name)
-        return nearest_start(Matcher(library, encoder), clip, family, alone=single)
+        matcher = Matcher(library, encoder)
+        return nearest_start(matcher, clip, asked.family or "", alone=asked.single, elsewhere=elsewhere)
 
 
 def _print(result: Refinement) -> None:

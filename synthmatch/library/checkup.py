@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from synthmatch.errors import LibraryError, PluginMissing, SynthError
 from synthmatch.library import intake
+from synthmatch.library.settling import settle
 from synthmatch.library.store import FAILED, PENDING, RENDERED
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure
@@ -59,7 +60,7 @@ def repair(library: Library, encoder: Encoder | None, pool: Pool | None) -> list
         library.sounds.delete_sound(state)
     with library.rows.transaction():
         library.rows.forget_sound(bad_sound)
-    intake.settle(library, lost=bad_vectors | bad_sound, mend=True)
+    settle(library, lost=bad_vectors | bad_sound, mend=True)
     for problem in _strays(library):
         with suppress(OSError):  # the rest is mended all the same, and what is left is named in the end
             Path(problem.subject).unlink(missing_ok=True)
@@ -115,6 +116,8 @@ def _vectors(library: Library) -> list[Problem]:
         return [Problem(Trouble.VECTORS, str(library.vectors.folder), library.vectors.damage)]
     rendered = library.rows.ids_with(status=RENDERED)
     missing = rendered - library.vectors.holds(rendered)
+    doubtful = {*library.rows.unsettled(), *library.vectors.unsettled}  # which the next change sees to
+    rowless = {*library.vectors.ids} - rendered - doubtful
     remedy = "run `synthmatch library repair`"
     return [
         *(
@@ -124,6 +127,10 @@ def _vectors(library: Library) -> list[Problem]:
         *(
             Problem(Trouble.VECTORS, state, f"The vectors of the preset {state} are damaged; {remedy}.")
             for state in library.vectors.unfit()
+        ),
+        *(
+            Problem(Trouble.VECTORS, state, f"The vectors of the preset {state} are of no sound; {remedy}.")
+            for state in sorted(rowless)
         ),
     ]
 

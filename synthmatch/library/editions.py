@@ -12,14 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from synthmatch.files import write_text
-from synthmatch.library.store import write_lock
+from synthmatch.library.schema import write_lock
+from synthmatch.library.store import Rows
 
 _FILE = "edition"
 
 
 @contextmanager
-def changing(library: Path) -> Iterator[None]:
+def changing(library: Path, rows: Rows | None = None) -> Iterator[None]:
     """Keep other processes from writing into a library while the block runs, and tell those that read afterwards.
+
+    Args:
+        rows: in which something is changed; all of them are in one file then, whoever else has it open.
 
     Raises:
         LibraryError: another process is writing.
@@ -28,6 +32,8 @@ def changing(library: Path) -> Iterator[None]:
         try:
             yield
         finally:
+            if rows is not None:
+                rows.merge()
             write_text(library / _FILE, secrets.token_hex(8) + "\n")
 
 

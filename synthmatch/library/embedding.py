@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 BATCH = 16
 """States embedded at a time: a killed run embeds at most two batches again."""
 
+GATHERED = 1_024
+"""States in parts before a segment is made of them: whoever opens the library reads its parts into memory, 17 kB a
+state, several times over."""
+
 TIMBRE = "timbre"
 """The space that all families share."""
 
@@ -75,12 +79,18 @@ class Embedder:
 
     Args:
         done: called in the caller's thread with the number of states that were just embedded.
+        gather: called in the caller's thread whenever ``GATHERED`` states have come as parts; nothing is embedded
+            meanwhile.
     """
 
-    def __init__(self, encoder: Encoder, store: VectorStore, done: Callable[[int], None]) -> None:
+    def __init__(
+        self, encoder: Encoder, store: VectorStore, done: Callable[[int], None], gather: Callable[[], None]
+    ) -> None:
         self._encoder = encoder
         self._store = store
         self._done = done
+        self._gather = gather
+        self._parted = len(store.unsettled)  # by runs that were stopped
         self._waiting: list[tuple[str, Sequence[Clip]]] = []
         self._running: deque[Future[int]] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embed")
@@ -91,6 +101,10 @@ class Embedder:
         if len(self._waiting) >= BATCH:
             self._submit()
         self._collect(at_most=2)
+        if self._parted >= GATHERED:
+            self._collect(at_most=0)
+            self._gather()
+            self._parted = 0
 
     def _submit(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -104,7 +118,9 @@ class Embedder:
 
     def _collect(self, at_most: int) -> None:
         while self._running and (len(self._running) > at_most or self._running[0].done()):
-            self._done(self._running.popleft().result())
+            embedded = self._running.popleft().result()
+            self._parted += embedded
+            self._done(embedded)
 
     def __enter__(self) -> Self:
         return self

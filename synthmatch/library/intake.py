@@ -16,6 +16,7 @@ from synthmatch.library.census import Heard
 from synthmatch.library.embedding import Embedder
 from synthmatch.library.relisting import relist
 from synthmatch.library.scrutiny import Progress
+from synthmatch.library.settling import gather, gather_into, settle
 from synthmatch.library.store import PENDING, RENDERED, StateRow
 from synthmatch.library.trust import TrustReport
 from synthmatch.machine import processors
@@ -190,7 +191,7 @@ def complete(
     embedded = library.vectors.holds(waiting)
     waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(new) + len(waiting))
-    with Embedder(encoder, library.vectors, counter.advance) as embedder:
+    with Embedder(encoder, library.vectors, counter.advance, partial(gather, library)) as embedder:
         damaged = list(_readable(library, waiting, embedder))
         with library.rows.transaction():
             library.rows.forget_sound(damaged)
@@ -250,7 +251,7 @@ def embed_stored(library: Library, encoder: Encoder, store: VectorStore, progres
     embedded = store.holds(waiting)
     waiting = [state for state in waiting if state not in embedded]
     counter = _Counter(progress, len(waiting))
-    with Embedder(encoder, store, counter.advance) as embedder:
+    with Embedder(encoder, store, counter.advance, partial(gather_into, store, library)) as embedder:
         damaged = list(_readable(library, waiting, embedder))
     counter.advance(len(damaged))
     return len(waiting) - len(damaged)
@@ -268,24 +269,6 @@ def measure_stored(library: Library, progress: Progress | None) -> int:
         if progress is not None:
             progress(done, len(waiting), "measuring")
     return measured
-
-
-def settle(library: Library, lost: Collection[str] = (), mend: bool = False) -> None:
-    """Bring vectors in line with the states whose rows or vectors have changed since they were last.
-
-    Args:
-        lost: states whose vectors are to go, whatever the rows say.
-        mend: forget damaged segments too.
-    """
-    marked = library.rows.unsettled()
-    changed = sorted({*marked, *library.vectors.unsettled, *lost})
-    presence = library.vectors.presence_of(changed)
-    embedded = list(presence)
-    families = dict(zip(embedded, library.listings.found(embedded, list(presence.values())), strict=True))
-    gone = dict.fromkeys({*changed} - families.keys()) | dict.fromkeys(lost)
-    library.vectors.settle(families | gone, mend)
-    if not library.vectors.damage:  # what can't be read may hold them still, and be read the next time
-        library.rows.settled(marked)
 
 
 def _outstanding(rows: dict[str, StateRow], synth_of: dict[str, str], renderers: dict[str, str]) -> set[str]:

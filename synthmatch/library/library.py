@@ -36,6 +36,7 @@ from synthmatch.library.listing import BankCount, Listing, count_banks
 from synthmatch.library.listings import Listings
 from synthmatch.library.neighbours import Neighbours
 from synthmatch.library.scrutiny import Progress
+from synthmatch.library.settling import settle
 from synthmatch.library.sounds import Sounds
 from synthmatch.library.store import FAILED, RENDERED, Rows
 from synthmatch.library.trust import FailedPreset
@@ -58,7 +59,8 @@ class Library(Closing):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._facts = Facts.read(path / "library.json")
-        self.rows = Rows(path / "library.sqlite")
+        # One that has an encoder has rows: made anew, they'd say that all the rest belongs to nothing.
+        self.rows = Rows(path / "library.sqlite", filled=bool(self._facts.encoder))
         self.sounds = Sounds(path)
         self.reload()
 
@@ -76,7 +78,9 @@ class Library(Closing):
         path = _place(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise LibraryError(f"{path} is there already; choose a new or an empty folder for the library.")
-        Facts.of(encoder).write(path / "library.json")
+        Facts().write(path / "library.json")  # of no encoder, as long as there are no rows
+        with cls(path):
+            Facts.of(encoder).write(path / "library.json")
         return cls(path)
 
     @classmethod
@@ -84,7 +88,7 @@ class Library(Closing):
         """Open a library.
 
         Raises:
-            LibraryError: there is none, or it is damaged, or of another version.
+            LibraryError: there is none, or it is damaged, lacks its rows, or is of another version.
         """
         path = _place(path)
         if not (path / "library.json").exists():
@@ -247,7 +251,7 @@ class Library(Closing):
             LibraryError: another process is writing into the library.
         """
         fingerprints = intake.fingerprints(bank)
-        with changing(self.path):
+        with changing(self.path, self.rows):
             self.reload()
             self.require_encoder(encoder)
             if not self._facts.encoder:
@@ -265,7 +269,7 @@ class Library(Closing):
         Raises:
             LibraryError: another process is writing into the library.
         """
-        with changing(self.path):
+        with changing(self.path, self.rows):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
             done = intake.embed_stored(self, encoder, store, progress)
@@ -289,7 +293,7 @@ class Library(Closing):
         """
         if bank is None and synth is None and place is None:
             raise ValueError("name a bank, a synth or a place")
-        with changing(self.path):
+        with changing(self.path, self.rows):
             self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
             if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
                 raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
@@ -324,14 +328,14 @@ class Library(Closing):
         """
         from synthmatch.library.checkup import repair
 
-        with changing(self.path):
+        with changing(self.path, self.rows):
             return repair(self, encoder, pool)
 
     def finish(self) -> None:
         """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""
         self._facts.write(self.path / "library.json")  # with this version's format, before anything else has it
         self.reload()
-        intake.settle(self)
+        settle(self)
         self.reload()
         self.neighbours.build()
         for kind in ("vectors", "index"):

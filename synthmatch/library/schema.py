@@ -1,18 +1,19 @@
-"""A library's SQLite file: how it is opened, what is said where it fails, its tables, and how an older file gets those
-that it lacks."""
+"""A library's SQLite file: how it is opened, what is said where it fails, its tables, how an older file gets those that
+it lacks, and the lock of whoever writes."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from synthmatch.errors import LibraryError
+from synthmatch.errors import LibraryBusy, LibraryError
 from synthmatch.sound.soundprint import Print, cell
 
 PATIENCE = 30.0
@@ -96,7 +97,7 @@ def _told(method: _Method) -> _Method:
             raise
         except sqlite3.DatabaseError as error:
             assert isinstance(cursor.connection, Connection)
-            raise translated(cursor.connection.path, error) from error
+            raise cursor.connection.told(error) from error
 
     return cast(_Method, telling)
 
@@ -114,9 +115,23 @@ class Connection(sqlite3.Connection):
     """A library's SQLite file: whatever is executed or read raises LibraryError where the file is to blame."""
 
     path: Path
+    as_it_lay: tuple[int, ...] | None = None
+    """Of a file that is read as it lies there, how it was when it was opened; SQLite doesn't look."""
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the file isn't any more what it was when it was opened: what is read may be of before, of now, or a
+        mixture, in which SQLite sees damage, or nothing at all."""
+        return self.as_it_lay not in (None, _looks(self.path))
+
+    def told(self, error: Exception) -> LibraryError:
+        """What SQLite says, or whoever reads its rows, as a sentence that says what to do."""
+        return _changed(self.path) if self.outdated else _translated(self.path, error)
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As any connection does; its own way wouldn't ask the cursor."""
+        if self.outdated:
+            raise _changed(self.path)
         return self.cursor(_Cursor).execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
@@ -124,22 +139,27 @@ class Connection(sqlite3.Connection):
         return self.cursor(_Cursor).executemany(*arguments)
 
 
-def connected(path: Path) -> Connection:
+def connected(path: Path, filled: bool = False) -> Connection:
     """A library's SQLite file, with all of its tables.
 
+    Args:
+        filled: whether there must be tables in it already; if not, they are made, and so is the file.
+
     Raises:
-        LibraryError: the file isn't a database, is damaged, is locked by another program, or can neither be written nor
-            be read as it is.
+        LibraryError: the file isn't a database, is damaged, is locked by another program, can neither be written nor
+            be read as it is, or is lost.
     """
     try:
-        return _connected_for_writing(path)
+        if filled and not (path.exists() and path.stat().st_size):  # SQLite would make one
+            raise _lost(path)
+        return _connected_for_writing(path, filled)
     except sqlite3.DatabaseError as error:
-        if path.is_file() and says_unwritable(error):
+        if path.is_file() and _says_unwritable(error):
             return _connected_for_reading(path)
-        raise translated(path, error) from error
+        raise _translated(path, error) from error
 
 
-def _connected_for_writing(path: Path) -> Connection:
+def _connected_for_writing(path: Path, filled: bool) -> Connection:
     with ExitStack() as stack:
         connection = sqlite3.connect(path, isolation_level=None, timeout=PATIENCE, factory=Connection)
         connection.path = path
@@ -147,6 +167,9 @@ def _connected_for_writing(path: Path) -> Connection:
         plain = connection.cursor()  # whoever asked looks at the errors
         # NORMAL: a commit waits for no disk; a power cut may lose the last ones, never the file.
         plain.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
+        # Copied without the file beside it, in which its tables may be, it is empty.
+        if filled and not plain.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise _lost(path)
         _prepare(plain)
         stack.pop_all()
     return connection
@@ -156,14 +179,16 @@ def _connected_for_reading(path: Path) -> Connection:
     """A file that can't be written, such as that of a library which a studio shares: it's read as it lies there."""
     if (unmerged := path.with_name(f"{path.name}-wal")).exists() and unmerged.stat().st_size:
         raise LibraryError(
-            f"The library {path.parent} can't be written here, and is being changed or was left in the middle of a"
-            " change; run `synthmatch library verify` where it can be written."
+            f"The library {path.parent} can't be written here, and is being changed, is open elsewhere, or was left in"
+            " the middle of a change; try again when it is closed, or run `synthmatch library verify` where it can be"
+            " written."
         )
+    looks = _looks(path)
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     with ExitStack() as stack:
         try:
             connection = sqlite3.connect(uri, isolation_level=None, uri=True, factory=Connection)
-            connection.path = path
+            connection.path, connection.as_it_lay = path, looks
             stack.enter_context(closing(connection))
             current = _is_current(connection.cursor())
         except sqlite3.DatabaseError as error:
@@ -177,18 +202,37 @@ def _connected_for_reading(path: Path) -> Connection:
     return connection
 
 
-def says_unwritable(error: sqlite3.Error) -> bool:
+def _lost(path: Path) -> LibraryError:
+    return LibraryError(
+        f"What the library {path.parent} holds stands in {path}, which is missing or empty; copy it again from where"
+        " the folder came from, or move the folder away and add its banks again with `synthmatch library add`."
+    )
+
+
+def _says_unwritable(error: sqlite3.Error) -> bool:
     """Whether a file, or its folder, may not be written."""
     return _kind(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
 
-def says_busy(error: sqlite3.Error) -> bool:
+def _says_busy(error: sqlite3.Error) -> bool:
     """Whether another process has locked a file."""
     return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def translated(path: Path, error: Exception) -> LibraryError:
-    """What SQLite says about a file, or whoever reads its rows, as a sentence that says what to do."""
+def _looks(path: Path) -> tuple[int, ...]:
+    """Something else after each time that a file was written."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _changed(path: Path) -> LibraryError:
+    return LibraryError(f"The library {path.parent} has been changed meanwhile; try again.")
+
+
+def _translated(path: Path, error: Exception) -> LibraryError:
     return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))
 
 
@@ -238,3 +282,35 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
 def as_print(stored: bytes) -> Print:
     """A print as it lies in the file."""
     return np.frombuffer(stored, np.uint8)
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a library while the block runs.
+
+    SQLite's own file lock on every system, let go by the system when the process dies.
+
+    Raises:
+        LibraryBusy: another process holds it.
+        LibraryError: the folder can't be written, or its file is no lock.
+    """
+    lock = folder / "lock.sqlite"
+    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
+    if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
+        raise unwritable
+    with ExitStack() as stack:
+        try:
+            connection = sqlite3.connect(lock, isolation_level=None, timeout=0)
+            stack.callback(connection.close)
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if _says_unwritable(error):
+                raise unwritable from error
+            if _says_busy(error):
+                raise LibraryBusy(
+                    f"Another synthmatch is writing into the library {folder}; try again when it has ended."
+                ) from error
+            raise LibraryError(f"{lock} can't be locked ({error}); see to its disk and try again.") from error
+        except sqlite3.DatabaseError as error:
+            raise LibraryError(f"{lock} is damaged; delete it, there is nothing in it.") from error
+        yield

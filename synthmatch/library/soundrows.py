@@ -9,7 +9,7 @@ from dataclasses import astuple
 from typing import Any, TypeVar
 
 from synthmatch.library.census import Heard
-from synthmatch.library.schema import Connection, as_print, translated
+from synthmatch.library.schema import Connection, as_print
 from synthmatch.sound.descriptors import VERSION, Measures
 from synthmatch.sound.soundprint import cell, near_cells
 
@@ -89,7 +89,7 @@ class SoundRows:
         try:
             yield from map(make, rows)
         except (TypeError, ValueError) as error:
-            raise translated(self._connection.path, error) from error
+            raise self._connection.told(error) from error
 
     def _forget(self, states: Iterable[str]) -> None:
         states = list(states)

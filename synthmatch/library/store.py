@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from synthmatch.errors import LibraryBusy, LibraryError
+from synthmatch.errors import LibraryError
 from synthmatch.files import plain_path
-from synthmatch.library.schema import connected, says_busy, says_unwritable
+from synthmatch.library.schema import PATIENCE, connected
 from synthmatch.library.soundrows import SoundRows
 from synthmatch.presets.preset import Preset
 from synthmatch.sound.descriptors import VERSION
@@ -32,6 +31,8 @@ RENDERED = "rendered"
 """Status of a state whose sound is stored."""
 FAILED = "failed"
 """Status of a state that made no usable sound."""
+
+_MOMENT = 1000  # milliseconds for which whoever reads is waited for
 
 NAMED_BY = "`synthmatch library list` names its banks, and `synthmatch library show BANK` a bank's presets."
 _STATE = "id, synth, status, failure, reason, renderer, gains, bounds, bytes"
@@ -87,17 +88,33 @@ class ListingRow:
 class Rows(SoundRows):
     """The SQLite file of a library. Belongs to the thread that opened it.
 
+    Args:
+        filled: whether there must be something in it; else it is made if it isn't there.
+
     Raises:
         LibraryError: the file isn't a database, is damaged, or, here as in each method, can't be read or changed, since
             its disk is full, say.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(connected(path))
+    def __init__(self, path: Path, filled: bool = False) -> None:
+        super().__init__(connected(path, filled))
 
     def close(self) -> None:
         """Let the file go; a second call does nothing."""
         self._connection.close()
+
+    @property
+    def outdated(self) -> bool:
+        """Whether they can be read no more, since the file can't be written, and another has changed it."""
+        return self._connection.outdated
+
+    def merge(self) -> None:
+        """Write what is committed into the file itself, unless somebody is just reading: whoever can't write beside it,
+        or copies it alone, has all of it then."""
+        with suppress(LibraryError):  # where it is now it's as safe, and the next change tries again
+            self._connection.execute(f"PRAGMA busy_timeout = {_MOMENT}")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.execute(f"PRAGMA busy_timeout = {round(1000 * PATIENCE)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -315,35 +332,3 @@ def _state(row: Sequence[Any]) -> StateRow:
     *head, gains, bounds, size = row
     sound = StoredSound(tuple(json.loads(gains)), tuple(json.loads(bounds)), size)
     return StateRow(*(*head, sound))
-
-
-@contextmanager
-def write_lock(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into a library while the block runs.
-
-    SQLite's own file lock on every system, let go by the system when the process dies.
-
-    Raises:
-        LibraryBusy: another process holds it.
-        LibraryError: the folder can't be written, or its file is no lock.
-    """
-    lock = folder / "lock.sqlite"
-    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
-    if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
-        raise unwritable
-    with ExitStack() as stack:
-        try:
-            connection = sqlite3.connect(lock, isolation_level=None, timeout=0)
-            stack.callback(connection.close)
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if says_unwritable(error):
-                raise unwritable from error
-            if says_busy(error):
-                raise LibraryBusy(
-                    f"Another synthmatch is writing into the library {folder}; try again when it has ended."
-                ) from error
-            raise LibraryError(f"{lock} can't be locked ({error}); see to its disk and try again.") from error
-        except sqlite3.DatabaseError as error:
-            raise LibraryError(f"{lock} is damaged; delete it, there is nothing in it.") from error
-        yield

@@ -6,9 +6,10 @@
     segment-00000012-.../  ids.npy, vectors.npy, presence.npy, found.npy, gone-00000015.npy   (segments.py)
     part-....npz           batches that aren't in a segment yet
 
-New vectors arrive as parts, one file per batch, so that a killed run loses at most the batch in hand.
-:meth:`VectorStore.settle` makes a segment of them and merges small ones; nothing counts before ``segments.json`` says
-so, and that is replaced in one step. What it costs goes with what has changed, not with what is there.
+New vectors arrive as parts, one file per batch, so that a killed run loses at most the batch in hand. Every thousand
+states :meth:`VectorStore.settle` makes a segment of them and merges small ones; nothing counts before
+``segments.json`` says so, and that is replaced in one step. What it costs goes with what has changed, not with what is
+there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from synthmatch.library.segments import GONE, SMALLEST, Floats, Kind, Places, Se
 
 _LIST = "segments.json"
 _DAMAGE = (OSError, ValueError, TypeError, IndexError)  # what opening a segment raises
-_TRIES = 5  # a reader that finds a segment deleted under it looks again which ones count
+_TRIES = 5  # a reader under which segments or parts are deleted looks again which ones count
 
 
 @dataclass(frozen=True)
@@ -173,21 +174,20 @@ class VectorStore:
     def reload(self) -> None:
         """Look again at what is on disk: segments are mapped, parts are read. Damaged segments count as empty, and
         ``damage`` says so: their sounds can be embedded again."""
-        self.damage, self._unlisted = "", False
         for _ in range(_TRIES):
+            self.damage, self._unlisted = "", False
             try:
                 self._listed = _Listed.read(self.folder / _LIST)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 self._listed, self._unlisted = _Listed(), True
                 self._damaged(self.folder / _LIST, error)
             tables = [table for entry in self._listed.entries if (table := self._opened(*entry)) is not None]
-            if len(tables) == len(self._listed.entries) or self._is_newest():
+            parts = sorted(self.folder.glob("part-*.npz"))
+            self._parts = tuple(part for part in parts if part.name not in self._listed.spent)
+            tables += self._old_table()
+            self.segments = (*tables, *self._in_parts(tables))
+            if self._is_newest():  # else another process has settled or merged what this one was about to open
                 break
-            self.damage = ""  # another process has merged what this one was about to open
-        parts = sorted(self.folder.glob("part-*.npz"))
-        self._parts = tuple(part for part in parts if part.name not in self._listed.spent)
-        old = self._old_table()
-        self.segments = (*tables, *old, *self._in_parts([*tables, *old]))
 
     def settle(self, changes: Mapping[str, Sequence[bool] | None], mend: bool = False) -> None:
         """Bring segments in line with what has changed.

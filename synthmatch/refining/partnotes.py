@@ -29,7 +29,11 @@ _LET_GO_DB = 20.0  # below the loudest moment, by this much, the keys count as l
 
 
 def passage(
-    clip: Clip, performance: Performance, start: float | None = None, end: float | None = None
+    clip: Clip,
+    performance: Performance,
+    start: float | None = None,
+    end: float | None = None,
+    begins: float = 0.0,
 ) -> tuple[Clip, Performance]:
     """A passage of a part: its sound, and the notes that sound in it.
 
@@ -37,6 +41,7 @@ def passage(
         clip: the part.
         performance: all of its notes, in the clip's time.
         start, end: of the passage in seconds; by default from the first note on, for ``PASSAGE`` seconds.
+        begins: the second of the song at which the clip begins; what is said is said in the song's time.
 
     Returns:
         The clip from ``start`` on, and the notes in its time; a note that is held across either end is cut there.
@@ -48,7 +53,8 @@ def passage(
     end = min(clip.seconds, start + PASSAGE if end is None else end)
     notes = within(performance.notes, start, end - start)
     if notes is None:
-        raise NotesError(f"No note sounds between {start:g} s and {end:g} s; choose another passage.")
+        between = f"{begins + start:g} s and {begins + end:g} s"
+        raise NotesError(f"No note sounds between {between}; choose another passage.")
     return clip.between(start, end), notes
 
 
@@ -96,7 +102,7 @@ def written_down(
     stop = None if end is None else stretch.seconds
     if stop is not None and start is None:  # who names an end alone can't know where the passage begins
         stop = min(stop, offset + refinement.LONGEST)
-    heard_there, notes = passage(stretch, part.notes, offset, stop)
+    heard_there, notes = passage(stretch, part.notes, offset, stop, begins)
     return begins + offset, heard_there, notes
 
 

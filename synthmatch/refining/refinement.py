@@ -10,6 +10,7 @@ from synthmatch.audio import Clip, require_audible
 from synthmatch.errors import InputError
 from synthmatch.notes import Performance
 from synthmatch.presets.preset import Preset, State
+from synthmatch.refining import evolution
 from synthmatch.refining.likeness import Distance, Part, fitted
 from synthmatch.refining.tryout import Effort, Report, Stop, Tryout
 from synthmatch.refining.turning import Board, can_be_refined, search, tidied
@@ -122,6 +123,7 @@ def refine(
         AudioError: the clip is too short, or silent.
         RenderError: the preset makes no usable sound.
     """
+    evolution.require()  # it is needed last, after half of the time
     readings = (notes,) if isinstance(notes, Performance) else tuple(notes)
     seconds = max((each.seconds for each in readings), default=0.0)
     if not 0 < seconds <= LONGEST + _HAIR:

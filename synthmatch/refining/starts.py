@@ -14,13 +14,21 @@ from synthmatch.library.export import export_preset
 from synthmatch.matching.listening import Query
 from synthmatch.matching.matcher import Matcher
 from synthmatch.presets.bank import PresetBank
+from synthmatch.presets.catalogue import synths
 from synthmatch.presets.preset import Preset
 from synthmatch.refining.refinement import Refinement, can_be_refined
+from synthmatch.renderers.synths import installed
 
 if TYPE_CHECKING:
     from synthmatch.library.library import Library
 
 _SEARCHED = 500  # presets among which one that can be refined is looked for first: nearly always there is one
+
+
+def is_file_name(name: str) -> bool:
+    """Whether what names a start names a file, be it there or not: an id has no suffix, and lies in no folder."""
+    path = expanded(name)
+    return path.exists() or bool(path.suffix) or len(path.parts) > 1
 
 
 def named_start(library: Library | None, name: str) -> Preset:
@@ -32,7 +40,7 @@ def named_start(library: Library | None, name: str) -> Preset:
     """
     path = expanded(name)
     if not path.exists():
-        if library is None or path.suffix or len(path.parts) > 1:
+        if library is None or is_file_name(name):
             raise LibraryError(f"{name} isn't there; name a preset file, or the id of a preset of the library.")
         return library.preset(library.listings_of(name)[0])
     bank = PresetBank.read(path)
@@ -42,12 +50,15 @@ def named_start(library: Library | None, name: str) -> Preset:
     return bank.presets[0]
 
 
-def nearest_start(matcher: Matcher, clip: Clip, family: str = "", *, alone: bool = True) -> Preset:
+def nearest_start(
+    matcher: Matcher, clip: Clip, family: str = "", *, alone: bool = True, elsewhere: bool = False
+) -> Preset:
     """The preset of a library that is nearest to a part, among those that can be refined.
 
     Args:
         family: of the part; "" to compare by timbre.
         alone: whether nothing but the part sounds in the clip.
+        elsewhere: whether other machines play it, whose synths aren't known here; else it is one of this machine's.
 
     Raises:
         LibraryError: no preset of the library, or none that is found under the family, can be refined.
@@ -57,14 +68,18 @@ def nearest_start(matcher: Matcher, clip: Clip, family: str = "", *, alone: bool
     query = Query(clip, families=(family,) if family else ())
     matcher.check(query, _SEARCHED)
     heard = matcher.hear(query)
+    played = synths().keys() if elsewhere else {row.id for row in installed()}
+    missing: set[str] = set()
     for wanted in sorted({min(_SEARCHED, len(library)), len(library)}):
         for match in (match for found in matcher.find(query, heard, wanted, alone) for match in found):
-            preset = library.preset(match.preset)
-            if can_be_refined(preset):
+            if match.preset.synth not in played:
+                missing.add(match.preset.synth)
+            elif can_be_refined(preset := library.preset(match.preset)):
                 return preset
+    here = f" on this machine, which lacks {', '.join(sorted(missing))}" if missing else ""
     raise LibraryError(
-        f"No {f'{family} preset' if family else 'preset'} in {library.path} can be refined; add banks of amsynth with"
-        " `synthmatch library add amsynth`, or name a preset."
+        f"No {f'{family} preset' if family else 'preset'} in {library.path} can be refined{here}; add banks of amsynth"
+        " with `synthmatch library add amsynth`, or name a preset."
     )
 
 

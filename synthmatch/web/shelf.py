@@ -28,7 +28,7 @@ class Shelf:
         """
         library: Library | None = getattr(self._own, "library", None)
         now = edition(self.path)
-        if library is not None and self._own.edition != now:
+        if library is not None and (self._own.edition != now or library.rows.outdated):
             self.put_back()
             library = None
         if library is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,25 @@ def test_what_it_can_not_use_it_says(
     assert done.status == status
     assert sentence in done.err
     assert not Path("refined").exists()
+
+
+def test_what_is_missing_is_said_before_the_song_is_read(
+    place: Any, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The song isn't there either."""
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    shutil.rmtree(place.library)
+    asked = ("refine", "missing.flac", "--single", "--model", place.model)
+    for name in ("missing.bank", "~/some/preset", "~/missing.fxp"):  # no library is needed for these
+        assert f"{name} isn't there; name a preset file" in run(*asked, "--preset", name).err
+    for name in (("--preset", "0" * 20), ()):
+        assert f"There is no library at {place.library}" in run(*asked, *name).err
+    shutil.copy(place.bank, "home.faustpatch")
+    assert (
+        f"{Path.cwd() / 'home.faustpatch'} doesn't name one preset" in run(*asked, "--preset", "~/home.faustpatch").err
+    )
+    monkeypatch.setattr("synthmatch.refining.evolution.find_spec", lambda _: None)
+    assert "without cma" in run(*asked).err
 
 
 def test_what_a_part_of_a_song_plays_is_estimated(place: Any, run: Callable[..., Any]) -> None:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from synthmatch.audio import Clip, Samples
 from synthmatch.errors import LibraryError, TrainingError
 from synthmatch.files import atomic_path, require_place
-from synthmatch.library.store import write_lock
+from synthmatch.library.schema import write_lock
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 
 Render = Callable[[Iterable[RenderJob]], Iterator[RenderResult]]

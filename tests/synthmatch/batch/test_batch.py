@@ -21,7 +21,7 @@ from synthmatch.batch.manifest import NAME, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Format, Level
 from synthmatch.errors import AudioError, InputError, LibraryError
 from synthmatch.files import file_hash
-from synthmatch.library.store import write_lock
+from synthmatch.library.schema import write_lock
 from synthmatch.notes import Performance
 from synthmatch.phrases import chord
 from synthmatch.presets import faustsynth

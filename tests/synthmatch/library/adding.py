@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch  # before the fork, with everything below
 
+from synthmatch.library import embedding
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
@@ -45,6 +46,7 @@ class CountingPool(RenderPool):
 
 def add(library: Path, bank: Path, model: Path, taken: Path) -> None:
     torch.set_num_threads(1)
+    embedding.BATCH, embedding.GATHERED = 4, 8  # so that some are killed while vectors are gathered
     encoder = Encoder.load(model)
     with Library.open_or_create(library) as opened, CountingPool(taken) as pool:
         opened.add(PresetBank.read(bank), encoder, pool)

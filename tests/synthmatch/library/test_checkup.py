@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from synthmatch.errors import EncoderMismatch, LibraryError
 from synthmatch.library import index
 from synthmatch.library.checkup import Trouble
 from synthmatch.library.library import Library
+from synthmatch.library.store import Rows
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import PresetBank
@@ -150,6 +152,37 @@ def test_files_that_belong_to_nothing_are_deleted(library: Library) -> None:
     assert troubles(library) == {(Trouble.STRAY, str(stray))}
     assert library.repair() == []
     assert not stray.exists()
+
+
+@pytest.mark.parametrize("left", [None, b"", "without what lies beside it"])
+def test_without_its_rows_nothing_is_deleted(filled: Path, tmp_path: Path, left: bytes | str | None) -> None:
+    """As where a library was copied without them, or while it was open elsewhere."""
+    folder = Path(shutil.copytree(filled, tmp_path / "library"))
+    rows = folder / "library.sqlite"
+    rows.unlink()
+    if isinstance(left, str):
+        with closing(Rows(tmp_path / "open.sqlite")):
+            shutil.copy(tmp_path / "open.sqlite", rows)
+    elif left is not None:
+        rows.write_bytes(left)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with pytest.raises(LibraryError, match=rf"{rows}, which is missing or empty; copy it again"):
+        Library.open(folder)
+    assert sorted(path for path in folder.rglob("*") if path.is_file()) == files
+    shutil.copy(filled / "library.sqlite", rows)
+    with Library.open(folder) as library:
+        assert library.verify() == []
+
+
+def test_vectors_that_no_row_knows_are_dropped(library: Library) -> None:
+    """As where rows were put back from a copy that is older than the rest."""
+    gone = library.presets()[0]
+    with library.rows.transaction():
+        library.rows._connection.execute("DELETE FROM listings WHERE state = ?", (gone.id,))
+        library.rows._connection.execute("DELETE FROM states WHERE id = ?", (gone.id,))
+    assert (Trouble.VECTORS, gone.id) in troubles(library)
+    assert library.repair() == []
+    assert len(library) == len(library.vectors) == 8
 
 
 def test_what_cannot_be_deleted_keeps_nothing_from_being_mended(

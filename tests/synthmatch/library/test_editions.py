@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -66,6 +67,26 @@ def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encode
     with changing(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
         library.add(bank, encoder, pool)
     library.add(bank, encoder, pool)
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_after_a_change_all_rows_are_in_one_file(library: Library, tmp_path: Path, reading: bool) -> None:
+    """Also while somebody has it open, as `serve` has; whoever copies it misses nothing. Who is just reading isn't
+    disturbed, and keeps nobody from changing it."""
+    with Library.open(library.path) as other:
+        rows = other.rows._connection.execute("SELECT id FROM states")
+        left = [rows.fetchone()] if reading else rows.fetchall()
+        library.remove(bank="nine")
+        assert len(left + rows.fetchall()) == 9
+        if reading:
+            with pytest.raises(LibraryError, match="holds no presets of nine"):  # a change that fails does it, too
+                library.remove(bank="nine")
+        beside = library.path / "library.sqlite-wal"
+        assert beside.stat().st_size == 0
+        shutil.copytree(library.path, tmp_path / "copy", ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+    with Library.open(tmp_path / "copy") as copy:
+        assert copy.presets() == ()
+        assert copy.verify() == []
 
 
 def test_a_lock_that_something_else_was_written_over_is_named(tmp_path: Path) -> None:

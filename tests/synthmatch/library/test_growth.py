@@ -72,7 +72,8 @@ def add(library: Library, presets: PresetBank) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    Facts("made up", SPACES, DIMENSION).write(tmp_path / "library.json")
+    with Library.create(tmp_path):
+        Facts("made up", SPACES, DIMENSION).write(tmp_path / "library.json")
     return tmp_path
 
 

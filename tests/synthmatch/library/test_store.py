@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from synthmatch.errors import LibraryError
-from synthmatch.library.schema import connected
-from synthmatch.library.store import PENDING, Rows, write_lock
+from synthmatch.library import schema, store
+from synthmatch.library.schema import connected, write_lock
+from synthmatch.library.store import PENDING, Rows
 from synthmatch.presets import faustsynth
 from synthmatch.presets.preset import Preset
 
@@ -66,6 +68,33 @@ def test_damage_in_the_middle_of_the_file_is_named_wherever_it_is_read(tmp_path:
                 rows.listings_of([presets(1)[0].id])
             with pytest.raises(LibraryError, match="database disk image is malformed"), rows.transaction():
                 rows.put(presets(200))
+
+
+def test_a_file_that_is_changed_while_it_is_read_as_it_lies_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by whoever may not write it, which these rights can't be kept from: SQLite then mixes old pages and new."""
+    path = tmp_path / "library.sqlite"
+    with closing(Rows(path)) as owner:
+        with owner.transaction():
+            owner.put(presets(300))
+        owner.merge()
+        monkeypatch.setattr(store, "connected", lambda path, _: schema._connected_for_reading(path))
+        with closing(Rows(path)) as reader:
+            with owner.transaction():
+                owner.put([Preset("Other", faustsynth.make_state({"drive": 1}), bank="others", file=Path("b"))])
+            assert len(reader.states()) == 1  # as long as what is new lies beside the file
+            assert not reader.outdated
+            with owner.transaction():
+                owner.drop(bank="things")
+                owner.put([replace(each, bank="others", comment="y" * 3000) for each in presets(3000)])
+            owner.merge()
+            assert reader.outdated
+            for asked in (reader.listings, reader.states, reader.synths):
+                with pytest.raises(LibraryError, match=f"The library {tmp_path} has been changed meanwhile; try again"):
+                    asked()
+        with closing(Rows(path)) as again:
+            assert len(again.listings()) == 3001
 
 
 def test_a_commit_that_fails_leaves_no_transaction_open(rows: Rows) -> None:

@@ -184,6 +184,25 @@ def test_a_reader_goes_on_while_segments_are_merged(tmp_path: Path) -> None:
     assert reader.ids == ("a", "b", "c", "d")
 
 
+def test_a_reader_sees_what_becomes_a_segment_while_it_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = store(tmp_path)
+    writer.add(batch("a", "b"))
+    original = vectors._Listed.read
+
+    def settled_meanwhile(path: Path) -> vectors._Listed:
+        """What the list says before the parts that it doesn't name are gone."""
+        said = original(path)
+        monkeypatch.undo()
+        writer.settle(everything("a", "b"))
+        return said
+
+    monkeypatch.setattr(vectors._Listed, "read", settled_meanwhile)
+    reader = store(tmp_path)
+    assert folders(tmp_path) == ["segment-00000001", "segments.json"]
+    assert reader.ids == ("a", "b")
+    assert same(reader, "b", batch("a", "b"))
+
+
 def test_a_table_from_before_there_were_segments(tmp_path: Path) -> None:
     wanted = batch("a", "b", "c")
     table = tmp_path / "vectors" / "table-000007"

@@ -122,6 +122,8 @@ def test_a_part_of_a_song_is_written_down_from_its_first_note(encoder: Encoder) 
         assert begins + notes.seconds <= end
         assert heard.seconds == pytest.approx(notes.seconds, abs=1e-3)
         assert PASSAGE < notes.seconds <= LONGEST
+    with pytest.raises(NotesError, match=r"No note sounds between 32\.5 s and 37\.5 s"):  # in the song's time
+        written_down(song, encoder, "bass", 32.5, None, lambda _: {"bass": [Note(7.0, 40, 100, 1.0)]})
     with pytest.raises(NotesError, match="No notes of lead could be made out"):
         written_down(song, encoder, "lead", estimate=estimate)
     with pytest.raises(InputError, match=r"ends at 50\.00 s, before the passage at 60\.0 s"):

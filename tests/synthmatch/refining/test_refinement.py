@@ -11,6 +11,7 @@ import pytest
 from synthmatch.audio import Clip
 from synthmatch.errors import AudioError, InputError, LibraryError, PresetError, RenderError
 from synthmatch.library.library import Library
+from synthmatch.library.vectors import Embedded
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import Note, Performance
@@ -20,13 +21,14 @@ from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.presets.formats import amsynth
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
-from synthmatch.refining import starts
+from synthmatch.refining import evolution, starts
 from synthmatch.refining.likeness import Part
 from synthmatch.refining.partnotes import passage
 from synthmatch.refining.refinement import LONGEST, Effort, Refinement, Stop, can_be_refined, refine
 from synthmatch.refining.starts import named_start, nearest_start, save
 from synthmatch.refining.tryout import Tryout
 from synthmatch.refining.turning import Board, tidied
+from synthmatch.renderers import synths
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import is_installed
@@ -206,6 +208,14 @@ def test_an_effort_is_within_reason(values: dict[str, float]) -> None:
         Effort(**values)  # type: ignore[arg-type]
 
 
+def test_without_cma_nothing_is_played(part: Clip, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evolution, "find_spec", lambda _: None)
+    with RenderPool(1) as pool:
+        monkeypatch.setattr(pool, "render", None)  # whoever called it would find nothing to call
+        with pytest.raises(InputError, match=r"pip install 'synthmatch\[refine\]'"):
+            refine(TRUE, part, NOTES, pool, encoder)
+
+
 def test_a_start_is_named_by_id_or_file(library: Library, bank: PresetBank, tmp_path: Path) -> None:
     first = library.presets()[0]
     assert named_start(library, first.id).state == bank.presets[0].state
@@ -233,6 +243,39 @@ def test_a_start_is_the_nearest_that_can_be_refined(
         for place in (-1, 1, 0):
             refinable.add(result.family(family or "any")[place].preset.id)
             assert nearest_start(matcher, clip, family).state.id == result.family(family or "any")[place].preset.id
+
+
+def test_a_start_is_of_a_synth_that_can_play_here(
+    library: Library, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though two are nearer, having the very sound: one of a plugin that isn't on this machine, one of a synth that
+    isn't known any more."""
+    plain = library.presets()[3]
+    clip = library.sound(plain.id)[2]
+    copies = [
+        Preset("Away", amsynth.make_state({}), bank="others", file=Path("a.bank"), slot=1),
+        Preset("Unknown", State("forgotten", b"\0"), bank="others", file=Path("a.bank"), slot=2),
+    ]
+    row = library.vectors.rows[plain.id]
+    vectors = np.stack([library.vectors.space(space)[row] for space in library.spaces])[None]
+    with library.rows.transaction():
+        library.rows.put(copies)
+    for copy in copies:
+        library.sounds.write_state(copy.state)
+        library.rows.rendered(copy.id, "", library.sounds.write(copy.id, library.sound(plain.id)))
+        library.vectors.add(Embedded((copy.id,), vectors, library.vectors.presence[row][None]))
+    library.rows.failed(plain.id, "", "silent", "")
+    library.finish()
+    monkeypatch.delenv("VST_PATH", raising=False)
+    monkeypatch.setattr(synths, "_FOLDERS", {})  # where plugins are looked for
+    matcher = Matcher(library, encoder)
+    nearest = matcher.match(clip, 2, single=True).families[0].matches
+    assert {match.preset.synth for match in nearest} == {"amsynth", "forgotten"}
+    assert nearest_start(matcher, clip).synth == "faust"
+    library.remove(bank="nine")
+    with pytest.raises(LibraryError, match="can be refined on this machine, which lacks amsynth, forgotten; add banks"):
+        nearest_start(matcher, clip)
+    assert nearest_start(matcher, clip, elsewhere=True).synth == "amsynth"
 
 
 @pytest.mark.plugin
