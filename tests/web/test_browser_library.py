@@ -52,6 +52,7 @@ def test_what_cannot_be_sent_at_once_is_not_sent(visit: Any, served: Any) -> Non
 def test_why_the_library_cannot_be_shown_stands_in_the_view_that_is_open(visit: Any, served: Any) -> None:
     there = visit(served.address)
     page = there.page
+    page.wait_for_selector("#library-count b", state="attached")  # what is asked at the beginning has come
     sentence = "The library is gone; put it back."
     page.route("**/api/library", lambda route: route.fulfill(status=409, json={"error": sentence}))
     page.click("nav [data-view=library]")

@@ -8,14 +8,16 @@ const followed = new Set(); // additions that go on: `{text, value}`, how far ea
 let shown = "";
 let edition = "";
 let missed = () => {}; // takes back that the library could not be asked for
+let asked = 0; // how often it was: an answer that comes late takes nothing back
 
 /** Show what is in the library, or say in the view that is open why that can't be had. */
 export const openLibrary = () => showLibrary().catch((error) => { missed = trouble(error); });
 
 /** Show what is in the library now. */
 export async function showLibrary() {
+  const turn = (asked += 1);
   const told = await get("/api/library");
-  missed();
+  if (turn === asked) missed();
   // Though nothing else may have changed since one was lost sight of.
   if (told.adding.length && !followed.size) watch(`/api/library/add/${told.adding[0]}`, {});
   const now = JSON.stringify(told);
