@@ -63,8 +63,9 @@ $(BUNDLE)/main.js: $(wildcard synthmatch/web/frontend/*)
 demo: setup web
 	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch library add $(DEMO_SYNTHS)
 	@SYNTHMATCH_HOME='$(DEMO)' $(BIN)/synthmatch demo --out '$(DEMO)/demo.html'
-	@echo 'To find presets for songs of yours, open the page:'
+	@echo 'To find presets for songs of yours, on a page or as a table:'
 	@echo "  $(BIN)/synthmatch serve --library '$(DEMO)/library'"
+	@echo "  $(BIN)/synthmatch match song.mp3 --library '$(DEMO)/library' --report found.html"
 
 test: setup web
 	@$(MAKE) --no-print-directory lint types tests SYNTHS=$(SYNTHS)
