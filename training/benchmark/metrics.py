@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from synthmatch.training.arrays import Bools, Floats, Ints
 
 RESAMPLES = 1000
 CALIBRATION_BINS = 15

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.errors import CheckpointError
 from synthmatch.matching.rerank import Heard, cells_of, distances, order
 from synthmatch.networks.transcriber import Transcriber
 from synthmatch.notes import Note, Performance
+from synthmatch.training.arrays import Bools
 from synthmatch.training.benchmark import basicpitch, transcripts
 from synthmatch.training.benchmark.hearing import Vectors
 from synthmatch.training.benchmark.metrics import NoteFigures, stratified
@@ -186,6 +186,6 @@ def _heard(players: Players, first: Shortlist, notes: Sequence[Note]) -> list[He
     return out
 
 
-def _rank(before: int, turned: Sequence[int], right: npt.NDArray[np.bool_]) -> int:
+def _rank(before: int, turned: Sequence[int], right: Bools) -> int:
     """The place of the first right candidate in the new order; where none of them is right, nothing changes."""
     return next((rank for rank, place in enumerate(turned, 1) if right[place]), int(before))

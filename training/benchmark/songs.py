@@ -12,8 +12,8 @@ import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Samples
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.training.arrays import Floats
 from synthmatch.training.benchmark.drums import Kit, beat
-from synthmatch.training.benchmark.metrics import Floats
 from synthmatch.training.benchmark.queries import SECONDS, SEED, Asked, Queries, pools
 from synthmatch.training.mixing.mixtures import TEMPO, compose, mix_stems, stem
 from synthmatch.training.recorded.corpus import Corpus

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from synthmatch.training.arrays import Bools, Ints
 from synthmatch.training.benchmark.drums import Kit
 from synthmatch.training.benchmark.hearing import Hearing, Vectors
-from synthmatch.training.benchmark.metrics import Bools, Ints, ranks
+from synthmatch.training.benchmark.metrics import ranks
 from synthmatch.training.benchmark.queries import (
     CORE,
     SEED,

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.presets.families import FAMILIES
+from synthmatch.training.arrays import Bools, Floats, Ints
 from synthmatch.training.mixing.mixtures import JITTER, SCALES, TEMPO
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 _CHORD = np.array((0, 2, 4))
 
