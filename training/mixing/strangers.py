@@ -13,10 +13,10 @@ import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Samples
 from synthmatch.training.arrays import Floats, Sound
-from synthmatch.training.benchmark.drums import CLOSED, KICK, OPEN, SNARE, Kit, beat
-from synthmatch.training.benchmark.songs import DISTRACTORS, distractor
+from synthmatch.training.mixing.distractors import DISTRACTORS, distractor
 from synthmatch.training.mixing.mixtures import TEMPO
 from synthmatch.training.mixing.residence import Keys, Notes, Passages
+from synthmatch.training.recorded.drums import CLOSED, KICK, OPEN, SNARE, Kit, beat
 from synthmatch.training.recorded.kits import mixed_kit
 from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.recorded.phrasebank import SECONDS

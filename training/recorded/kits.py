@@ -17,7 +17,7 @@ from synthmatch.notes import Note, Performance
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderResult
 from synthmatch.training.arrays import Bools, Sound
-from synthmatch.training.benchmark.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, Kit
+from synthmatch.training.recorded.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, Kit
 from synthmatch.training.recorded.nearness import NEAR_DB
 from synthmatch.training.recorded.notebank import LENGTH, SECONDS, NoteBank, note_job
 from synthmatch.training.recorded.shards import as_float, as_int16
