@@ -43,7 +43,7 @@ ONLY: dict[str, set[str]] = {
     "soxr": {"synthmatch.audio"},
     "annoy": {"synthmatch.library.index"},
     "platformdirs": {"synthmatch.files"},
-    "mir_eval": {"synthmatch.training.benchmark.transcripts"},
+    "mir_eval": {"synthmatch.training.scoring.transcripts"},
     "onnxruntime": {"synthmatch.training.benchmark.basicpitch"},
     "safetensors": {"synthmatch.networks.checkpoint", "synthmatch.training.learning.statefile"},
     "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows"},

@@ -17,7 +17,7 @@ from synthmatch.matching.rerank import Heard, cells_of, distances, order
 from synthmatch.networks.transcriber import Transcriber
 from synthmatch.notes import Note, Performance
 from synthmatch.training.arrays import Bools
-from synthmatch.training.benchmark import basicpitch, transcripts
+from synthmatch.training.benchmark import basicpitch
 from synthmatch.training.benchmark.hearing import Vectors
 from synthmatch.training.benchmark.metrics import NoteFigures, stratified
 from synthmatch.training.benchmark.queries import CORE, SECONDS, Queries
@@ -27,6 +27,7 @@ from synthmatch.training.benchmark.tables import Row
 from synthmatch.training.mixing.mixtures import stem
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import as_float
+from synthmatch.training.scoring import transcripts
 
 FIRST = 5
 """How many candidates of a family are compared inside the mixture."""

@@ -13,7 +13,8 @@ from synthmatch.audio import Samples
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.training.benchmark.queries import SECONDS, SEED, Asked, Queries, pools
 from synthmatch.training.mixing.distractors import DISTRACTORS, distractor
-from synthmatch.training.mixing.mixtures import TEMPO, compose, mix_stems, stem
+from synthmatch.training.mixing.mixtures import mix_stems, stem
+from synthmatch.training.parts import TEMPO, compose
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.drums import Kit, beat
 

@@ -11,7 +11,6 @@ import torch
 
 from synthmatch.training.arrays import Bools, Ints
 from synthmatch.training.benchmark.hearing import Hearing, Vectors
-from synthmatch.training.benchmark.metrics import ranks
 from synthmatch.training.benchmark.queries import (
     CORE,
     SEED,
@@ -24,6 +23,7 @@ from synthmatch.training.benchmark.queries import (
 from synthmatch.training.benchmark.songs import song_queries
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.drums import Kit
+from synthmatch.training.scoring.ranks import ranks
 
 CANDIDATES = {"percussion": 368, "bass": 615, "lead": 480}
 """How many candidates a family has in the paper's experiment."""

@@ -14,8 +14,8 @@ import numpy as np
 from synthmatch.audio import ENCODER_RATE, Samples
 from synthmatch.training.arrays import Floats, Sound
 from synthmatch.training.mixing.distractors import DISTRACTORS, distractor
-from synthmatch.training.mixing.mixtures import TEMPO
 from synthmatch.training.mixing.residence import Keys, Notes, Passages
+from synthmatch.training.parts import TEMPO
 from synthmatch.training.recorded.drums import CLOSED, KICK, OPEN, SNARE, Kit, beat
 from synthmatch.training.recorded.kits import mixed_kit
 from synthmatch.training.recorded.notebank import NoteBank

@@ -13,7 +13,7 @@ from synthmatch.notes import Note, Performance
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
 from synthmatch.training.arrays import Sound
-from synthmatch.training.mixing.mixtures import compose
+from synthmatch.training.parts import compose
 from synthmatch.training.recorded.shards import Row, ShardBank
 
 SECONDS = 10.0
