@@ -23,13 +23,14 @@ from synthmatch.files import write_text
 from synthmatch.matching.listening import PRESENT, song_presence, windows
 from synthmatch.networks.encoder import RELEASED, Encoder
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.training.benchmark.drums import Kit, installed_kits
-from synthmatch.training.benchmark.metrics import Bools, Presence, presence_of
+from synthmatch.training.arrays import Bools
+from synthmatch.training.benchmark.metrics import Presence, presence_of
 from synthmatch.training.benchmark.queries import SECONDS, pools
 from synthmatch.training.benchmark.songs import Song, plan_song, song_stems
 from synthmatch.training.config import read_recipe
 from synthmatch.training.mixing.mixtures import mix_stems
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.drums import Kit, installed_kits
 from synthmatch.training.recorded.recording import gather
 
 HERE = Path(__file__).parent

@@ -24,7 +24,6 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
-from synthmatch.training.benchmark.drums import installed_kits
 from synthmatch.training.benchmark.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
 from synthmatch.training.benchmark.queries import CORE, Queries, mixture_queries
 from synthmatch.training.benchmark.songs import song_queries
@@ -35,6 +34,7 @@ from synthmatch.training.config import read_recipe
 from synthmatch.training.evaluate import OURS, require_fair
 from synthmatch.training.record import Ticker
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.drums import installed_kits
 from synthmatch.training.recorded.nearness import Neighbourhood, near_clusters, recorded_print
 from synthmatch.training.recorded.notebank import NoteBank, plan
 from synthmatch.training.recorded.recording import gather

@@ -23,7 +23,6 @@ from synthmatch.audio import Samples
 from synthmatch.files import write_text
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.families import FAMILY_KEYS
-from synthmatch.training.benchmark.drums import Kit, installed_kits
 from synthmatch.training.benchmark.metrics import Presence, presence_of
 from synthmatch.training.benchmark.queries import pools
 from synthmatch.training.benchmark.songs import Song, plan_song, song_stems
@@ -33,6 +32,7 @@ from synthmatch.training.learning.songs import song_recipe
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.mixtures import mix_stems
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.drums import Kit, installed_kits
 from synthmatch.training.recorded.recording import gather
 
 HERE = Path(__file__).parent

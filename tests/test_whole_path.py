@@ -18,7 +18,8 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.formats.zyn import uses_padsynth
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
-from synthmatch.training.mixing.mixtures import compose, mix_stems
+from synthmatch.training.mixing.mixtures import mix_stems
+from synthmatch.training.parts import compose
 from synthmatch.training.split import frozen
 
 BANKS = (Path("/usr/share/amsynth/banks"), Path("/usr/share/zynaddsubfx/banks"))

@@ -17,13 +17,13 @@ from synthmatch.networks import checkpoint
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.preset import Preset
 from synthmatch.training.benchmark import resynthesis
-from synthmatch.training.benchmark.drums import Kit, installed_kits
 from synthmatch.training.benchmark.hearing import Chance, EncoderHearing, Heard, Hearing, LogMelHearing, MfccHearing
 from synthmatch.training.benchmark.queries import Queries
 from synthmatch.training.benchmark.suites import SUITE, Ask, Found, Listener, Suite, hear_references
 from synthmatch.training.benchmark.summary import presence_row, row_of
 from synthmatch.training.benchmark.tables import Report, Row, SuiteResult
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.drums import Kit, installed_kits
 from synthmatch.training.split import Label
 from synthmatch.words import counted
 

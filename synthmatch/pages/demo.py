@@ -26,7 +26,8 @@ from synthmatch.presets.catalogue import synths
 from synthmatch.presets.families import FAMILIES
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob, RenderResult, RenderSettings
-from synthmatch.training.mixing.mixtures import FADE, compose, mix_stems
+from synthmatch.training.mixing.mixtures import FADE, mix_stems
+from synthmatch.training.parts import compose
 from synthmatch.training.split import frozen, side_of
 from synthmatch.words import counted, printable
 

@@ -17,13 +17,13 @@ from synthmatch.networks.pitchgram import HOP
 from synthmatch.networks.transcriber import GRID, TranscriberConfig
 from synthmatch.notes import Performance
 from synthmatch.training import pitch
-from synthmatch.training.benchmark import transcripts
 from synthmatch.training.config import Recipe
 from synthmatch.training.learning.thresholds import fitted
 from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.mixing.mixtures import stem
 from synthmatch.training.pitch import STATE, Course, PitchTrainer
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.scoring import transcripts
 
 SMALL = TranscriberConfig(width=24, dilations=(1, 2, 4))
 STEPS = 250

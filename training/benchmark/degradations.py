@@ -19,6 +19,7 @@ from torch.nn import functional
 from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.files import write_bytes
+from synthmatch.training.arrays import Floats
 
 Degrade = Callable[[Samples, np.random.Generator], Samples]
 
@@ -92,7 +93,7 @@ class Band:
     gain_db: float
     q: float = math.sqrt(0.5)
 
-    def coefficients(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def coefficients(self) -> tuple[Floats, Floats]:
         """Numerator and denominator (b0, b1, b2), (a0, a1, a2) of its transfer function."""
         a = 10 ** (self.gain_db / 40)
         turn = 2 * math.pi * self.hertz / ENCODER_RATE

@@ -1,4 +1,4 @@
-"""Ranks, top-k, presence, and their intervals. Pure functions of arrays."""
+"""Top-k, presence, and their intervals. Pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -7,29 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+from synthmatch.training.arrays import Bools, Floats, Ints
 
 RESAMPLES = 1000
 CALIBRATION_BINS = 15
-
-
-def ranks(scores: npt.NDArray[np.floating], right: Bools) -> Ints:
-    """The rank of the best right candidate of each query.
-
-    Args:
-        scores: (Q, K), higher is closer.
-        right: (Q, K), True for each candidate that counts as found; at least one a query.
-
-    Returns:
-        (Q,), from 1. A wrong candidate with the same score stands before the right one: whoever can't tell
-        two presets apart hasn't found one of them.
-    """
-    best = np.where(right, scores, -np.inf).max(axis=1, keepdims=True)
-    # What is no number, from an encoder that went wrong, is no lower than anything.
-    found: Ints = 1 + (~(scores < best) & ~right).sum(axis=1)
-    return found
 
 
 @dataclass(frozen=True)

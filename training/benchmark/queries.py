@@ -17,7 +17,8 @@ from synthmatch.audio import Samples
 from synthmatch.errors import TrainingError
 from synthmatch.notes import REFERENCE_NOTES, Performance
 from synthmatch.training.benchmark.degradations import DEGRADATIONS
-from synthmatch.training.mixing.mixtures import compose, mix_stems, stem
+from synthmatch.training.mixing.mixtures import mix_stems, stem
+from synthmatch.training.parts import compose
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import as_float
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.errors import CheckpointError
 from synthmatch.matching.rerank import Heard, cells_of, distances, order
 from synthmatch.networks.transcriber import Transcriber
 from synthmatch.notes import Note, Performance
-from synthmatch.training.benchmark import basicpitch, transcripts
+from synthmatch.training.arrays import Bools
+from synthmatch.training.benchmark import basicpitch
 from synthmatch.training.benchmark.hearing import Vectors
 from synthmatch.training.benchmark.metrics import NoteFigures, stratified
 from synthmatch.training.benchmark.queries import CORE, SECONDS, Queries
@@ -27,6 +27,7 @@ from synthmatch.training.benchmark.tables import Row
 from synthmatch.training.mixing.mixtures import stem
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.recorded.notebank import as_float
+from synthmatch.training.scoring import transcripts
 
 FIRST = 5
 """How many candidates of a family are compared inside the mixture."""
@@ -186,6 +187,6 @@ def _heard(players: Players, first: Shortlist, notes: Sequence[Note]) -> list[He
     return out
 
 
-def _rank(before: int, turned: Sequence[int], right: npt.NDArray[np.bool_]) -> int:
+def _rank(before: int, turned: Sequence[int], right: Bools) -> int:
     """The place of the first right candidate in the new order; where none of them is right, nothing changes."""
     return next((rank for rank, place in enumerate(turned, 1) if right[place]), int(before))

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from synthmatch.training.benchmark.drums import Kit
+from synthmatch.training.arrays import Bools, Ints
 from synthmatch.training.benchmark.hearing import Hearing, Vectors
-from synthmatch.training.benchmark.metrics import Bools, Ints, ranks
 from synthmatch.training.benchmark.queries import (
     CORE,
     SEED,
@@ -23,6 +22,8 @@ from synthmatch.training.benchmark.queries import (
 )
 from synthmatch.training.benchmark.songs import song_queries
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.recorded.drums import Kit
+from synthmatch.training.scoring.ranks import ranks
 
 CANDIDATES = {"percussion": 368, "bass": 615, "lead": 480}
 """How many candidates a family has in the paper's experiment."""

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.training.arrays import Bools
 from synthmatch.training.benchmark.hearing import Heard
-from synthmatch.training.benchmark.metrics import Bools, Presence, presence_of, stratified, top_k
+from synthmatch.training.benchmark.metrics import Presence, presence_of, stratified, top_k
 from synthmatch.training.benchmark.queries import Asked, degradation
 from synthmatch.training.benchmark.suites import Found
 from synthmatch.training.benchmark.tables import KS, Figures, Loss, Row

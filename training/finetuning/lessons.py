@@ -12,7 +12,8 @@ from torch import Tensor
 
 from synthmatch.audio import Samples
 from synthmatch.training.finetuning.material import BUILT_IN, Instrument, Material
-from synthmatch.training.mixing.mixtures import compose, mix_stems, stem
+from synthmatch.training.mixing.mixtures import mix_stems, stem
+from synthmatch.training.parts import compose
 from synthmatch.training.recorded.notebank import REFERENCES
 
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.errors import EncoderMismatch, LibraryError, TrainingError
@@ -24,6 +23,7 @@ from synthmatch.presets.catalogue import synths
 from synthmatch.presets.preset import State
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.synths import is_installed
+from synthmatch.training.arrays import Sound
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, as_float, plan
 from synthmatch.training.split import frozen
 
@@ -66,7 +66,7 @@ class Instrument:
     id: str
     families: tuple[str, ...]
     cluster: str
-    sound: npt.NDArray[np.int16]
+    sound: Sound
     pitches: tuple[int, ...]
     velocities: tuple[int, ...]
 
@@ -236,7 +236,7 @@ def _recorded(bank: NoteBank, key: str, families: tuple[str, ...], cluster: str)
     return Instrument(key, families, cluster, bank.notes(key), row.pitches, row.velocities)
 
 
-def _as_int16(clip: Clip) -> npt.NDArray[np.int16]:
+def _as_int16(clip: Clip) -> Sound:
     """A note at its own peak, cut or padded to a reference note's length."""
     heard = clip.heard()[:_LENGTH]
     out = np.zeros(_LENGTH, np.int16)

@@ -10,10 +10,10 @@ import torch
 
 from synthmatch.audio import Samples
 from synthmatch.networks.encoder import Encoder
-from synthmatch.training.benchmark.metrics import ranks
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
 from synthmatch.training.finetuning.material import Material
 from synthmatch.training.recorded.notebank import REFERENCES
+from synthmatch.training.scoring.ranks import ranks
 
 _AT_ONCE = 64
 """Sounds that are heard together, so that memory stays bounded."""

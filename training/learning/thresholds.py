@@ -12,9 +12,9 @@ from torch import Tensor
 from synthmatch.networks.pianoroll import Roll, notes_of, roll_of
 from synthmatch.networks.transcriber import EVERYTHING, GRID, Transcriber, TranscriberConfig
 from synthmatch.notes import Note
-from synthmatch.training.benchmark import transcripts
 from synthmatch.training.mixing.plans import Plan
 from synthmatch.training.mixing.rolls import Scribe
+from synthmatch.training.scoring import transcripts
 
 TRIED = tuple(round(0.05 * step, 2) for step in range(4, 16))
 """The shares of the surest that are tried: .2 to .75."""

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from synthmatch.audio import ENCODER_RATE
+from synthmatch.training.arrays import Floats, Ints
 from synthmatch.training.config import Alterations
-from synthmatch.training.mixing.composer import Ints
 
 POINTS = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 """Frequencies in Hz at which a curve is given; between them it is a line over octaves, beyond them level."""
@@ -71,7 +71,7 @@ def _weights(bins: int, device: torch.device) -> Tensor:
     return torch.from_numpy(np.stack(rows).astype(np.float32)).to(device)
 
 
-def transpose(sound: Tensor, rate: npt.NDArray[np.float64], length: int) -> Tensor:
+def transpose(sound: Tensor, rate: Floats, length: int) -> Tensor:
     """Play pieces (E, L) faster or slower, (E, length), by interpolating between samples; silence follows their last.
 
     Args:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from synthmatch.audio import ENCODER_RATE
+from synthmatch.training.arrays import Bools, Floats, Ints
 from synthmatch.training.config import Degradations
 from synthmatch.training.mixing.alteration import smooth_size
 
@@ -48,17 +49,17 @@ class Treatment:
     decay: Numbers
     lowpass: Numbers
     noise: Numbers
-    place: npt.NDArray[np.int64]
+    place: Ints
     cents: Numbers
 
     @property
-    def filtered(self) -> npt.NDArray[np.bool_]:
+    def filtered(self) -> Bools:
         """Of which mixtures the spectrum is changed."""
         changes = (self.tilt, self.low, self.high, self.wet, self.lowpass)
-        out: npt.NDArray[np.bool_] = np.any([values != 0 for values in changes], axis=0)
+        out: Bools = np.any([values != 0 for values in changes], axis=0)
         return out
 
-    def of(self, rows: slice | npt.NDArray[np.int64]) -> Treatment:
+    def of(self, rows: slice | Ints) -> Treatment:
         """That of some of the mixtures."""
         return Treatment(**{name: value[rows] for name, value in vars(self).items()})
 
@@ -66,7 +67,7 @@ class Treatment:
 def draw(rng: np.random.Generator, kinds: Degradations, count: int) -> Treatment:
     """Decide what happens to each of some mixtures."""
 
-    def some(values: npt.NDArray[np.float64], wanted: float) -> Numbers:
+    def some(values: Floats, wanted: float) -> Numbers:
         chosen = rng.random(count) < (kinds.share if wanted > 0 else 0.0)
         return np.where(chosen, values, 0.0).astype(np.float32)
 
@@ -107,7 +108,7 @@ def treat(audio: Tensor, treatment: Treatment) -> Tensor:
     return _at_peak(out)
 
 
-def _column(values: Numbers | npt.NDArray[np.int64], like: Tensor) -> Tensor:
+def _column(values: Numbers | Ints, like: Tensor) -> Tensor:
     return torch.from_numpy(values).to(like.device)[:, None]
 
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.notes import REFERENCE_NOTES
+from synthmatch.training.arrays import Ints
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixing.alteration import bend, transpose
 from synthmatch.training.mixing.augment import treat
-from synthmatch.training.mixing.composer import Ints
 from synthmatch.training.mixing.mixtures import FADE
 from synthmatch.training.mixing.plans import NOBODY, STRANGERS, Events, Plan, Planner, mixable
 from synthmatch.training.mixing.residence import Notes, Passages, settle

@@ -1,4 +1,4 @@
-"""The rules of :mod:`synthmatch.training.mixing.mixtures` for thousands of parts at once: tables instead of objects."""
+"""The rules of :mod:`synthmatch.training.parts` for thousands of parts at once: tables instead of objects."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.presets.families import FAMILIES
-from synthmatch.training.mixing.mixtures import JITTER, SCALES, TEMPO
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from synthmatch.training.arrays import Bools, Floats, Ints
+from synthmatch.training.parts import JITTER, SCALES, TEMPO
 
 _CHORD = np.array((0, 2, 4))
 
@@ -84,7 +80,7 @@ def _rules() -> _Rules:
 def compose_parts(rng: np.random.Generator, mixture: Ints, family: Ints, seconds: float) -> Score:
     """Write many parts; those of one mixture are in one key and tempo.
 
-    The rules, and so the distributions, are those of :func:`synthmatch.training.mixing.mixtures.compose`; the draws
+    The rules, and so the distributions, are those of :func:`synthmatch.training.parts.compose`; the draws
     aren't, so one seed gives other parts here.
 
     Args:

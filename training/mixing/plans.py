@@ -11,10 +11,11 @@ import numpy.typing as npt
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.errors import TrainingError
 from synthmatch.presets.families import FAMILY_KEYS
+from synthmatch.training.arrays import Bools, Floats, Ints
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixing.alteration import Alteration, draw_alteration
 from synthmatch.training.mixing.augment import Treatment, draw
-from synthmatch.training.mixing.composer import Bools, Floats, Ints, compose_parts
+from synthmatch.training.mixing.composer import compose_parts
 from synthmatch.training.mixing.mixtures import LEVELS
 from synthmatch.training.mixing.residence import GRID, PITCHES, Layout
 

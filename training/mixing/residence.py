@@ -14,9 +14,7 @@ from torch import Tensor
 
 from synthmatch.audio import ENCODER_RATE
 from synthmatch.files import content_hash
-from synthmatch.training.mixing.composer import Bools, Ints
-
-Sound16 = npt.NDArray[np.int16]
+from synthmatch.training.arrays import Bools, Ints, Sound
 
 ROOM = 0.5  # of a device's free memory that notes may take: the rest is for mixtures and the network
 PITCHES = 128
@@ -31,7 +29,7 @@ class Notes(Protocol):
     @property
     def recorded(self) -> Mapping[str, Keys]: ...
 
-    def notes(self, state_id: str) -> Sound16: ...
+    def notes(self, state_id: str) -> Sound: ...
 
 
 class Keys(Protocol):
@@ -49,7 +47,7 @@ class Passages(Protocol):
 
     def __contains__(self, state_id: object) -> bool: ...
 
-    def stems(self, state_id: str) -> Sound16: ...
+    def stems(self, state_id: str) -> Sound: ...
 
 
 class Place(Enum):
@@ -107,7 +105,7 @@ class Layout:
 class Residence:
     """All sound that a run mixes, as one row of 16-bit samples."""
 
-    def __init__(self, blocks: Sequence[Sound16], device: torch.device, memory_gb: float) -> None:
+    def __init__(self, blocks: Sequence[Sound], device: torch.device, memory_gb: float) -> None:
         """
         Args:
             blocks: arrays of any shape, usually mapped from disk; they follow one another.
@@ -152,7 +150,7 @@ class Residence:
         ready = pieces.pin_memory() if self.device.type == "cuda" else pieces
         return ready.to(self.device, non_blocking=True)
 
-    def _read(self, positions: Ints, length: int) -> Sound16:
+    def _read(self, positions: Ints, length: int) -> Sound:
         out = np.zeros((len(positions), length), np.int16)
         numbers = np.searchsorted(self._edges, positions, side="right") - 1
         for row, number, position in zip(out, numbers.tolist(), positions.tolist(), strict=True):
@@ -210,7 +208,7 @@ def _nearest(keys: Keys) -> npt.NDArray[np.int32]:
     return nearest
 
 
-def _loudness(block: Sound16) -> npt.NDArray[np.int32]:
+def _loudness(block: Sound) -> npt.NDArray[np.int32]:
     """(n, G), the peak of each ``GRID`` samples of n passages."""
     whole = block[:, : block.shape[1] // GRID * GRID].astype(np.int32)
     peaks: npt.NDArray[np.int32] = np.abs(whole).reshape(len(block), -1, GRID).max(axis=2)

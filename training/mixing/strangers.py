@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Samples
-from synthmatch.training.benchmark.drums import CLOSED, KICK, OPEN, SNARE, Kit, beat
-from synthmatch.training.benchmark.metrics import Floats
-from synthmatch.training.benchmark.songs import DISTRACTORS, distractor
-from synthmatch.training.mixing.mixtures import TEMPO
-from synthmatch.training.mixing.residence import Keys, Notes, Passages, Sound16
+from synthmatch.training.arrays import Floats, Sound
+from synthmatch.training.mixing.distractors import DISTRACTORS, distractor
+from synthmatch.training.mixing.residence import Keys, Notes, Passages
+from synthmatch.training.parts import TEMPO
+from synthmatch.training.recorded.drums import CLOSED, KICK, OPEN, SNARE, Kit, beat
 from synthmatch.training.recorded.kits import mixed_kit
 from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.recorded.phrasebank import SECONDS
@@ -61,21 +61,21 @@ class Company:
         """Which notes there are of whom."""
         return self._recorded
 
-    def notes(self, state_id: str) -> Sound16:
+    def notes(self, state_id: str) -> Sound:
         """The notes of one, (n, samples)."""
         return self._sounds[state_id] if state_id in self._sounds else self._bank.notes(state_id)
 
     def __contains__(self, state_id: object) -> bool:
         return state_id in self._sounds or (self._passages is not None and state_id in self._passages)
 
-    def stems(self, state_id: str) -> Sound16:
+    def stems(self, state_id: str) -> Sound:
         """The passages of one, (n, samples)."""
         if state_id in self._sounds or self._passages is None:
             return self._sounds[state_id]
         return self._passages.stems(state_id)
 
 
-def stranger(seed: int, number: int, kits: NoteBank | None = None) -> Sound16:
+def stranger(seed: int, number: int, kits: NoteBank | None = None) -> Sound:
     """One of them: the same seed, number and kits give the same.
 
     Args:
@@ -91,7 +91,7 @@ def stranger(seed: int, number: int, kits: NoteBank | None = None) -> Sound16:
         sound = beat(rng, kit, float(rng.uniform(*TEMPO)), SECONDS)
     else:
         sound = distractor(rng, str(rng.choice(DISTRACTORS)), SECONDS)
-    out: Sound16 = np.rint(sound / np.abs(sound).max() * _PEAK).astype(np.int16)[None]
+    out: Sound = np.rint(sound / np.abs(sound).max() * _PEAK).astype(np.int16)[None]
     return out
 
 

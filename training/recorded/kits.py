@@ -16,11 +16,11 @@ from synthmatch.networks.features import sound_print, sounding_distance
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderResult
-from synthmatch.training.benchmark.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, Kit
-from synthmatch.training.benchmark.metrics import Bools
+from synthmatch.training.arrays import Bools, Sound
+from synthmatch.training.recorded.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, Kit
 from synthmatch.training.recorded.nearness import NEAR_DB
 from synthmatch.training.recorded.notebank import LENGTH, SECONDS, NoteBank, note_job
-from synthmatch.training.recorded.shards import Sound, as_float, as_int16
+from synthmatch.training.recorded.shards import as_float, as_int16
 
 FOLDER = "kits"
 """In a folder of recordings."""

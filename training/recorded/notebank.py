@@ -14,7 +14,8 @@ from synthmatch.notes import REFERENCE_NOTES, Note, Performance
 from synthmatch.presets.families import FAMILIES
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.training.recorded.shards import Render, Row, ShardBank, Sound, recording_into
+from synthmatch.training.arrays import Sound
+from synthmatch.training.recorded.shards import Render, Row, ShardBank, recording_into
 from synthmatch.training.recorded.shards import as_float as as_float
 
 SECONDS = 2.5

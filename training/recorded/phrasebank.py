@@ -12,8 +12,9 @@ from synthmatch.audio import ENCODER_RATE
 from synthmatch.notes import Note, Performance
 from synthmatch.presets.preset import State
 from synthmatch.renderers.renderer import RenderJob, RenderSettings
-from synthmatch.training.mixing.mixtures import compose
-from synthmatch.training.recorded.shards import Row, ShardBank, Sound
+from synthmatch.training.arrays import Sound
+from synthmatch.training.parts import compose
+from synthmatch.training.recorded.shards import Row, ShardBank
 
 SECONDS = 10.0
 LENGTH = round(SECONDS * ENCODER_RATE)

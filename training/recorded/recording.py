@@ -12,10 +12,10 @@ from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import Pool, RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import bank_folders, installed
-from synthmatch.training.benchmark.drums import has_kits, installed_kits
 from synthmatch.training.recorded.clusters import read_presets, settle, settled
 from synthmatch.training.recorded.corpus import VARIANTS, Corpus
 from synthmatch.training.recorded.dataplan import FROZEN, NOTE, PHRASE, DataPlan, Estimate, estimate
+from synthmatch.training.recorded.drums import has_kits, installed_kits
 from synthmatch.training.recorded.kits import FOLDER as KITS
 from synthmatch.training.recorded.kits import PITCHES, KitGate, kit_job
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, note_job, plan

@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from synthmatch.audio import Clip, Samples
 from synthmatch.errors import LibraryError, TrainingError
 from synthmatch.files import atomic_path, require_place
 from synthmatch.library.schema import write_lock
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
+from synthmatch.training.arrays import Sound
 
 Render = Callable[[Iterable[RenderJob]], Iterator[RenderResult]]
 Progress = Callable[[int, int], None]
-Sound = npt.NDArray[np.int16]
 
 SHARD = 128  # presets a shard: about 110 MB at 11 notes each
 FLUSH_SECONDS = 60.0  # what a kill may cost

@@ -13,8 +13,8 @@ from synthmatch.presets.catalogue import Synth, synths
 from synthmatch.presets.preset import Preset, State
 from synthmatch.presets.randompatches import random_patches
 from synthmatch.renderers.synths import bank_folders, installed
-from synthmatch.training.benchmark.drums import SOUNDFONT as BENCHMARK_KITS
 from synthmatch.training.recorded.dataplan import DataPlan
+from synthmatch.training.recorded.drums import SOUNDFONT as BENCHMARK_KITS
 from synthmatch.training.split import Label, frozen, side_of
 
 MADE_UP_FAMILIES = {"nekobi": "bass", "kars": "pluck"}

@@ -12,34 +12,20 @@ from synthmatch.audio import ENCODER_RATE, Samples
 from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import Note
 from synthmatch.presets.families import FAMILIES
-from synthmatch.training.benchmark import basicpitch, transcripts
+from synthmatch.training.benchmark import basicpitch
 from synthmatch.training.benchmark.hearing import EncoderHearing
 from synthmatch.training.benchmark.queries import CORE, mixture_queries
 from synthmatch.training.benchmark.resynthesis import FIRST, TRUE, Players, Writer, note_figures, rows, shifted
 from synthmatch.training.benchmark.suites import SUITE, Listener, hear_references
 from synthmatch.training.evaluate import USUAL
 from synthmatch.training.recorded.corpus import Corpus
+from synthmatch.training.scoring import transcripts
 
 needs_mir_eval = pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.WITHOUT)
 
 
 def every(corpus: Corpus, family: str) -> list[str]:
     return corpus.ids(family=family)
-
-
-@needs_mir_eval
-def test_agreement_is_what_it_says() -> None:
-    played = [Note(0.0, 60, 100, 0.5), Note(0.5, 64, 100, 0.5)]
-    assert transcripts.agreement(played, played) == transcripts.Agreement(1, 1, 1)
-    late = [Note(note.start + 0.04, note.pitch, 50, 2.0) for note in played]
-    assert transcripts.agreement(late, played) == transcripts.Agreement(1, 1, 1)
-    octave = [Note(note.start, note.pitch + 12, 100, 0.5) for note in played]
-    assert transcripts.agreement(octave, played) == transcripts.Agreement(0, 1, 1)
-    wrong = [Note(note.start, note.pitch + 5, 100, 0.5) for note in played]
-    assert transcripts.agreement(wrong, played) == transcripts.Agreement(0, 0, 1)
-    assert transcripts.agreement(played[:1], played).key == pytest.approx(2 / 3)
-    assert transcripts.agreement([], []) == transcripts.Agreement(1, 1, 1)
-    assert transcripts.agreement([], played) == transcripts.agreement(played, []) == transcripts.Agreement(0, 0, 0)
 
 
 def test_a_recording_is_brought_to_the_pitch_that_is_wanted() -> None:

@@ -5,8 +5,8 @@ import numpy as np
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.presets.faustsynth import make_state
 from synthmatch.renderers.renderer import RenderResult
-from synthmatch.training.benchmark.drums import CLOSED, KICK, OPEN, SNARE
 from synthmatch.training.mixing.strangers import Company, made_up_kit, stranger
+from synthmatch.training.recorded.drums import CLOSED, KICK, OPEN, SNARE
 from synthmatch.training.recorded.kits import kit_job
 from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.recorded.phrasebank import LENGTH

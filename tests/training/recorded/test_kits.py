@@ -9,9 +9,9 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import SYNTHS
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.synths import bank_folders, is_installed
-from synthmatch.training.benchmark.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, SOUNDFONT, installed_kits
 from synthmatch.training.recorded.corpus import open_corpus
 from synthmatch.training.recorded.dataplan import DataPlan
+from synthmatch.training.recorded.drums import CLOSED, DRUMS, KICK, OPEN, SNARE, SOUNDFONT, installed_kits
 from synthmatch.training.recorded.kits import PITCHES, ROLES, KitGate, kit_job, mixed_kit
 from synthmatch.training.recorded.notebank import LENGTH, NoteBank
 from synthmatch.training.recorded.recording import Recording, Session
