@@ -1,6 +1,7 @@
-"""What a pool and its host processes say to each other: pickled messages in frames of known length.
+"""What a pool and its host processes say to each other, and the pool's side of it: pickles in frames of known length.
 
-Only a process and the children that it started itself talk this way, so pickle is safe here.
+A host process believes the one that started it. That one believes nothing of a process in which strangers' presets are
+read, and has its answers in another form: see ``answers``.
 """
 
 from __future__ import annotations
@@ -9,16 +10,15 @@ import pickle
 import signal
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from synthmatch.audio import Clip
-from synthmatch.presets.catalogue import Synth
+from synthmatch.presets.catalogue import Parameter, Synth
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderSettings
 
-_LENGTH = struct.Struct(">Q")
-
-Frame = list[bytearray]
-"""A message as it was read: the pickle, then the arrays in it."""
+LENGTH = struct.Struct(">Q")
+"""How many bytes follow."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,31 @@ class Unready:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a plugin says of itself.
+
+    Args:
+        plugin: its file or bundle.
+        name: its own, or its file's.
+        plugin_id: four letters (VST2, Audio Unit) or 32 hex digits (VST3); "" if it doesn't say.
+        plugin_version: as it counts.
+        instrument: whether it plays notes.
+        inputs, outputs: channels of sound.
+        parameters: in its own order, with their values (0 to 1) in an untouched instance; names are made
+            different where the plugin gives several the same one, or none.
+    """
+
+    plugin: Path
+    name: str
+    plugin_id: str
+    plugin_version: int
+    instrument: bool
+    inputs: int
+    outputs: int
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came of a job: clips, or a failure with its reason in one sentence."""
 
@@ -67,41 +92,35 @@ class Answer:
     reason: str = ""
 
 
-def send(stream: IO[bytes], message: object) -> None:
-    """Write one frame: how many parts, the length of each in 8 bytes, the parts.
-
-    The first part is the pickled message; the others are its arrays, written from where they lie.
-    """
-    arrays: list[pickle.PickleBuffer] = []
-    pickled = pickle.dumps(message, protocol=5, buffer_callback=arrays.append)
-    parts = [memoryview(pickled), *(array.raw() for array in arrays)]
-    stream.write(b"".join(map(_LENGTH.pack, (len(parts), *(part.nbytes for part in parts)))))
-    for part in parts:
-        stream.write(part)
+def send(stream: IO[bytes], message: Start | Question | Order) -> None:
+    """Write one frame to a host process."""
+    pickled = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(LENGTH.pack(len(pickled)))
+    stream.write(pickled)
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Frame:
-    """Read one frame.
+def receive(stream: IO[bytes]) -> Any:
+    """Read what ``send`` wrote; for host processes alone.
 
     Raises:
         EOFError: the other side is gone, perhaps in the middle of the frame.
     """
-    (count,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
-    lengths = [_LENGTH.unpack(_exactly(stream, _LENGTH.size))[0] for _ in range(count)]
-    return [_exactly(stream, length) for length in lengths]
+    length = bytearray(LENGTH.size)
+    read_into(stream, length)
+    pickled = bytearray(LENGTH.unpack(length)[0])
+    read_into(stream, pickled)
+    return pickle.loads(pickled)
 
 
-def unpack(frame: Frame) -> Any:
-    """The message in a frame. Its arrays lie in the frame's own memory, and can be written to."""
-    return pickle.loads(frame[0], buffers=frame[1:])
+def read_into(stream: IO[bytes], buffer: bytearray | memoryview) -> None:
+    """Fill a buffer.
 
-
-def _exactly(stream: IO[bytes], length: int) -> bytearray:
-    data = bytearray(length)
-    if stream.readinto(data) < length:  # type: ignore[attr-defined]
+    Raises:
+        EOFError: the other side is gone before it is full.
+    """
+    if stream.readinto(buffer) < memoryview(buffer).nbytes:  # type: ignore[attr-defined]
         raise EOFError
-    return data
 
 
 def timed_out(order: Order) -> Answer:
@@ -118,6 +137,16 @@ def crashed(job: RenderJob, status: int) -> Answer:
         status: its exit status, or minus the signal that killed it.
     """
     reason = f"{job.state.synth} died {describe_exit(status)} while it rendered state {job.state.id}."
+    return Answer(failure=Failure.CRASH, reason=reason)
+
+
+def garbled(job: RenderJob, why: object) -> Answer:
+    """The answer to a job whose process answered something else, and was ended.
+
+    Args:
+        why: what it answered, as the end of a sentence.
+    """
+    reason = f"{job.state.synth} was ended over state {job.state.id}, since its process answered with {why}."
     return Answer(failure=Failure.CRASH, reason=reason)
 
 

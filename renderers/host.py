@@ -15,11 +15,11 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from synthmatch.files import home
 from synthmatch.presets.catalogue import Synth
-from synthmatch.renderers.frames import Answer, Frame, Order, Question, Ready, Start, Unready, receive, send, unpack
+from synthmatch.renderers.answers import Said, receive_answer
+from synthmatch.renderers.frames import Answer, Order, Probe, Question, Ready, Start, Unready, send
 from synthmatch.renderers.renderer import RenderSettings
 
 _START_TIMEOUT = 60.0  # seconds to start Python and load the plugin on a busy machine
@@ -131,9 +131,10 @@ class Host:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
         self._keeps_time, self._at_first = False, 0
-        self._frames: queue.Queue[Frame | None] = queue.Queue()
-        self._reader = threading.Thread(target=self._read, name="synthmatch-reader", daemon=True)
-        self._reader.start()
+        self._asked: queue.Queue[Start | Question | Order | None] = queue.Queue()
+        self._answers: queue.Queue[Said | Exception | None] = queue.Queue()
+        self._talk = threading.Thread(target=self._converse, name="synthmatch-host", daemon=True)
+        self._talk.start()
 
     @property
     def pid(self) -> int:
@@ -155,14 +156,14 @@ class Host:
 
         Raises:
             HostRefused: the synth isn't there.
-            HostDied, HostSlow, HostUnready: it did not start.
+            HostDied, HostSlow, HostUnready, Garbled: it did not start.
         """
-        self._send(Start(self._synth, settings))
-        greeting = self._receive(max(_START_TIMEOUT, timeout))
+        greeting = self._answer(Start(self._synth, settings), max(_START_TIMEOUT, timeout))
         if isinstance(greeting, Unready):
             raise HostUnready(greeting.reason)
-        if not isinstance(greeting, Ready):
+        if isinstance(greeting, Answer):
             raise HostRefused(greeting.reason)
+        assert isinstance(greeting, Ready)
         self._keeps_time = greeting.keeps_time
         self._at_first = self.memory()
 
@@ -170,27 +171,27 @@ class Host:
         """Whether the process holds far more memory than when it was ready: plugins leak."""
         return self.memory() > self._at_first + GROWTH
 
-    def ask(self, timeout: float) -> Any:
-        """What the plugin says about itself, a ``Probe``; asked instead of ``start``.
+    def ask(self, timeout: float) -> Probe:
+        """What the plugin says about itself; asked instead of ``start``.
 
         Raises:
             HostRefused: the plugin isn't there, isn't one, or nothing can be hosted here.
-            HostDied, HostSlow: it did not answer.
+            HostDied, HostSlow, Garbled: it did not answer.
         """
-        self._send(Question(self._synth))
-        answer = self._receive(timeout)
+        answer = self._answer(Question(self._synth), timeout)
         if isinstance(answer, Answer | Unready):
             raise HostRefused(answer.reason)
+        assert isinstance(answer, Probe)
         return answer
 
     def render(self, order: Order) -> Answer:
         """Have a job done.
 
         Raises:
-            HostDied, HostSlow: close this host and start another.
+            HostDied, HostSlow, Garbled: close this host and start another.
         """
-        self._send(order)
-        answer: Answer = self._receive(order.timeout + (_GRACE if self._keeps_time else 0.0))
+        answer = self._answer(order, order.timeout + (_GRACE if self._keeps_time else 0.0))
+        assert isinstance(answer, Answer)
         if self._log is not None:
             _keep_small(self._log)
         return answer
@@ -209,26 +210,26 @@ class Host:
         """Kill the process, wait for its end and remove its folder; a second call does nothing."""
         self.kill()
         self._process.wait()
-        self._reader.join(_EXIT)
+        self._asked.put(None)
+        self._talk.join(_EXIT)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):  # what was still to be sent has nobody to go to
                     stream.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _send(self, message: object) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # the reader reports its end
-            send(self._process.stdin, message)
-
-    def _receive(self, timeout: float) -> Any:
+    def _answer(self, message: Start | Question | Order, timeout: float) -> Said:
+        """What the process says to a message."""
+        self._asked.put(message)
         try:
-            frame = self._frames.get(timeout=timeout)
+            answer = self._answers.get(timeout=timeout)
         except queue.Empty:
             raise HostSlow from None
-        if frame is None:
+        if answer is None:
             raise HostDied(self._exit_status())
-        return unpack(frame)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def _exit_status(self) -> int:
         """The status of a process that closed its output; its children are ended first."""
@@ -241,10 +242,17 @@ class Host:
         self.kill()
         return self._process.wait()
 
-    def _read(self) -> None:
+    def _converse(self) -> None:
+        """Send each message, then read its answer and no more, so that a process which says anything at any time fills
+        nobody's memory. In a thread of its own, since either may take for ever."""
+        assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            while True:
-                self._frames.put(receive(self._process.stdout))
+            while (message := self._asked.get()) is not None:
+                with contextlib.suppress(BrokenPipeError):  # its end is found out when its answer is read
+                    send(self._process.stdin, message)
+                self._answers.put(receive_answer(self._process.stdout, message))
         except (EOFError, OSError, ValueError):
-            self._frames.put(None)
+            self._answers.put(None)
+        except Exception as error:  # Garbled, or no memory for the answer: whoever waits for it must hear of it
+            self._answers.put(error)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.errors import PluginCrashed, PluginMissing, RenderTimeout, SynthError
 from synthmatch.files import expanded
 from synthmatch.presets.catalogue import Engine, Isolation, Parameter, Synth
-from synthmatch.renderers.frames import describe_exit
+from synthmatch.renderers.answers import Garbled
+from synthmatch.renderers.frames import Probe, describe_exit
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow
 from synthmatch.renderers.hostings import told_apart
 from synthmatch.renderers.identity import PLUGIN_SUFFIXES, identity
@@ -20,31 +20,6 @@ if TYPE_CHECKING:
 
 TIMEOUT = 60.0
 """Seconds that a plugin may take to be loaded and described: samplers read through whole disks."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """What a plugin says.
-
-    Args:
-        plugin: its file or bundle.
-        name: its own, or its file's.
-        plugin_id: four letters (VST2, Audio Unit) or 32 hex digits (VST3); "" if it doesn't say.
-        plugin_version: as it counts.
-        instrument: whether it plays notes.
-        inputs, outputs: channels of sound.
-        parameters: in its own order, with their values (0 to 1) in an untouched instance; names are made
-            different where the plugin gives several the same one, or none.
-    """
-
-    plugin: Path
-    name: str
-    plugin_id: str
-    plugin_version: int
-    instrument: bool
-    inputs: int
-    outputs: int
-    parameters: tuple[Parameter, ...]
 
 
 def probe(plugin: Path, timeout: float = TIMEOUT, log: Path | None = None) -> Probe:
@@ -58,7 +33,7 @@ def probe(plugin: Path, timeout: float = TIMEOUT, log: Path | None = None) -> Pr
     Raises:
         SynthError: the path isn't there, or nothing that ends like a plugin.
         PluginMissing: it can't be loaded as a plugin.
-        PluginCrashed: the process died of it.
+        PluginCrashed: the process died of it, or answered nonsense.
         RenderTimeout: it took longer.
     """
     plugin = expanded(plugin).absolute()
@@ -70,13 +45,14 @@ def probe(plugin: Path, timeout: float = TIMEOUT, log: Path | None = None) -> Pr
     row = Synth(plugin.stem, plugin.stem, Engine.PLUGIN, (), package, Isolation.NOTHING, str(plugin))
     host = Host(row, log)
     try:
-        found: Probe = host.ask(timeout)
-        return found
+        return host.ask(timeout)
     except HostRefused as error:
         raise PluginMissing(str(error)) from error
     except HostDied as error:
         how = describe_exit(error.status)
         raise PluginCrashed(f"{plugin} died {how} when it was loaded; {package}.") from error
+    except Garbled as error:
+        raise PluginCrashed(f"{plugin} answered with {error} when it was loaded; {package}.") from error
     except HostSlow as error:
         raise RenderTimeout(f"{plugin} wasn't loaded after {timeout:g} s and was ended; {package}.") from error
     finally:

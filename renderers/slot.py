@@ -13,7 +13,8 @@ from synthmatch.audio import Clip
 from synthmatch.errors import RenderError
 from synthmatch.presets.catalogue import Engine, Isolation, Synth, unknown
 from synthmatch.presets.preset import State
-from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, timed_out
+from synthmatch.renderers.answers import Garbled
+from synthmatch.renderers.frames import Answer, Order, crashed, describe_exit, garbled, timed_out
 from synthmatch.renderers.host import Host, HostDied, HostRefused, HostSlow, HostUnready
 from synthmatch.renderers.hostings import may_be_ignored
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
@@ -182,6 +183,8 @@ class Slot(threading.Thread):
             answer = crashed(job, error.status)
         except HostSlow:
             answer = timed_out(order)
+        except Garbled as error:
+            answer = garbled(job, error)
         self._drop(key)
         return answer
 
@@ -205,7 +208,7 @@ class Slot(threading.Thread):
         failed, synth = self._failed_starts, job.state.synth
         try:
             host.start(job.settings, self._shared.timeout)
-        except (HostDied, HostSlow, HostUnready) as error:
+        except (HostDied, HostSlow, HostUnready, Garbled) as error:
             if run.cancelled:  # ended by us, which says nothing about the plugin
                 return
             failed[synth] += 1
@@ -223,13 +226,15 @@ class Slot(threading.Thread):
             host.close()
 
 
-def _unready(job: RenderJob, error: HostDied | HostSlow | HostUnready) -> tuple[str, str]:
+def _unready(job: RenderJob, error: HostDied | HostSlow | HostUnready | Garbled) -> tuple[str, str]:
     """Why a host wasn't ready for a job, in a sentence; and in one that says that the synth is given up."""
     synth = job.state.synth
     if isinstance(error, HostUnready):
         return str(error), str(error)
     if isinstance(error, HostDied):
         how, remedy = f"died {describe_exit(error.status)}", "install it again"
+    elif isinstance(error, Garbled):
+        how, remedy = f"answered with {error}", "install it again"
     else:
         how, remedy = "hung", "give it longer with --timeout, or install it again"
     return (

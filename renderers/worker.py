@@ -1,8 +1,8 @@
 """A process that hosts one synth, so that a plugin may crash or hang without harm.
 
 ``python -m synthmatch.renderers.worker HOME`` reads pickled frames from its standard input: first a ``Start``,
-which says what to host, then one ``Order`` after the other. It answers each with a frame on its standard
-output: ``Ready`` to the first, or ``Unready``, or an ``Answer`` that refuses every job; then ``Answer``. A
+which says what to host, then one ``Order`` after the other. It answers each on its standard output (``answers``):
+``Ready`` to the first, or ``Unready``, or an ``Answer`` that refuses every job; then ``Answer``. A
 ``Question`` in the place of the ``Start`` is answered with a ``Probe``, and ends the conversation.
 
 Plugins write to file descriptors 1 and 2 from C; both end up where standard error points. The process never
@@ -23,30 +23,26 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, runtime_checkable
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from synthmatch.errors import NotFinite, PluginMissing, PresetError, RenderError
 from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.renderers import soundcheck
+from synthmatch.renderers.answers import send_answer
 from synthmatch.renderers.confinement import confine, die_with_parent, move_home
 from synthmatch.renderers.frames import (
     Answer,
     Order,
+    Probe,
     Question,
     Ready,
     Start,
     Unready,
     crashed,
     receive,
-    send,
     timed_out,
-    unpack,
 )
 from synthmatch.renderers.renderer import Failure, Renderer, RenderJob, RenderSettings
-
-if TYPE_CHECKING:
-    from synthmatch.renderers.probe import Probe
-
 
 _BEGUN = b"!"  # a child's word that it has an answer and sends it now
 
@@ -94,7 +90,7 @@ def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answe
         os.close(tell)
         why = f"No process can be started for state {order.job.state.id} ({_told(error)})"
         reason = f"{why}; end other programs, or raise the limit to their number."
-        send(answers, Answer(failure=Failure.MISSING, reason=reason))
+        send_answer(answers, Answer(failure=Failure.MISSING, reason=reason))
         return
     if child == 0:
         status = 1
@@ -104,7 +100,7 @@ def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answe
                 os.close(descriptor)
             answer = perform(renderer, order.job)
             os.write(tell, _BEGUN)
-            send(answers, answer)
+            send_answer(answers, answer)
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -122,7 +118,7 @@ def perform_in_child(renderer: Renderer, order: Order, requests: BinaryIO, answe
     if begun and status != 0:
         sys.exit("The answer was cut short.")  # whatever is said now would be taken for the rest of it
     if not begun:
-        send(answers, crashed(order.job, os.waitstatus_to_exitcode(status)) if in_time else timed_out(order))
+        send_answer(answers, crashed(order.job, os.waitstatus_to_exitcode(status)) if in_time else timed_out(order))
 
 
 def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answers: BinaryIO) -> None:
@@ -131,13 +127,13 @@ def serve(renderer: Renderer, settings: RenderSettings, requests: BinaryIO, answ
     if isinstance(renderer, Preparable):  # one that can't be loaded is found out here, once, not with every job
         renderer.prepare(settings)
     gc.freeze()  # a child that looked for garbage among its parent's things would copy all of them
-    send(answers, Ready(keeps_time=forks))
+    send_answer(answers, Ready(keeps_time=forks))
     while True:
-        order: Order = unpack(receive(requests))
+        order: Order = receive(requests)
         if forks:
             perform_in_child(renderer, order, requests, answers)
         else:
-            send(answers, perform(renderer, order.job))
+            send_answer(answers, perform(renderer, order.job))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -158,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
     from synthmatch.renderers.synths import make_renderer
 
-    start: Start | Question = unpack(receive(requests))
+    start: Start | Question = receive(requests)
     try:
         try:
             confine(home, start.synth.one_processor)
@@ -166,16 +162,16 @@ def _answer_all(home: Path, requests: BinaryIO, answers: BinaryIO) -> None:
             move_home(home)
         except OSError as error:
             reason = f"No process can be made ready for {start.synth.title} ({_told(error)}); {_remedy(home)}."
-            send(answers, Unready(reason))
+            send_answer(answers, Unready(reason))
             return
         with renderer:
             if isinstance(start, Question):
-                send(answers, _described(start.synth, renderer))
+                send_answer(answers, _described(start.synth, renderer))
                 receive(requests)  # the other side ends this process; until then the answer can be read
             else:
                 serve(renderer, start.settings, requests, answers)
     except PluginMissing as error:
-        send(answers, Answer(failure=Failure.MISSING, reason=str(error)))
+        send_answer(answers, Answer(failure=Failure.MISSING, reason=str(error)))
 
 
 def _told(error: OSError) -> str:

@@ -19,8 +19,9 @@ from synthmatch.presets.formats.vst2 import CHUNKS
 from synthmatch.presets.ownsynths import is_synth_id, own_synth, read_synths, remove_synth, text_with, write_synth
 from synthmatch.presets.preset import State
 from synthmatch.presets.randompatches import random_bank_path, random_patches, write_random_bank
+from synthmatch.renderers.frames import Probe
 from synthmatch.renderers.identity import class_ids
-from synthmatch.renderers.probe import Probe, probe
+from synthmatch.renderers.probe import probe
 from synthmatch.renderers.synths import bank_folders, is_installed, require
 from synthmatch.renderers.trial import Tell, Trial, choose_states, try_isolations
 

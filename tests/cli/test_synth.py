@@ -17,8 +17,9 @@ from synthmatch.presets.catalogue import SYNTHS, Isolation, Parameter, known_syn
 from synthmatch.presets.formats import formats_of
 from synthmatch.presets.ownsynths import own_synth, write_synth
 from synthmatch.presets.randompatches import random_patches
+from synthmatch.renderers.frames import Probe
 from synthmatch.renderers.pool import render_one
-from synthmatch.renderers.probe import Probe, probe
+from synthmatch.renderers.probe import probe
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import find_plugin
 from synthmatch.renderers.trial import choose_states

@@ -15,7 +15,7 @@ from synthmatch.presets.formats.zyn import uses_padsynth
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.synths import bank_folders, is_installed
 
-DEEDS = ("crash", "leave", "hang", "not a number", "silence", "noise", "clip", "ignore", "orphan", "abort")
+DEEDS = ("crash", "leave", "hang", "not a number", "silence", "noise", "clip", "ignore", "orphan", "abort", "forge")
 
 
 def _every(synth: str, step: int, suffix: str) -> list[Preset]:

@@ -1,9 +1,10 @@
 /* The smallest VST2 synth that does wrong on purpose.
  *
- * Built with -DDEED=1..10 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
+ * Built with -DDEED=1..11 it plays a square wave, except that the note BAD_PITCH makes it do its deed; with
  * ENTRY_DEED it does so when it is loaded. A chunk makes it softer, unless its deed is to ignore presets;
  * so does its last parameter, whatever its deed. The layouts are those of the VST 2.4 interface.
  */
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@
 #define PLUGIN_ID "deed"
 #endif
 
-enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE, CLIP, IGNORE, ORPHAN, ABORT };
+enum { CRASH = 1, LEAVE, HANG, NOT_A_NUMBER, SILENCE, NOISE, CLIP, IGNORE, ORPHAN, ABORT, FORGE };
 enum { SET_CHUNK = 24, PROCESS_EVENTS = 25, CATEGORY = 35, NAME = 45, CAN_DO = 51, VST_VERSION = 58 };
 enum { CAN_REPLACE = 1 << 4, CHUNKS = 1 << 5, IS_SYNTH = 1 << 8 };
 
@@ -49,6 +50,17 @@ static long clock_;
 static int not_a_number, silent;
 static float level;
 
+/* Answer in the host's place, with what a file holds, as a preset could that took over the process. */
+static void forge(void) {
+    static char answer[1 << 16];
+    FILE *file = fopen(getenv("FORGED_ANSWER"), "rb");
+    size_t length = fread(answer, 1, sizeof answer, file);
+    fclose(file);
+    for (int pipe = 3; pipe < 64; pipe++)
+        if ((fcntl(pipe, F_GETFL) & O_ACCMODE) == O_WRONLY && lseek(pipe, 0, SEEK_CUR) < 0) write(pipe, answer, length);
+    pause();
+}
+
 static void deed(void) {
     switch (DEED) {
     case CRASH: raise(SIGSEGV); break;
@@ -57,6 +69,7 @@ static void deed(void) {
     case NOT_A_NUMBER: not_a_number = 1; break;
     case SILENCE: silent = 1; break;
     case ABORT: abort();
+    case FORGE: forge(); break;
     case CLIP: level = 1.0f; break;
     case ORPHAN: kill(getppid(), SIGKILL); break;
     case NOISE: printf("a plugin's noise\n"); fflush(stdout); fprintf(stderr, "and more of it\n"); break;

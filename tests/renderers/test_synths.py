@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from synthmatch.errors import PluginMissing, SynthError
+from synthmatch.files import content_hash
 from synthmatch.presets.bank import PresetBank
-from synthmatch.presets.catalogue import SYNTHS, Engine, Synth, known_synth
+from synthmatch.presets.catalogue import SYNTHS, Engine, Isolation, Synth, known_synth
 from synthmatch.renderers import synths
 from synthmatch.renderers.synths import (
     bank_folders,
@@ -98,10 +99,28 @@ def test_a_fingerprint_tells_how_the_synth_is_hosted(tmp_path: Path, monkeypatch
         replace(AMSYNTH, revision=2),
         replace(AMSYNTH, settle=1.0),
         replace(AMSYNTH, random_state="srand"),
-        replace(AMSYNTH, id="mine"),
+        *(replace(AMSYNTH, isolation=way) for way in Isolation if way is not AMSYNTH.isolation),
+        *(replace(AMSYNTH, id="mine", isolation=way) for way in Isolation),
     )
-    assert len({fingerprint(row) for row in (AMSYNTH, *others)}) == 5
+    assert len({fingerprint(row) for row in (AMSYNTH, *others)}) == 1 + 3 + 3 + 4
     assert fingerprint(replace(AMSYNTH, title="another")) == fingerprint(AMSYNTH)
+
+
+@pytest.mark.parametrize("row", SYNTHS.values(), ids=SYNTHS)
+def test_sounds_made_before_fingerprints_told_of_isolation_stay(row: Synth, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalogue's synths have the fingerprints that they had then; of one's own, only the least isolated may."""
+    monkeypatch.setattr(synths, "require", lambda _: None)
+    monkeypatch.setattr(synths, "_source", lambda _: "one build")
+    monkeypatch.setattr(synths, "version", lambda _: "1.2")
+
+    def before(row: Synth) -> str:
+        way = repr((row.revision, row.settle, row.random_state, row.one_processor, row.effects_off))
+        host = f"{synths._PLAYERS[row.engine].distribution} 1.2"
+        return content_hash(row.id.encode(), host.encode(), way.encode(), b"one build")
+
+    assert fingerprint(row) == before(row)
+    mine = [replace(row, id="mine", isolation=way) for way in Isolation]
+    assert [way.isolation for way in mine if fingerprint(way) == before(way)] == [Isolation.NOTHING]
 
 
 def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:

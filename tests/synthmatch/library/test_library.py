@@ -21,6 +21,7 @@ from synthmatch.errors import EncoderMismatch, LibraryError, SynthError
 from synthmatch.library import embedding
 from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
+from synthmatch.library.listing import LISTED_ABOVE
 from synthmatch.networks.encoder import Encoder
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
@@ -202,7 +203,7 @@ def test_a_label_is_kept_and_sound_labels_the_rest(library: Library) -> None:
     presence = library.vectors.presence[library.vectors.rows[thing.id]]
     assert thing.family == library.families[int(presence.argmax())]
     for each in library.presets():
-        likely = library.vectors.presence[library.vectors.rows[each.id]] > 0.2
+        likely = library.vectors.presence[library.vectors.rows[each.id]] > LISTED_ABOVE
         assert {library.families[place] for place in np.flatnonzero(likely)} <= set(each.families)
 
 

@@ -13,7 +13,7 @@ from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.errors import AudioError, InputError
 from synthmatch.library.library import Library
-from synthmatch.matching.listening import STEP, WINDOW, Query, hear, song_presence, windows
+from synthmatch.matching.listening import PRESENT, STEP, WINDOW, Heard, Query, hear, song_presence, windows
 from synthmatch.matching.matcher import Matcher
 from synthmatch.networks.encoder import Encoder
 
@@ -36,8 +36,29 @@ def test_what_plays_once_is_there_in_a_long_song_and_what_is_doubtful_everywhere
     said[4, 0] = 6.0
     said[:, 1] = -0.5
     once, doubtful = 1 / (1 + np.exp(-song_presence(said)))
-    assert once > 0.9
-    assert doubtful < 0.4
+    assert doubtful < PRESENT < 0.9 < once
+
+
+BELOW, ABOVE = np.nextafter(np.float32(PRESENT), np.array([0, 1], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("presence", "present"),
+    [
+        ((BELOW, ABOVE, 0.0, 1.0), ("bass", "pad")),
+        ((ABOVE, BELOW, ABOVE, ABOVE), ("percussion", "lead", "pad")),  # in the encoder's order, not the surest first
+        ((0.0, PRESENT, 0.0, PRESENT), ("bass", "pad")),  # at it
+        ((0.1, BELOW, 0.3, 0.0), ("bass",)),  # none, and the surest is shown
+        ((0.0, 0.0, 0.0, 1e-6), ("pad",)),
+    ],
+)
+def test_present_is_what_is_at_least_probable_and_always_the_surest(
+    presence: tuple[float, ...], present: tuple[str, ...]
+) -> None:
+    vectors = np.zeros((4, 2), np.float32)
+    said = np.array(presence, np.float32)
+    heard = Heard(("percussion", "bass", "lead", "pad"), said, vectors, vectors[0], np.zeros((5, 2)))
+    assert heard.present == present
 
 
 def test_odds_beyond_all_numbers_are_no_trouble() -> None:

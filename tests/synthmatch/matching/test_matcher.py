@@ -14,7 +14,7 @@ from synthmatch import audio
 from synthmatch.audio import ENCODER_RATE, Clip
 from synthmatch.errors import AudioError, EncoderMismatch, InputError, LibraryError
 from synthmatch.library.library import Library
-from synthmatch.matching.listening import Query, pool_windows, windows
+from synthmatch.matching.listening import PRESENT, Query, pool_windows, windows
 from synthmatch.matching.matcher import Matcher
 from synthmatch.matching.results import FamilyMatches, MatchResult
 from synthmatch.networks.encoder import Encoder
@@ -82,7 +82,7 @@ def test_shown_are_the_present_families_and_always_the_first(matcher: Matcher, l
     presence = {each.family: each.presence for each in matcher.match(clip, families=FAMILY_KEYS)}
     shown = [each.family for each in matcher.match(clip)]
     surest = max(presence, key=lambda family: presence[family])
-    assert set(shown) == {family for family, chance in presence.items() if chance >= 0.5} | {surest}
+    assert set(shown) == {family for family, chance in presence.items() if chance >= PRESENT} | {surest}
     assert shown[0] == surest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from synthmatch.errors import InputError
 from synthmatch.library.library import Library
-from synthmatch.matching.results import FamilyMatches, Match, MatchResult, export
+from synthmatch.matching.results import ANY, CLOSE, CLOSE_ELSEWHERE, FamilyMatches, Match, MatchResult, export
 
 FAMILIES = ("lead", "bass")
 
@@ -42,6 +43,15 @@ def test_what_is_cut_away_was_close_all_the_same(library: Library) -> None:
     assert not shown.nothing_close
     assert FamilyMatches("bass", 0.9, turned[:1]).nothing_close
     assert not FamilyMatches("bass", 0.9, ()).nothing_close
+
+
+@pytest.mark.parametrize(("family", "limit"), [*CLOSE.items(), ("pad", CLOSE_ELSEWHERE), (ANY, CLOSE_ELSEWHERE)])
+def test_nothing_is_close_below_the_familys_own_limit(library: Library, family: str, limit: float) -> None:
+    def best(score: float) -> FamilyMatches:
+        return FamilyMatches(family, 0.9, (Match(1, score, library.presets()[0]),))
+
+    assert best(math.nextafter(limit, 0)).nothing_close
+    assert not best(limit).nothing_close
 
 
 def test_an_export_takes_the_places_of_the_one_before(library: Library, out: Path) -> None:
