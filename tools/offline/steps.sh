@@ -24,8 +24,11 @@ largest=16000000  # bytes that a file may have on its way home
 
 case $step in
 record)
+    # The released weights' synths: of these two presets are found, and those two play in songs that teach presence. Of
+    # options that are given twice, the last one counts.
     # shellcheck disable=SC2086  # a list of options
-    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD---phrases 3 --variants 2}
+    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" \
+        --synths amsynth,zynaddsubfx,dx7,soundfont ${RECORD---phrases 3 --variants 2}
     ;;
 train)
     synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes" \
