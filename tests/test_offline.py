@@ -76,9 +76,9 @@ def parcel(gather: ModuleType, staged: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def unpack(parcel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """In an environment with nothing in it."""
-    command = ["env", "-i", f"PATH={os.environ['PATH']}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
+def unpack(parcel: Path, folder: Path, commands: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    """In an environment with nothing in it but where commands are."""
+    command = ["env", "-i", f"PATH={commands}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -191,6 +191,24 @@ def test_what_is_joined_wrongly_is_put_nowhere(
         "error: banks/soundfont/a large one.sf2 isn't what was gathered, once it is joined; gather it again.\n"
     )
     assert not any((tmp_path / "there" / name).exists() for name in large)
+
+
+@needs_shell
+def test_a_file_for_which_there_is_no_room_is_put_nowhere(cut: Path, large: dict[Path, bytes], tmp_path: Path) -> None:
+    """`cat` stands for one that finds the disk full."""
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    (commands / "cat").write_text('#!/bin/sh\nhead -c 9 "$1"\necho "No space left" >&2\nexit 1\n', encoding="utf-8")
+    (commands / "cat").chmod(0o755)
+    place = tmp_path / "there"
+    done = unpack(cut, place, f"{commands}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: banks/soundfont/a large one.sf2 can't be joined in {place}; make room there, and unpack again.\n"
+    )
+    assert not any((place / name).exists() for name in large)
+    assert unpack(cut, place).returncode == 0
+    assert {name: (place / name).read_bytes() for name in large} == large
 
 
 @needs_shell

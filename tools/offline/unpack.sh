@@ -43,8 +43,10 @@ if [ -d "$pieces" ]; then
     number=0
     while read -r hash file; do
         number=$((number + 1))
-        cat "$pieces/$number"/* >"$pieces/joined" || fail "$file can't be joined in $folder; make room there, and unpack again."
-        [ "$(sha256sum <"$pieces/joined" | cut -d ' ' -f 1)" = "$hash" ] || fail "$file isn't what was gathered, once it is joined; gather it again."
+        cat "$pieces/$number"/* >"$pieces/joined" 2>/dev/null ||
+            fail "$file can't be joined in $folder; make room there, and unpack again."
+        [ "$(sha256sum <"$pieces/joined" | cut -d ' ' -f 1)" = "$hash" ] ||
+            fail "$file isn't what was gathered, once it is joined; gather it again."
         mkdir -p "$(dirname "$folder/$file")"
         mv "$pieces/joined" "$folder/$file"
         rm -r "${pieces:?}/$number" # one after the other, for the sake of room
