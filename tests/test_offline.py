@@ -373,9 +373,11 @@ def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path:
         words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), name]
         return subprocess.run(words, env={**os.environ, "RECIPE": recipe}, capture_output=True).returncode
 
+    (tmp_path / "parcel.json").write_text("of which commit\n")
     assert step("train", "short") == 0
     assert step("results", "short") == 0
-    assert (tmp_path / "results" / "encoder.safetensors").read_text() == "weights\n"
+    home = {path.name: path.read_text() for path in (tmp_path / "results").iterdir()}
+    assert home == {"encoder.safetensors": "weights\n", "parcel.json": "of which commit\n"}
     assert step("train", "long") == 3
 
 

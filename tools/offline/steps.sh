@@ -41,7 +41,7 @@ evaluate)
         ${SUITE:+--suite "$SUITE"}
     ;;
 results)
-    for file in "$encoder" "$run/run.json" "$run/log.jsonl" "$run/presence.jsonl"; do
+    for file in "$folder/parcel.json" "$encoder" "$run/run.json" "$run/log.jsonl" "$run/presence.jsonl"; do
         [ ! -f "$file" ] || cp "$file" "$results"
     done
     for file in "$results"/*; do
