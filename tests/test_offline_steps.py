@@ -82,13 +82,14 @@ def test_recording_is_of_the_synths_that_the_released_weights_heard(
 def test_each_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
     """`synthmatch` stands for one that writes its arguments for a table."""
     stand_in(tmp_path, '#!/bin/sh\necho "$@" >"$7"\n')
-    for suite in ("single", "mixture", ""):
+    for suite, mixtures in (("single", ""), ("mixture", "200"), ("", "")):
         words = ["sh", str(STEPS), str(tmp_path), "evaluate"]
-        subprocess.run(words, env={**os.environ, "SUITE": suite}, check=True)
+        subprocess.run(words, env={**os.environ, "SUITE": suite, "MIXTURES": mixtures}, check=True)
     tables = {path.name: path.read_text() for path in (tmp_path / "results").iterdir()}
     assert tables.keys() == {"table-single.md", "table-mixture.md", "table.md"}
     assert tables["table-single.md"].endswith("--suite single\n")
-    assert "--suite" not in tables["table.md"]
+    assert tables["table-mixture.md"].endswith("--suite mixture --mixtures 200\n")
+    assert tables["table.md"].endswith("table.md\n")
 
 
 @needs_shell
