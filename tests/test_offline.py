@@ -1,10 +1,12 @@
-"""The parcel for a machine without network: parts below the limit, hashes, and what a damaged part is told."""
+"""The parcel for a machine without network: parts below the limit, files in pieces, hashes, and what a damaged part is
+told."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 import os
+import platform
 import random
 import shutil
 import subprocess
@@ -70,9 +72,9 @@ def parcel(gather: ModuleType, staged: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def unpack(parcel: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """In an environment with nothing in it."""
-    command = ["env", "-i", f"PATH={os.environ['PATH']}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
+def unpack(parcel: Path, folder: Path, commands: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    """In an environment with nothing in it but where commands are."""
+    command = ["env", "-i", f"PATH={commands}", "sh", str(parcel / "unpack.sh"), str(folder), sys.executable]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -107,10 +109,165 @@ def test_the_list_has_the_hash_of_every_part(parcel: Path) -> None:
         assert hashlib.sha256((parcel / name).read_bytes()).hexdigest() == digest
 
 
-def test_a_file_above_the_limit_is_named(gather: ModuleType, staged: Path, tmp_path: Path) -> None:
-    (staged / "huge.bin").write_bytes(bytes(LIMIT))
-    with pytest.raises(gather.Refused, match=r"huge\.bin takes 0 MB, more than a part may"):
-        gather.pack(staged, tmp_path / "parcel", LIMIT)
+def test_a_limit_that_leaves_no_room_is_refused(gather: ModuleType, staged: Path, tmp_path: Path) -> None:
+    with pytest.raises(gather.Refused, match="--limit is 150000 bytes, too few"):
+        gather.pack(staged, tmp_path / "parcel", 150_000)
+
+
+@pytest.fixture
+def large(staged: Path) -> dict[Path, bytes]:
+    """Files that a part has no room for, in what a parcel holds: by far, barely, and one that fills its last piece."""
+    noise = random.Random(1)
+    room = LIMIT - 100_000
+    sizes = {
+        "banks/soundfont/a large one.sf2": 12 * room + 1,
+        "banks/soundfont/b.sf2": room,
+        "huge.bin": 2 * room - 3072,
+    }
+    made = {Path(name): noise.randbytes(size) for name, size in sizes.items()}
+    for name, data in made.items():
+        (staged / name).parent.mkdir(exist_ok=True)
+        (staged / name).write_bytes(data)
+    return made
+
+
+@pytest.fixture
+def cut(gather: ModuleType, staged: Path, large: dict[Path, bytes], tmp_path: Path) -> Path:
+    """A parcel with files in pieces."""
+    assert large
+    folder = tmp_path / "cut"
+    gather.pack(staged, folder, LIMIT)
+    shutil.copy(OFFLINE / "unpack.sh", folder)
+    return folder
+
+
+def test_a_file_above_the_limit_is_cut_into_pieces_that_fit(cut: Path, large: dict[Path, bytes]) -> None:
+    parts = list(cut.glob("part-*.tar.gz"))
+    assert all(part.stat().st_size <= LIMIT for part in parts)
+    names = []
+    for part in parts:
+        with tarfile.open(part) as archive:
+            names += archive.getnames()
+    assert len(names) == len(set(names))
+    assert not set(names) & {name.as_posix() for name in large}
+    assert sum(name.startswith("parcel-pieces/") for name in names) == 1 + 13 + 2 + 2
+
+
+@needs_shell
+def test_pieces_are_joined_and_nothing_of_them_stays(cut: Path, large: dict[Path, bytes], tmp_path: Path) -> None:
+    place = tmp_path / "a place"
+    for _ in range(2):
+        done = unpack(cut, place)
+        assert done.returncode == 0, done.stderr
+        assert {name: (place / name).read_bytes() for name in large} == large
+        assert not (place / "parcel-pieces").exists()
+
+
+@needs_shell
+def test_what_is_joined_wrongly_is_put_nowhere(
+    gather: ModuleType, staged: Path, large: dict[Path, bytes], tmp_path: Path
+) -> None:
+    """A piece is changed before the parts get their hashes, so that the file's own alone can tell."""
+    gather.cut(staged, LIMIT - 100_000)
+    piece = staged / "parcel-pieces" / "1" / "00002"
+    piece.write_bytes(piece.read_bytes()[1:])
+    gather.pack(staged, tmp_path / "parcel", LIMIT)
+    shutil.copy(OFFLINE / "unpack.sh", tmp_path / "parcel")
+    done = unpack(tmp_path / "parcel", tmp_path / "there")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: banks/soundfont/a large one.sf2 isn't what was gathered, once it is joined; gather it again.\n"
+    )
+    assert not any((tmp_path / "there" / name).exists() for name in large)
+
+
+@needs_shell
+def test_a_file_for_which_there_is_no_room_is_put_nowhere(cut: Path, large: dict[Path, bytes], tmp_path: Path) -> None:
+    """`cat` stands for one that finds the disk full."""
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    (commands / "cat").write_text('#!/bin/sh\nhead -c 9 "$1"\necho "No space left" >&2\nexit 1\n', encoding="utf-8")
+    (commands / "cat").chmod(0o755)
+    place = tmp_path / "there"
+    done = unpack(cut, place, f"{commands}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: banks/soundfont/a large one.sf2 can't be joined in {place}; make room there, and unpack again.\n"
+    )
+    assert not any((place / name).exists() for name in large)
+    assert unpack(cut, place).returncode == 0
+    assert {name: (place / name).read_bytes() for name in large} == large
+
+
+@needs_shell
+def test_unpacking_goes_on_after_it_was_stopped_among_pieces(
+    cut: Path, large: dict[Path, bytes], tmp_path: Path
+) -> None:
+    """An earlier parcel's pieces are still there, more of them than this one's files have."""
+    place = tmp_path / "there"
+    left = place / "parcel-pieces" / "1" / "00099"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"half a file")
+    (place / "parcel.json").touch()
+    done = unpack(cut, place)
+    assert done.returncode == 0, done.stderr
+    assert {name: (place / name).read_bytes() for name in large} == large
+
+
+def soundfont(path: Path, said: bytes = b"") -> Path:
+    """Put something that begins as a SoundFont does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"RIFF" + bytes(4) + b"sfbk" + said)
+    return path
+
+
+def test_soundfonts_are_taken_once_and_the_benchmarks_with_them(
+    gather: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drums = soundfont(tmp_path / "system" / "TimGM6mb.sf2")
+    monkeypatch.setattr(gather, "DRUMS", drums)
+    mine = soundfont(tmp_path / "Mine.SF3")
+    again = soundfont(tmp_path / "copy" / "TimGM6mb.sf2")
+    assert gather.soundfonts([]) == [drums]
+    assert gather.soundfonts([mine, again, mine]) == [drums, mine]
+
+
+def test_without_the_benchmarks_soundfont_one_is_told(
+    gather: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gather, "DRUMS", tmp_path / "TimGM6mb.sf2")
+    mine = soundfont(tmp_path / "mine.sf2")
+    assert gather.soundfonts([mine]) == [mine]
+    assert "TimGM6mb.sf2, so songs have no recorded drum kits" in capsys.readouterr().err
+    mine = soundfont(tmp_path / "elsewhere" / "TimGM6mb.sf2")
+    assert gather.soundfonts([mine]) == [mine]
+    assert not capsys.readouterr().err
+
+
+def test_what_is_no_soundfont_is_refused(gather: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "a.sf2").write_bytes(b"RIFF" + bytes(4) + b"WAVE")
+    for name in ("a.sf2", "missing.sf2", ".", soundfont(tmp_path / "a.wav").name):
+        with pytest.raises(gather.Refused, match="isn't a SoundFont that can be read"):
+            gather.soundfonts([tmp_path / name])
+
+
+def test_two_soundfonts_of_one_name_are_refused(gather: ModuleType, tmp_path: Path) -> None:
+    two = [soundfont(tmp_path / said / "same.sf2", said.encode()) for said in ("one", "two")]
+    with pytest.raises(gather.Refused, match="same name; rename one of them"):
+        gather.soundfonts(two)
+
+
+def test_soundfonts_and_the_limit_are_judged_before_anything_is_fetched(
+    gather: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip("parcels are gathered on Linux on x86-64 alone")
+    for words in (["--soundfont", "nothing.sf2"], ["--limit", "9"]):
+        assert gather.main([str(tmp_path / "parcel"), *words]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("error: ")
+        assert told.count("\n") == 1
+        assert not (tmp_path / "parcel").exists()
 
 
 @needs_shell
@@ -185,50 +342,3 @@ def test_what_a_plugin_needs_is_found_but_for_the_run_time(gather: ModuleType, t
     assert "libgtk-x11-2.0.so.0" in names
     assert not any(name.startswith(("libc.", "libm.", "libstdc++", "ld-linux")) for name in names)
     assert gather.newest_glibc([plugin]) >= 4
-
-
-def stand_in(folder: Path, script: str) -> None:
-    """Put a command of the name `synthmatch` where the steps in a folder find it first."""
-    (folder / "env.sh").write_text(f"PATH='{folder}':$PATH\n", encoding="utf-8")
-    command = folder / "synthmatch"
-    command.write_text(script, encoding="utf-8")
-    command.chmod(0o755)
-
-
-@needs_shell
-def test_an_encoder_of_another_recipe_is_no_sign_that_training_is_done(tmp_path: Path) -> None:
-    """`synthmatch` stands for one that trains the recipe `short` to its end, and no other."""
-    stand_in(tmp_path, '#!/bin/sh\n[ "$3" != short ] || { mkdir -p "$7" && echo weights >"$9"; }\n')
-
-    def step(name: str, recipe: str) -> int:
-        words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), name]
-        return subprocess.run(words, env={**os.environ, "RECIPE": recipe}, capture_output=True).returncode
-
-    assert step("train", "short") == 0
-    assert step("results", "short") == 0
-    assert (tmp_path / "results" / "encoder.safetensors").read_text() == "weights\n"
-    assert step("train", "long") == 3
-
-
-@needs_shell
-def test_each_suite_has_a_table_of_its_own(tmp_path: Path) -> None:
-    """`synthmatch` stands for one that writes its arguments for a table."""
-    stand_in(tmp_path, '#!/bin/sh\necho "$@" >"$7"\n')
-    for suite in ("single", "mixture", ""):
-        words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), "evaluate"]
-        subprocess.run(words, env={**os.environ, "SUITE": suite}, check=True)
-    tables = {path.name: path.read_text() for path in (tmp_path / "results").iterdir()}
-    assert tables.keys() == {"table-single.md", "table-mixture.md", "table.md"}
-    assert tables["table-single.md"].endswith("--suite single\n")
-    assert "--suite" not in tables["table.md"]
-
-
-@needs_shell
-@pytest.mark.parametrize("asked", ["40", ""])
-def test_training_may_be_given_more_memory(tmp_path: Path, asked: str) -> None:
-    """`synthmatch` stands for one that writes its arguments for an encoder."""
-    stand_in(tmp_path, '#!/bin/sh\nmkdir -p "$7"\necho "$@" >"$9"\n')
-    words = ["sh", str(OFFLINE / "steps.sh"), str(tmp_path), "train"]
-    subprocess.run(words, env={**os.environ, "RECIPE": "short", "MEMORY_GB": asked}, check=True)
-    told = (tmp_path / "home" / "run-short" / "encoder.safetensors").read_text()
-    assert told.endswith(f"--minutes 8{' --memory-gb 40' if asked else ''}\n")

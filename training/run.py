@@ -68,6 +68,10 @@ class Trained:
     written: bool
     first: bool
 
+    def __str__(self) -> str:
+        beyond = ", but not all that teach presence" if self.taken >= self.of and not self.written else ""
+        return f"{self.taken} of {self.of} steps{beyond}"
+
 
 def mixer_of(corpus: Corpus, recipe: Recipe, device: torch.device | None = None, memory_gb: float = MEMORY_GB) -> Mixer:
     """Mixtures of the presets on the training side, labelled ones and heard ones alike; of none that is altered, since

@@ -130,7 +130,7 @@ def train(
     if done.written:
         click.echo(f"{out}: an encoder after {done.taken} steps.")
     elif done.first:
-        click.echo(f"{folder}: {done.taken} of {done.of} steps; the same command goes on.")
+        click.echo(f"{folder}: {done}; the same command goes on.")
 
 
 def _finetune(

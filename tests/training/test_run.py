@@ -224,6 +224,18 @@ def test_ears_and_restarts_of_presence_are_the_recipes(data, tmp_path, monkeypat
     assert Encoder.load(tmp_path / "out.safetensors").config == read_recipe(str(path)).encoder
 
 
+def test_a_run_that_stopped_within_presence_says_so(data, recipe, tmp_path, monkeypatch):
+    """Where presence takes most of the time, "2 of 2 steps" would sound as if all were done."""
+    out = tmp_path / "out.safetensors"
+    with monkeypatch.context() as patched:
+        patched.setattr(run.PresenceTrainer, "run", lambda *_: False)  # as when the time is over
+        done = run.train(recipe, data, tmp_path / "run", out)
+    assert str(done) == "2 of 2 steps, but not all that teach presence"
+    assert not out.exists()
+    assert str(run.train(recipe, data, tmp_path / "run", out)) == "2 of 2 steps"
+    assert str(run.Trained(1, 2, written=False, first=True)) == "1 of 2 steps"
+
+
 def test_a_place_that_cannot_be_written_is_refused_first(data, recipe, tmp_path):
     with pytest.raises(InputError, match="name a file"):
         run.train(recipe, data, tmp_path / "run", tmp_path)

@@ -3,16 +3,18 @@
     python3 tools/offline/gather.py parcel --python 3.12
 
 That machine needs Linux on x86-64, and Python with torch and numpy. It gets the other Python packages as wheels,
-synthmatch itself, the plugins with the shared libraries that a bare system lacks, and their banks. Run this where
-Debian's synths are installed. It needs nothing but Python 3.9, pip, and for synthmatch's own wheel its clone.
+synthmatch itself, the plugins with the shared libraries that a bare system lacks, their banks, and SoundFonts. Run this
+where Debian's synths are installed. It needs nothing but Python 3.9, pip, and for synthmatch's own wheel its clone.
 
 ``parcel`` then holds ``part-<n>.tar.gz``, each below the limit, ``parts.sha256`` with their hashes, and
-``unpack.sh`` and ``steps.sh``, which docs/offline-training.md explains.
+``unpack.sh`` and ``steps.sh``, which docs/offline-training.md explains. A file for which a part has no room is cut into
+pieces, which ``unpack.sh`` joins.
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import hashlib
 import json
 import platform
@@ -32,6 +34,12 @@ CLONE = HERE.parent.parent
 LIMIT = 55_000_000
 """Bytes of a part, at most."""
 
+BOOKKEEPING = 100_000
+"""Of those, bytes that an archive may take for itself."""
+
+PIECES = "parcel-pieces"
+"""The folder of what was cut: the pieces of its n-th file in ``<n>``, and in ``joined.sha256`` the files' hashes."""
+
 PACKAGES = (
     "dawdreamer",
     *("soundfile", "cffi", "pycparser"),
@@ -45,7 +53,10 @@ OPTIONAL = ("tinysoundfont", "vita", "dexed-py")
 """What plays further synths; left out where there is no wheel for that Python."""
 
 DRUMS = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-"""The benchmark's drum kit; left out where it isn't installed."""
+"""The benchmark's drum kits, by which kits of other SoundFonts are judged; left out where it isn't installed."""
+
+SUFFIXES = (".sf2", ".sf3")
+"""Of SoundFonts, as synthmatch knows them."""
 
 VOICES = Path("/usr/share/hexter")
 """The DX7's voices, which songs that teach presence are played by, too; left out where they aren't installed."""
@@ -75,18 +86,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--python", default=f"3.{sys.version_info.minor}", metavar="3.N", help="that machine's Python")
     parser.add_argument("--glibc", type=int, default=39, metavar="N", help="that machine's C library: 2.N or later")
     parser.add_argument("--without", action="append", default=[], choices=[*PLUGINS], help="leave a synth out")
+    parser.add_argument(
+        "--soundfont", action="append", default=[], type=Path, metavar="FILE", help="take it along; repeatable"
+    )
     parser.add_argument("--limit", type=int, default=LIMIT, metavar="BYTES", help="of a part")
     chosen = parser.parse_args(arguments)
+    synths = set(PLUGINS) - set(chosen.without)
     try:
-        gather(chosen.parcel, chosen.python, chosen.glibc, set(PLUGINS) - set(chosen.without), chosen.limit)
+        gather(chosen.parcel, chosen.python, chosen.glibc, synths, chosen.limit, chosen.soundfont)
     except Refused as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     return 0
 
 
-def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int) -> None:
+def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int, further: Sequence[Path] = ()) -> None:
     """Fill ``parcel``.
+
+    Args:
+        further: SoundFonts beside the benchmark's.
 
     Raises:
         Refused: something is missing, or doesn't fit.
@@ -95,6 +113,8 @@ def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int) 
         raise Refused("Plugins are gathered from Linux on x86-64 alone; run this there.")
     if parcel.exists() and (not parcel.is_dir() or any(parcel.iterdir())):
         raise Refused(f"{parcel} isn't an empty folder; name one that is, or one that isn't there.")
+    room_of(limit)
+    fonts = soundfonts(further)
     with tempfile.TemporaryDirectory(prefix="parcel-") as folder:
         staged = Path(folder)
         wheels = download(staged / "wheels", python, glibc)
@@ -104,8 +124,8 @@ def gather(parcel: Path, python: str, glibc: int, synths: set[str], limit: int) 
         for synth in sorted(synths):
             banks = find("", [place.format(synth=synth) for place in BANK_FOLDERS], synth)
             shutil.copytree(banks, staged / "banks" / synth, symlinks=False)
-        if DRUMS.exists():
-            copy([DRUMS], staged / "banks" / "soundfont")
+        if fonts:
+            copy(fonts, staged / "banks" / "soundfont")
         if VOICES.exists():
             copy(sorted(VOICES.glob("*.dx7")), staged / "banks" / "dx7")
         with tempfile.TemporaryDirectory() as unpacked:
@@ -135,7 +155,9 @@ def download(folder: Path, python: str, glibc: int) -> list[Path]:
     if done.returncode:
         raise Refused(f"pip can't fetch wheels for Python {python} ({_last(done.stderr)}); try another --python.")
     for package in OPTIONAL:
-        subprocess.run([*command, package], capture_output=True)
+        done = subprocess.run([*command, package], capture_output=True, text=True)
+        if done.returncode:
+            sys.stderr.write(f"left out: {package}, of which pip has no wheel for Python {python}\n")
     return sorted(folder.glob("*.whl"))
 
 
@@ -164,6 +186,35 @@ def find(name: str, folders: Iterable[str], synth: str) -> Path:
             return place
     looked = ", ".join(map(str, places))
     raise Refused(f"{synth} isn't installed whole (looked for {looked}); install it, or say --without {synth}.")
+
+
+def soundfonts(further: Sequence[Path]) -> list[Path]:
+    """The SoundFonts to take along, each once: the benchmark's if it is installed, and those that are named.
+
+    Raises:
+        Refused: one isn't a SoundFont, or two have the same name.
+    """
+    found = {DRUMS.name: DRUMS} if DRUMS.exists() else {}
+    for file in further:
+        if not _is_soundfont(file):
+            raise Refused(f"{file} isn't a SoundFont that can be read; name a file, .sf2 or .sf3.")
+        other = found.setdefault(file.name, file)
+        if not filecmp.cmp(other, file, shallow=False):
+            raise Refused(f"{other} and {file} would lie in one folder by the same name; rename one of them.")
+    if DRUMS.name not in found:
+        sys.stderr.write(
+            f"left out: {DRUMS.name}, so songs have no recorded drum kits; it is in Debian's timgm6mb-soundfont\n"
+        )
+    return list(found.values())
+
+
+def _is_soundfont(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(12)
+    except OSError:
+        return False
+    return file.suffix.lower() in SUFFIXES and head[:4] == b"RIFF" and head[8:] == b"sfbk"
 
 
 def copy(files: Iterable[Path], folder: Path) -> None:
@@ -215,25 +266,54 @@ def commit() -> str:
     return done.stdout.strip()
 
 
+def room_of(limit: int) -> int:
+    """Bytes that the files of a part may take.
+
+    Raises:
+        Refused: there is none to speak of.
+    """
+    if limit < 2 * BOOKKEEPING:
+        raise Refused(f"--limit is {limit} bytes, too few for a part; give it {2 * BOOKKEEPING} or more.")
+    return limit - BOOKKEEPING
+
+
+def cut(staged: Path, room: int) -> None:
+    """Put pieces into ``PIECES`` in place of every file of a folder that takes more than ``room`` bytes."""
+    large = sorted(file for file in _files(staged) if _packed(file.stat().st_size) > room)
+    size = room - _packed(512)  # of a piece, which then takes no more than the room
+    hashes = []
+    for number, file in enumerate(large, start=1):
+        folder = staged / PIECES / str(number)
+        folder.mkdir(parents=True)
+        whole = hashlib.sha256()
+        with file.open("rb") as opened:
+            for place, piece in enumerate(iter(lambda opened=opened: opened.read(size), b""), start=1):
+                whole.update(piece)
+                (folder / f"{place:05}").write_bytes(piece)  # in the order in which a shell lists them
+        hashes.append(f"{whole.hexdigest()}  {file.relative_to(staged).as_posix()}\n")
+        file.unlink()
+    if hashes:
+        (staged / PIECES / "joined.sha256").write_text("".join(hashes), encoding="utf-8")
+
+
 def pack(staged: Path, parcel: Path, limit: int) -> list[Path]:
     """Write a folder's files as archives below a limit each, any of which can be unpacked by itself.
 
-    Files are put into parts by their size before compression, so the limit holds whatever is in them.
+    Files are put into parts by their size before compression, so the limit holds whatever is in them. Of what is too
+    large for a part the folder holds pieces afterwards.
 
     Returns:
         The parts; ``parts.sha256`` beside them names their hashes.
 
     Raises:
-        Refused: one file alone is above the limit.
+        Refused: the limit is too low.
     """
-    room = limit - 100_000  # for the archives' own bookkeeping
+    room = room_of(limit)
+    cut(staged, room)
     parts: list[list[Path]] = []
     left: list[int] = []
-    files = sorted((file for file in staged.rglob("*") if file.is_file()), key=lambda file: -_packed(file))
-    for file in files:
-        size = _packed(file)
-        if size > room:
-            raise Refused(f"{file.name} takes {size / 1e6:.0f} MB, more than a part may; raise --limit.")
+    for file in sorted(_files(staged), key=lambda file: -file.stat().st_size):
+        size = _packed(file.stat().st_size)
         fitting = next((number for number, free in enumerate(left) if free >= size), len(parts))
         if fitting == len(parts):
             parts.append([])
@@ -255,9 +335,13 @@ def pack(staged: Path, parcel: Path, limit: int) -> list[Path]:
     return written
 
 
-def _packed(file: Path) -> int:
-    """Bytes that a file takes in an archive before compression: a header, and whole blocks of 512."""
-    return 1024 + -(-file.stat().st_size // 512) * 512
+def _files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def _packed(size: int) -> int:
+    """Bytes that a file of a size takes in an archive before compression: a header, and whole blocks of 512."""
+    return 1024 + -(-size // 512) * 512
 
 
 if __name__ == "__main__":

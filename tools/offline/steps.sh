@@ -5,7 +5,8 @@
 #
 # FOLDER is what unpack.sh set up. A step exits with 3 while something is left: run it again. RECIPE (gpu), MINUTES
 # (8 a step), MEMORY_GB (what recordings may take of memory; the command's own figure), RECORD (what else record.py is
-# to be told: "--phrases 3 --variants 2") and SUITE (all usual ones) come from the environment.
+# to be told: "--phrases 3 --variants 2"), SUITE (all usual ones) and MIXTURES (each suite's own number) come from the
+# environment.
 set -eu
 
 [ $# -eq 2 ] || { echo 'error: name the folder and the step: sh steps.sh FOLDER record|train|evaluate|results.' >&2; exit 2; }
@@ -24,8 +25,11 @@ largest=16000000  # bytes that a file may have on its way home
 
 case $step in
 record)
+    # The released weights' synths: of these two presets are found, and those two play in songs that teach presence. Of
+    # options that are given twice, the last one counts.
     # shellcheck disable=SC2086  # a list of options
-    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" ${RECORD---phrases 3 --variants 2}
+    exec "$PYTHON" -m synthmatch.training.record --data "$notes" --minutes "$minutes" \
+        --synths amsynth,zynaddsubfx,dx7,soundfont ${RECORD---phrases 3 --variants 2}
     ;;
 train)
     synthmatch train --recipe "$recipe" --data "$notes" --run "$run" --out "$encoder" --minutes "$minutes" \
@@ -35,10 +39,10 @@ train)
 evaluate)
     # A suite's own table: who evaluates one after the other is to have all of them in the end.
     synthmatch evaluate --model "$encoder" --data "$notes" --out "$results/table${SUITE:+-$SUITE}.md" \
-        ${SUITE:+--suite "$SUITE"}
+        ${SUITE:+--suite "$SUITE"} ${MIXTURES:+--mixtures "$MIXTURES"}
     ;;
 results)
-    for file in "$encoder" "$run/run.json" "$run/log.jsonl" "$run/presence.jsonl"; do
+    for file in "$folder/parcel.json" "$encoder" "$run/run.json" "$run/log.jsonl" "$run/presence.jsonl"; do
         [ ! -f "$file" ] || cp "$file" "$results"
     done
     for file in "$results"/*; do

@@ -28,7 +28,7 @@ done <"$here/parts.sha256"
 # Of another parcel nothing may stay beside this one's: two versions of a wheel can't be installed together. What was
 # recorded and trained does. A folder that holds no parcel is none of ours to clear.
 if [ -f "$folder/parcel.json" ]; then
-    for name in wheels lib vst banks site; do
+    for name in wheels lib vst banks site parcel-pieces; do
         rm -rf "${folder:?}/$name"
     done
 fi
@@ -36,6 +36,23 @@ fi
 while read -r hash part; do
     tar -xzf "$here/$part" -C "$folder"
 done <"$here/parts.sha256"
+
+# What was too large for a part came in pieces. It is joined among them, and stands in its place wholly or not at all.
+pieces=$folder/parcel-pieces
+if [ -d "$pieces" ]; then
+    number=0
+    while read -r hash file; do
+        number=$((number + 1))
+        cat "$pieces/$number"/* >"$pieces/joined" 2>/dev/null ||
+            fail "$file can't be joined in $folder; make room there, and unpack again."
+        [ "$(sha256sum <"$pieces/joined" | cut -d ' ' -f 1)" = "$hash" ] ||
+            fail "$file isn't what was gathered, once it is joined; gather it again."
+        mkdir -p "$(dirname "$folder/$file")"
+        mv "$pieces/joined" "$folder/$file"
+        rm -r "${pieces:?}/$number" # one after the other, for the sake of room
+    done <"$pieces/joined.sha256"
+    rm -r "$pieces"
+fi
 
 "$python" - "$folder/parcel.json" <<'CHECK' || exit 1
 import json, os, sys
