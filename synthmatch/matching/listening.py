@@ -43,8 +43,8 @@ class Query:
         families: the families asked for; those that are heard, if none is named.
         name: what messages and JSON call it: a path.
         choice: the presets among which matches are looked for.
-        begins: the second of the song at which the clip begins, where it is no more than a passage of it, in which
-            ``start`` and ``end`` lie. All other seconds, also of what is found, count from the song's beginning.
+        begins, ends: the seconds of the song between which the clip lies, where it is no more than a passage of it, in
+            which ``start`` and ``end`` lie. All seconds, also of what is found, count from the song's beginning.
         length: of the whole song, in seconds; the clip's if None.
     """
 
@@ -55,6 +55,7 @@ class Query:
     name: str = "the clip"
     choice: Choice = EVERYTHING
     begins: float = 0.0
+    ends: float | None = None
     length: float | None = None
 
     @classmethod
@@ -78,7 +79,8 @@ class Query:
         last = _require_inside(name, length, start, end)
         if (start, end) == (0.0, None) or not length:
             return cls(audio.read(path), start, end, families, name, choice)
-        return cls(audio.read_between(path, start, last), start, end, families, name, choice, start, length)
+        clip = audio.read_between(path, start, last)
+        return cls(clip, start, end, families, name, choice, start, min(last, length), length)
 
     @property
     def seconds(self) -> float:
@@ -95,13 +97,26 @@ class Query:
         """The part to listen to.
 
         Raises:
-            InputError: ``start`` and ``end`` don't lie in the song, in that order.
+            InputError: ``start`` and ``end`` don't lie in the song, in that order, or not in what was read of it.
             AudioError: it is too short, or silent.
         """
-        passage = self.between(self.start, _require_inside(self.name, self.seconds, self.start, self.end))
+        end = _require_inside(self.name, self.seconds, self.start, self.end)
+        self._require_read(min(end, self.seconds))
+        passage = self.between(self.start, end)
         whole = passage.seconds == self.seconds
         require_audible(passage, self.name if whole else f"The passage of {self.name}")
         return passage
+
+    def _require_read(self, end: float) -> None:
+        """Refuse a passage of which the clip has but a part, or nothing: what is heard is to be what is answered for.
+
+        By what was to be read rather than by the clip's length: some files end before they say.
+        """
+        if self.ends is not None and not self.begins <= self.start <= end <= self.ends:
+            raise InputError(
+                f"Of {self.name} the passage from {self.begins} s to {self.ends} s was read, in which the one from"
+                f" {self.start} s to {end} s doesn't lie; read the file again, with that passage."
+            )
 
 
 def _require_inside(name: str, seconds: float, start: float, end: float | None) -> float:

@@ -64,13 +64,14 @@ class Matcher:
                 least ``PRESENT``), and always the most probable one.
             single: the sound is one instrument alone. Without families it is compared with all presets
                 by timbre, and the result has one entry, "any".
-            start, end: the passage to listen to, in seconds.
+            start, end: the passage to listen to, in seconds. Of a query that holds no more than a passage
+                (:meth:`Query.read`), one within that.
             choice: the presets among which matches are looked for; like ``families``, ``start`` and ``end`` it
                 overrides a query's.
 
         Raises:
             AudioError: the file can't be read, or the passage is too short or silent.
-            InputError: an unknown family, ``k`` below 1, or a passage outside the clip.
+            InputError: an unknown family, ``k`` below 1, or a passage outside the clip or outside what was read of it.
             LibraryError: no preset fits the choice.
         """
         query = _query(song, families, start, end)

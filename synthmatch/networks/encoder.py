@@ -252,7 +252,11 @@ class Encoder(nn.Module):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the shape and of every weight: libraries name the encoder that embedded them by it."""
+        """Hash of the shape and of every weight: libraries name the encoder that embedded them by it.
+
+        Of the weights as they are now, so it is never that of other ones; and computed each time that it is asked for,
+        which takes about as long as to hear a window. Who asks often keeps what was said.
+        """
         from synthmatch.networks.checkpoint import fingerprint
 
         return fingerprint(self)

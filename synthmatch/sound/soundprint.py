@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -32,9 +33,9 @@ _LOW, _HIGH = 40.0, 16_000.0  # Hz
 _SLOT = 0.2  # seconds
 _WINDOW = 0.1  # seconds; two overlap in each slot's half
 _QUIET = 1e-7  # power, some 70 dB below a full-scale sine: a preset that never passes it is silent throughout
-_POOLED = 12  # cells of a print's rough copy
 _GROUP_BANDS, _GROUP_TIMES = 6, 10
 _GROUPS = _GROUP_BANDS * _GROUP_TIMES  # sums of cells by which most pairs are told apart
+_AT_ONCE = 4096  # prints that are turned into floats at a time
 _CELL = 2 * NEAR_DB / STEP_DB * 1.001  # steps; a little wider than need be, for rounding
 
 
@@ -78,23 +79,17 @@ def distances(first: Print, others: Sequence[Print]) -> npt.NDArray[np.float64]:
     return apart
 
 
-def near_any(prints: Sequence[Print], others: Sequence[Print], limit: float = NEAR_DB) -> npt.NDArray[np.bool_]:
-    """(m,) which of m others are at most ``limit`` dB from one of some prints.
-
-    Exact, and each pair is looked at in ``_GROUPS`` sums before all cells are: sums over a group of cells differ by no
-    more than its cells do together, and no more cells are heard in either than in both.
-    """
+def near_any(prints: Sequence[Print], others: Sequence[Print]) -> npt.NDArray[np.bool_]:
+    """(m,) which of m others are at most ``NEAR_DB`` from one of some prints. Exact."""
     near = np.zeros(len(others), bool)
     for length in {len(each) for each in prints} & {len(each) for each in others}:
         mine = np.stack([each for each in prints if len(each) == length])
         places = np.array([place for place, each in enumerate(others) if len(each) == length])
         table = np.stack([others[place] for place in places])
-        sums, heard = _sums(table), np.count_nonzero(table, axis=1)
-        for row, its_sums, its_heard in zip(mine, _sums(mine), np.count_nonzero(mine, axis=1), strict=True):
-            most_heard = np.clip(heard + its_heard, 1, max(1, length))
-            least = np.abs(sums - its_sums).sum(axis=1) * STEP_DB / most_heard
-            left = np.flatnonzero((least <= limit + 1e-4) & ~near[places])
-            near[places[left]] = distances(row, list(table[left])) <= limit
+        sums, its_sums = _sums(table), _sums(mine)
+        for row, its in zip(mine, its_sums, strict=True):
+            left = np.flatnonzero(_may_be_near(its, sums, length) & ~near[places])
+            near[places[left]] = distances(row, list(table[left])) <= NEAR_DB
     return near
 
 
@@ -103,11 +98,12 @@ def sound_distance(first: Sequence[Clip], second: Sequence[Clip]) -> float:
     return distance(sound_print(first), sound_print(second))
 
 
-def near_pairs(prints: Sequence[Print], limit: float = NEAR_DB) -> Iterator[tuple[int, int, float]]:
-    """Every pair of prints at most ``limit`` dB apart, as (i, j, distance) with i < j.
+def near_pairs(prints: Sequence[Print]) -> Iterator[tuple[int, int, float]]:
+    """Every pair of prints at most ``NEAR_DB`` apart, as (i, j, distance) with i < j, in this order.
 
-    Exact, and far from comparing all with all: a mean over cells differs by no more than the cells do in the
-    mean, so whatever lies farther apart in the means can't be a pair.
+    Exact. Each print is compared with those in its :func:`near_cells` alone, of which sums rule out nearly all. Those
+    cells hold a small share of all prints, but the same one of many as of few: in the end, what it takes grows with
+    the square of their number.
 
     Args:
         prints: all of one length.
@@ -115,19 +111,20 @@ def near_pairs(prints: Sequence[Print], limit: float = NEAR_DB) -> Iterator[tupl
     if len(prints) < 2:
         return
     table = np.stack(prints)
-    rough = _rough(table)
-    order = np.argsort(rough.mean(axis=1), kind="stable")
-    means = rough.mean(axis=1)[order]
-    reach = np.searchsorted(means, means + limit / STEP_DB + 1e-6, side="right")
-    for place, row in enumerate(order):
-        others = order[place + 1 : reach[place]]
-        if not len(others):
-            continue
-        others = others[np.abs(rough[others] - rough[row]).mean(axis=1) <= limit / STEP_DB + 1e-6]
-        for other in others:
-            apart = distance(table[row], table[other])
-            if apart <= limit:
-                yield min(row, other), max(row, other), apart
+    sums, contrasts = _sums(table), np.stack([_contrasts(row) for row in table])
+    lying: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, contrast in enumerate(contrasts):
+        lying[_corner(contrast)].append(place)
+    held = {corner: np.array(places) for corner, places in lying.items()}
+    for place, row in enumerate(table):
+        corners = _near_corners(contrasts[place])  # its own is among them
+        others = np.concatenate([held[corner] for corner in corners if corner in held])
+        others = others[others > place]
+        others = others[(np.abs(contrasts[others] - contrasts[place]) <= _CELL / 2).all(axis=1)]
+        others = np.sort(others[_may_be_near(sums[place], sums[others], len(row))])
+        for other, apart in zip(others.tolist(), distances(row, list(table[others])).tolist(), strict=True):
+            if apart <= NEAR_DB:
+                yield place, other, apart
 
 
 def cell(print_: Print) -> str:
@@ -135,7 +132,7 @@ def cell(print_: Print) -> str:
 
     Two prints at most ``NEAR_DB`` apart lie in cells of :func:`near_cells` of each other.
     """
-    return _cell_name(len(print_), np.floor(_contrasts(print_) / _CELL))
+    return _cell_name(len(print_), _corner(_contrasts(print_)))
 
 
 def near_cells(print_: Print) -> list[str]:
@@ -144,13 +141,23 @@ def near_cells(print_: Print) -> list[str]:
     Cells differ by no more, in the mean and with whatever signs, than their absolute differences in the mean; and a
     grid's cells are twice as wide as that.
     """
-    place, reach = _contrasts(print_), _CELL / 2
-    sides = [{math.floor((each - reach) / _CELL), math.floor((each + reach) / _CELL)} for each in place.tolist()]
-    return [_cell_name(len(print_), corner) for corner in itertools.product(*sides)]
+    return [_cell_name(len(print_), corner) for corner in _near_corners(_contrasts(print_))]
 
 
-def _cell_name(length: int, corner: Iterable[float]) -> str:
-    return ".".join(str(int(each)) for each in (length, *corner))
+def _cell_name(length: int, corner: Iterable[int]) -> str:
+    return ".".join(map(str, (length, *corner)))
+
+
+def _corner(contrasts: npt.NDArray[np.float64]) -> tuple[int, ...]:
+    """The cell of the grid in which such contrasts lie."""
+    return tuple(math.floor(each / _CELL) for each in contrasts.tolist())
+
+
+def _near_corners(contrasts: npt.NDArray[np.float64]) -> Iterator[tuple[int, ...]]:
+    """Those of :func:`near_cells`."""
+    reach = _CELL / 2
+    sides = [{math.floor((each - reach) / _CELL), math.floor((each + reach) / _CELL)} for each in contrasts.tolist()]
+    return itertools.product(*sides)
 
 
 def _contrasts(print_: Print) -> npt.NDArray[np.float64]:
@@ -171,21 +178,26 @@ def _signs(length: int) -> npt.NDArray[np.float64]:
 
 
 def _sums(table: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(n, ``_GROUPS``) sums of cells that lie in a few neighbouring bands and about a tenth of the print's time."""
+    """(n, ``_GROUPS`` + 1) sums of cells that lie in a few neighbouring bands and about a tenth of the print's time,
+    and how many cells are heard."""
     places = np.arange(table.shape[1])
     group = places % _BANDS // (_BANDS // _GROUP_BANDS) + _GROUP_BANDS * (places * _GROUP_TIMES // max(1, len(places)))
-    sums: npt.NDArray[np.float32] = table.astype(np.float32) @ np.eye(_GROUPS, dtype=np.float32)[group]
-    return sums
+    groups = np.eye(_GROUPS, dtype=np.float32)[group]
+    parts = [table[first : first + _AT_ONCE].astype(np.float32) @ groups for first in range(0, len(table), _AT_ONCE)]
+    heard = np.count_nonzero(table, axis=1).astype(np.float32)
+    return np.concatenate([np.concatenate(parts), heard[:, None]], axis=1)
 
 
-def _rough(table: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Means over ``_POOLED`` stretches of equally many cells each; shape (n, _POOLED)."""
-    count, cells = table.shape
-    stretch = -(-cells // _POOLED)
-    padded = np.zeros((count, stretch * _POOLED), np.float32)
-    padded[:, :cells] = table
-    means: npt.NDArray[np.float32] = padded.reshape(count, _POOLED, stretch).mean(axis=2)
-    return means
+def _may_be_near(print_: npt.NDArray[np.float32], others: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.bool_]:
+    """(n,) whether others may be at most ``NEAR_DB`` from a print, by the :func:`_sums` of each.
+
+    Sums over a group of cells differ by no more than its cells do together, and no more cells are heard in either than
+    in both.
+    """
+    heard = np.clip(others[:, -1] + print_[-1], 1, max(1, cells))
+    least = np.abs(others[:, :-1] - print_[:-1]).sum(axis=1) * STEP_DB / heard
+    near: npt.NDArray[np.bool_] = least <= NEAR_DB + 1e-4
+    return near
 
 
 def _cells(clip: Clip) -> npt.NDArray[np.float64]:

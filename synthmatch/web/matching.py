@@ -60,6 +60,7 @@ class Matching(Closing):
         self._shelf, self._encoder, self._atlas, self._songs, self._limits = shelf, encoder, atlas, songs, limits
         self._room = Room("matching", limits.waiting, limits.remembered, shelf.put_back)
         self._decoded: tuple[str, Clip] | None = None  # the last song: other passages of it come next
+        self._ready: Matcher | None = None  # of the library that the room's thread has open
 
     def warm(self) -> Job:
         """Let the first client wait no longer than the others."""
@@ -119,12 +120,18 @@ class Matching(Closing):
         return told
 
     def _matcher(self) -> Matcher:
-        try:
-            return Matcher(self._shelf.library(), self._encoder)
-        except EncoderMismatch as error:  # it fitted when the server began
-            raise Refusal(
-                409, "The library was embedded anew by another encoder; start `synthmatch serve` again."
-            ) from error
+        """One for each library that is opened, since to compare encoders takes as long as to listen: whatever changes a
+        library has it opened anew, and nothing trains the encoder here."""
+        library = self._shelf.library()
+        if self._ready is None or self._ready.library is not library:
+            self._ready = None  # before the next one is made: it holds on to the library of before
+            try:
+                self._ready = Matcher(library, self._encoder)
+            except EncoderMismatch as error:  # it fitted when the server began
+                raise Refusal(
+                    409, "The library was embedded anew by another encoder; start `synthmatch serve` again."
+                ) from error
+        return self._ready
 
     def _clip(self, song: Song) -> Clip:
         if self._decoded is None or self._decoded[0] != song.id:
@@ -138,7 +145,7 @@ class Matching(Closing):
         noise = np.random.default_rng(0).standard_normal(round(WINDOW * ENCODER_RATE)).astype(np.float32)
         with torch.inference_mode():
             self._encoder.embed(torch.from_numpy(noise[None] * np.float32(0.1)))
-        self._shelf.library()
+        self._matcher()
         return {}
 
 

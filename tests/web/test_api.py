@@ -21,6 +21,7 @@ from synthmatch.audio import Clip
 from synthmatch.library.editions import changing
 from synthmatch.library.library import Library
 from synthmatch.matching.matcher import Matcher
+from synthmatch.networks import checkpoint
 from synthmatch.networks.encoder import Encoder
 from synthmatch.sound.levels import LEVEL_DB
 from synthmatch.web.app import Doors, create_app
@@ -102,6 +103,29 @@ def test_a_song_is_sent_once_and_matched_often(client: TestClient, made: Any) ->
     for start, end in ((0, 3), (2, 6)):
         answer = client.post("/api/match", data={"song": song.json()["id"], "start": start, "end": end})
         assert answer.json()["query"] == {"path": "Meine Ballade.flac", "start": start, "end": end}
+
+
+def test_weights_are_hashed_once_for_a_library_and_again_when_it_has_changed(
+    client: TestClient, studio: Studio, made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which takes as long as to listen."""
+    hash_weights = checkpoint.fingerprint
+    hashed: list[Encoder] = []
+
+    def counted(encoder: Encoder) -> str:
+        hashed.append(encoder)
+        return hash_weights(encoder)
+
+    monkeypatch.setattr(checkpoint, "fingerprint", counted)
+    first = match(client, made.song, k=9).json()
+    hashed.clear()
+    assert match(client, made.song, k=9).json() == first
+    assert hashed == []
+    with changing(studio.matching._shelf.path):  # another process, in which the same is done to the same library
+        pass
+    for _ in range(2):
+        assert match(client, made.song, k=9).json() == first
+        assert len(hashed) == 1
 
 
 def test_the_zip_holds_what_match_out_writes(client: TestClient, made: Any, encoder: Encoder, tmp_path: Path) -> None:

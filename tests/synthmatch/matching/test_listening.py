@@ -98,6 +98,22 @@ def test_a_passage_that_is_read_alone_is_answered_as_in_its_song(
     assert alone.between(first, last).seconds == pytest.approx(5.0, abs=1e-4)
 
 
+def test_a_query_that_holds_a_passage_answers_for_no_other(library: Library, encoder: Encoder, tmp_path: Path) -> None:
+    joined = np.concatenate([library.preview(each.id).samples for each in library.presets()], axis=1)
+    path = tmp_path / "song.wav"
+    audio.write(path, Clip(joined[:, : 25 * 44_100 + 7], 44_100))
+    matcher = Matcher(library, encoder)
+    alone, whole = Query.read(path, 10.0, 20.0), Query(audio.read(path), name=str(path))
+    for start, end in ((15.0, 24.0), (22.0, 24.0), (5.0, 15.0), (9.99, None), (10.0, 20.01), (12.0, 60.0), (2.0, 4.0)):
+        with pytest.raises(InputError, match=r"song\.wav the passage from 10\.0 s to 20\.0 s was read.*again"):
+            matcher.match(alone, start=start, end=end)
+    for start, end in ((10.0, 20.0), (12.3337, 20.0), (10.0, 15.01), (11.0, None)):
+        asked = 20.0 if end is None else end
+        assert matcher.match(alone, start=start, end=end) == matcher.match(whole, start=start, end=asked)
+    rest = Query.read(path, 10.0)  # to the song's end, wherever one says that this is
+    assert matcher.match(rest, end=60.0) == matcher.match(whole, start=10.0)
+
+
 def test_a_passage_that_cannot_be_read_alone_is_refused_as_in_its_song(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     audio.write(path, Clip(np.zeros((1, 3 * 8000), np.float32), 8000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -294,6 +295,30 @@ def test_another_encoder_is_refused_until_the_library_is_updated(
     assert match.preset.id == listing.id
     with Library.create(tmp_path / "empty") as empty, pytest.raises(LibraryError, match="library add"):
         Matcher(empty, other_encoder)
+
+
+def test_an_encoder_whose_weights_have_changed_is_another_one(library: Library, encoder: Encoder) -> None:
+    """However they were changed, and however often it was asked who it is before."""
+    changed, name = deepcopy(encoder), "attention.weight"
+    weight = changed.get_parameter(name)
+
+    def loaded() -> None:
+        weights = encoder.state_dict()
+        changed.load_state_dict(weights | {name: weights[name] + 1})
+
+    def nudged() -> None:
+        weight.data.add_(1)  # which torch keeps no count of
+
+    def stepped() -> None:
+        weight.grad = torch.ones_like(weight)
+        torch.optim.SGD(changed.parameters(), lr=0.1).step()
+
+    for change in (loaded, nudged, stepped, changed.half):
+        changed.float().load_state_dict(encoder.state_dict())
+        Matcher(library, changed)
+        change()
+        with pytest.raises(EncoderMismatch):
+            Matcher(library, changed)
 
 
 def test_channels_and_level_do_not_matter(matcher: Matcher, library: Library) -> None:

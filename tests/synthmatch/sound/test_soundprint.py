@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
+from synthmatch.library.library import Library
 from synthmatch.sound.soundprint import DEPTH_DB, NEAR_DB, STEP_DB, Print, distance, near_any, near_pairs, sound_print
 
 RATE = 44_100
@@ -15,6 +18,12 @@ def tone(hertz: float, seconds: float = 1.0, level: float = 0.3, harmonics: int 
     time = np.arange(round(seconds * rate)) / rate
     wave = sum(np.sin(2 * np.pi * hertz * k * time) / k for k in range(1, harmonics + 1))
     return Clip((level * wave * np.exp(-2 * time))[None].astype(np.float32), rate)
+
+
+def all_with_all(prints: list[Print]) -> list[tuple[int, int, float]]:
+    """The pairs that are near, by a slow loop."""
+    pairs = [(i, j, distance(prints[i], prints[j])) for i in range(len(prints)) for j in range(i + 1, len(prints))]
+    return [pair for pair in pairs if pair[2] <= NEAR_DB]
 
 
 def test_level_and_channels_do_not_matter_but_the_spectrum_does() -> None:
@@ -63,14 +72,37 @@ def test_near_pairs_are_those_of_comparing_all_with_all(seed: int) -> None:
     for place in range(120):
         jitter = random.integers(-8, 9, 130) if place % 3 else random.integers(0, 40, 130)
         prints.append(np.clip(centres[place % 12] + jitter, 0, 240).astype(np.uint8))
-    slow = {
-        (i, j): distance(prints[i], prints[j])
-        for i in range(len(prints))
-        for j in range(i + 1, len(prints))
-        if distance(prints[i], prints[j]) <= NEAR_DB
-    }
+    slow = all_with_all(prints)
     assert 10 < len(slow) < 2000
-    assert {(i, j): apart for i, j, apart in near_pairs(prints)} == slow
+    assert list(near_pairs(prints)) == slow
+
+
+def test_near_pairs_of_real_sounds_are_those_of_comparing_all_with_all(filled: Path) -> None:
+    """Real prints, copies that differ from them by chance or by level, and what lies between two of them, in steps."""
+    random = np.random.default_rng(0)
+    with Library.open(filled) as library:
+        prints = [heard.print for heard in library.rows.all_heard().values()]
+    real = np.stack(prints).astype(float)
+    for place in range(90):
+        centre = real[place % len(real)]
+        jitter = random.integers(-2 * (place % 9), 2 * (place % 9) + 1, len(centre))
+        prints.append(np.where(centre > 0, np.clip(centre + jitter, 0, 240), 0).astype(np.uint8))
+    between = real[0] + np.linspace(0, 1, 60)[:, None] * (real[1] - real[0])
+    prints += list(np.rint(between).astype(np.uint8))
+    prints += [np.where(real[place % 3] > 0, real[place % 3] * 0.8 + place, 0).astype(np.uint8) for place in range(45)]
+    slow = all_with_all(prints)
+    assert 100 < len(slow) < len(prints) ** 2 / 4
+    assert list(near_pairs(prints)) == slow
+
+
+@pytest.mark.parametrize("side", [1, 24, 66])
+def test_pairs_at_the_very_limit_are_found_wherever_they_lie(side: int) -> None:
+    """By level, by tilt over the bands, and from note to note: each print a step beside the one before."""
+    steps = np.where(np.arange(132) % side < side / 2, 1, -1)
+    prints = [(120 + place * steps).astype(np.uint8) for place in range(-50, 50)]
+    limit = round(NEAR_DB / STEP_DB)
+    expected = [(i, j) for i in range(100) for j in range(i + 1, min(100, i + limit + 1))]
+    assert [(i, j) for i, j, _ in near_pairs(prints)] == expected
 
 
 @pytest.mark.parametrize("seed", range(3))
