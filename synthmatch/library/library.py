@@ -139,12 +139,9 @@ class Library(Closing):
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
         return content_hash(self._facts.encoder.encode(), self.listings.fingerprint.encode())
 
-    def presets(
-        self, *, bank: str | None = None, synth: str | None = None, choice: Choice = EVERYTHING
-    ) -> tuple[Listing, ...]:
-        """Its listings in the order in which they were added; those of one bank or synth, or of a choice, if asked."""
-        found = (each for each in self.listings.all if bank in (None, each.bank) and synth in (None, each.synth))
-        return tuple(filter(choice.takes, found))
+    def presets(self, choice: Choice = EVERYTHING) -> tuple[Listing, ...]:
+        """Its listings in the order in which they were added; those of a choice, if one is made."""
+        return tuple(filter(choice.takes, self.listings.all))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
@@ -282,7 +279,8 @@ class Library(Closing):
 
     def remove(self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None) -> int:
         """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or folder, which need not be there
-        any more; and every state that nobody lists any more.
+        any more; and every state that nobody lists any more. Unlike in a choice, names are meant letter by letter: what
+        is called nearly so isn't deleted.
 
         Returns:
             The number of listings dropped.
