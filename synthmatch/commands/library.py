@@ -76,6 +76,8 @@ def add(
             report = add_banks(opened, bank, encoder, pool, say if as_json else tell)
         if as_json:
             click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
+        elif report.trust.shortened:
+            click.echo("--json names all of them.")
 
 
 @library_group.command("list")

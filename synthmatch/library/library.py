@@ -223,7 +223,7 @@ class Library(Closing):
             EncoderMismatch: it is another one than embedded the library.
         """
         if self._facts.encoder not in ("", encoder.fingerprint):
-            raise EncoderMismatch(self._facts.mismatch(self.path, encoder))
+            raise EncoderMismatch(self._facts.mismatch(self.path, encoder), remedy="encoder")
 
     def estimate(self, bank: PresetBank) -> Estimate:
         """What adding a bank will take.
@@ -294,7 +294,7 @@ class Library(Closing):
         with changing(self.path, self.rows):
             self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
             if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
-                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
+                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them.", remedy="synth")
             with self.rows.transaction():
                 count, states = self.rows.drop(bank=bank, synth=synth, place=place)
                 dropped = self.rows.drop_unlisted(states)

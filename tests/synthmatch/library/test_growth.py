@@ -327,7 +327,7 @@ def test_a_bank_that_several_synths_have_is_removed_of_the_one_that_is_chosen(
         add(library, PresetBank(tuple(other)))
     command = ["library", "remove", "both", "--library", str(folder)]
     assert run(command) == 1
-    assert "another, made up each have a bank both; choose one of them with `--synth`" in capsys.readouterr().err
+    assert "another, made up each have a bank both; choose one of them (--synth)." in capsys.readouterr().err
     assert run([*command, "--synth", "none"]) == 1
     assert "holds no presets of both of none" in capsys.readouterr().err
     with Library.open(folder) as library:
