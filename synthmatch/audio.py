@@ -205,10 +205,8 @@ def _samples(path: Path, file: soundfile.SoundFile, length: int) -> Samples:
     try:
         samples = np.empty((file.channels, length), np.float32)
     except (MemoryError, ValueError) as error:  # a song of days, or more likely a header that isn't true
-        hours = f"{length / rate / 3600:.1f} hours"
-        raise AudioError(
-            f"{path} says that it lasts {hours}, which don't fit into memory; {advice}.", remedy="passage"
-        ) from error
+        lasts = f"lasts {length / rate / 3600:.1f} hours, which don't fit into memory"
+        raise AudioError(f"{path} says that it {lasts}; {advice}.", remedy="passage") from error
     count = 0
     while count < length:
         # In parts, so that an hour of sound isn't held twice, once a row per channel and once a row per moment.
