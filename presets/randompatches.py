@@ -65,9 +65,13 @@ def random_patches(synth: Synth, count: int = COUNT, seed: int = 0) -> tuple[Pre
         PresetError: the synth is a VST3 plugin, or has no parameter that may be drawn.
     """
     if synth.is_vst3:
-        raise PresetError(f"Presets of {synth.title} can't be made up, since it is a VST3 plugin; give --presets.")
+        raise PresetError(
+            f"Presets of {synth.title} can't be made up, since it is a VST3 plugin; give some.", remedy="presets"
+        )
     if all(is_held(each.name) for each in synth.parameters):
-        raise PresetError(f"{synth.title} has no parameters of which presets could be made up; give --presets.")
+        raise PresetError(
+            f"{synth.title} has no parameters of which presets could be made up; give some.", remedy="presets"
+        )
     # Python promises the same numbers from random() for ever.
     source = random.Random(f"{synth.id} {synth.plugin_id} {seed}")
     title = synth.title.encode()[: _NAME - len(" random 0001")].decode(errors="ignore").strip()

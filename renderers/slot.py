@@ -236,7 +236,7 @@ def _unready(job: RenderJob, error: HostDied | HostSlow | HostUnready | Garbled)
     elif isinstance(error, Garbled):
         how, remedy = f"answered with {error}", "install it again"
     else:
-        how, remedy = "hung", "give it longer with --timeout, or install it again"
+        how, remedy = "hung", "allow it more time, or install it again"
     return (
         f"{synth} {how} before it was ready for state {job.state.id}.",
         f"{synth} {how} {_STARTS} times in a row before it was ready; {remedy}.",

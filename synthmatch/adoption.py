@@ -262,7 +262,10 @@ def _id_in(found: Probe, presets: Sequence[Path]) -> str:
     if len(ids) > 1:
         raise SynthError(f"The presets are of {len(ids)} plugins ({', '.join(ids)}); name a folder of {found.name}'s.")
     if not ids:
-        raise SynthError(f"{found.plugin} doesn't say its class id; give --presets with a .vstpreset that it saved.")
+        raise SynthError(
+            f"{found.plugin} doesn't say its class id; give presets, one of them a .vstpreset that it saved.",
+            remedy="presets",
+        )
     return ids[0]
 
 
@@ -282,14 +285,20 @@ def _id(title: str, plugin_id: str, name: str | None) -> str:
             f"{same.id}`; where it isn't found, name its folder in VST_PATH."
         )
     if same is not None and name not in (None, same.id):
-        raise SynthError(f"{title} is known as {same.id}, and can't be called {name} as well; leave out --name.")
+        raise SynthError(
+            f"{title} is known as {same.id}, and can't be called {name} as well; give it no name.", remedy="name"
+        )
     if same is not None:
         return same.id  # the user's row stands in for ours from now on
     chosen = name or re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
     if not is_synth_id(chosen):
-        raise SynthError(f"A synth can't be called {chosen!r}; give --name in small letters, digits and dashes.")
+        raise SynthError(
+            f"A synth can't be called {chosen!r}; name it in small letters, digits and dashes.", remedy="name"
+        )
     if chosen in known:
-        raise SynthError(f"{chosen} is another synth already ({known[chosen].title}); give --name for {title}.")
+        raise SynthError(
+            f"{chosen} is another synth already ({known[chosen].title}); name {title} otherwise.", remedy="name"
+        )
     return chosen
 
 

@@ -201,19 +201,19 @@ def _decoded(path: Path, start: float, end: float) -> Clip:
 
 def _samples(path: Path, file: soundfile.SoundFile, length: int) -> Samples:
     """What comes next in an open file, shape (channels, n): n is ``length``, or less where the file ends before."""
-    rate, remedy = file.samplerate, "export it again, or name a passage of it with --start and --end"
+    rate, advice = file.samplerate, "export it again, or name a passage of it"
     try:
         samples = np.empty((file.channels, length), np.float32)
     except (MemoryError, ValueError) as error:  # a song of days, or more likely a header that isn't true
-        hours = f"{length / rate / 3600:.1f} hours"
-        raise AudioError(f"{path} says that it lasts {hours}, which don't fit into memory; {remedy}.") from error
+        lasts = f"lasts {length / rate / 3600:.1f} hours, which don't fit into memory"
+        raise AudioError(f"{path} says that it {lasts}; {advice}.", remedy="passage") from error
     count = 0
     while count < length:
         # In parts, so that an hour of sound isn't held twice, once a row per channel and once a row per moment.
         try:
             part = file.read(min(_PART, length - count), dtype="float32", always_2d=True)
         except RuntimeError as error:
-            raise AudioError(f"{path} is damaged after {count / rate:.0f} s; {remedy}.") from error
+            raise AudioError(f"{path} is damaged after {count / rate:.0f} s; {advice}.", remedy="passage") from error
         if not len(part):
             return samples[:, :count].copy()
         if not np.isfinite(part).all():

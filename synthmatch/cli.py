@@ -70,6 +70,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 def describe(error: Exception) -> str:
     """An error in one line."""
     text = printable(" ".join(str(error).split()))
+    if isinstance(error, SynthmatchError) and (options := getattr(error, "__notes__", ())):
+        return f"{text.removesuffix('.')} ({', '.join(options)})."
     if isinstance(error, SynthmatchError | OSError):  # a full disk, a folder that can't be written: not our mistake
         return text
     return f"unexpected {type(error).__name__} ({text}); run again with --debug and report what it shows."

@@ -82,11 +82,12 @@ def convert(
     losing = next((path for path in there if path.resolve() in faulty), None)
     if losing is not None:  # whoever overwrites a bank by itself doesn't mean to delete what is left out
         raise PresetError(
-            f"{losing} would lose presets that can't be read or converted; name another folder with --out."
+            f"{losing} would lose presets that can't be read or converted; name another folder.",
+            remedy="folder",
         )
     if there and not force:
         which = f"{there[0]} is" if len(there) == 1 else f"{there[0]} and {len(there) - 1} more are"
-        raise PresetError(f"{which} there already; name another folder with --out, or overwrite with --force.")
+        raise PresetError(f"{which} there already; name another folder, or say to overwrite.", remedy="overwrite")
     written: list[Path] = []
     count = 0
     for path, group in zip(targets, groups, strict=True):
@@ -170,7 +171,9 @@ def _fault(preset: Preset, error: PresetError) -> Fault:
 def _targets(groups: Sequence[Sequence[Preset]], folder: Path, suffix: str, name: str) -> list[Path]:
     """Where each group of presets goes."""
     if name and len(groups) > 1:
-        raise PresetError(f"{name} can't be the name of {len(groups)} files; leave --name out, or convert one preset.")
+        raise PresetError(
+            f"{name} can't be the name of {len(groups)} files; give none, or convert one preset.", remedy="name"
+        )
     titles = [name or (group[0].name if len(group) == 1 else _bank_name(group)) for group in groups]
     return [folder / f"{stem}{suffix}" for stem in _numbered([safe_name(title, _STEM) for title in titles])]
 

@@ -19,15 +19,26 @@
     │   └── LibraryBusy       another process is writing into it
     └── TrainingError         a recipe or a data set can't be trained on
 
-Each message is one sentence that names the file, the preset or the plugin, and what to do about it.
-The command line prints that sentence and exits with status 1.
+Each message is one sentence that names the file, the preset or the plugin, and what to do about it, in terms of the
+thing: a page and Python have no options. The command line prints that sentence, with the options that stand for its
+``remedy``, and exits with status 1.
 """
 
 from __future__ import annotations
 
 
 class SynthmatchError(Exception):
-    """Base of everything below: catch it to catch whatever synthmatch raises on purpose."""
+    """Base of everything below: catch it to catch whatever synthmatch raises on purpose.
+
+    Args:
+        sentence: the message.
+        remedy: what the sentence advises, if a command has options for that: a key of
+            ``synthmatch.commands.remedies.OPTIONS``.
+    """
+
+    def __init__(self, *sentence: object, remedy: str = "") -> None:
+        super().__init__(*sentence)
+        self.remedy = remedy
 
 
 class InputError(SynthmatchError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -227,6 +228,61 @@ def test_nothing_at_load_time_is_only_on_linux() -> None:
 def test_a_plugin_host_loads_no_torch() -> None:
     code = "import sys, synthmatch.renderers.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+_OPTION = re.compile(r"(?<![\w-])--[a-z]")
+_COMMANDS = "|".join(path.stem for path in (FOLDERS["synthmatch"] / "commands").glob("[a-z]*.py"))
+_WHOLE_COMMAND = re.compile(rf"\b(synthmatch ({_COMMANDS})|pip install)\b[^`]*")  # is typed as it stands
+_ARGUMENT = re.compile(r"--\S+")  # of a program that is run
+
+
+def sentences(module: Module) -> Iterator[tuple[int, str]]:
+    """Strings that aren't documentation, with their lines; what is filled in stands as "_"."""
+    nodes = list(ast.walk(module.tree))
+    inside = {
+        id(part) for node in nodes if isinstance(node, ast.Expr | ast.JoinedStr) for part in ast.iter_child_nodes(node)
+    }
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            yield (
+                node.lineno,
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "_" for part in node.values),
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.lineno, node.value
+
+
+def is_command_line(module: Module) -> bool:
+    """Whether all that a module says is read by who has typed a command."""
+    part = module.name.split(".")[1:2]
+    return part in (["cli"], ["commands"], ["__main__"]) or "argparse" in imported(ast.walk(module.tree))
+
+
+def test_only_the_command_line_speaks_of_options() -> None:
+    """The page and Python have none: a sentence names the thing, and ``commands.remedies`` the options for it."""
+    wrong = [
+        f"{module.name}, line {line}: {text}"
+        for module in modules()
+        if not is_command_line(module)
+        for line, text in sentences(module)
+        if _OPTION.search(_WHOLE_COMMAND.sub("", text)) and not _ARGUMENT.fullmatch(text)
+    ]
+    assert wrong == []
+
+
+def test_remedies_are_those_that_errors_name() -> None:
+    named = {
+        keyword.value.value
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Error", "Mismatch"))
+        for keyword in node.keywords
+        if keyword.arg == "remedy" and isinstance(keyword.value, ast.Constant)
+    }
+    (table,) = (module for module in modules() if module.name == "synthmatch.commands.remedies")
+    known = next(node.value for node in table.tree.body if isinstance(node, ast.AnnAssign))
+    assert isinstance(known, ast.Dict)
+    assert named == {key.value for key in known.keys if isinstance(key, ast.Constant)}
 
 
 def python_files() -> list[Path]:

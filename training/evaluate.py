@@ -91,7 +91,7 @@ def evaluate(
         other, recipe = require_fair(rival, suites, corpus.labels)
         hearings.insert(1, rival_hearing(other, recipe))
     else:
-        notes.append(f"The row `{RIVAL}` is left out: name a model by the paper's recipe with `--rival`.")
+        notes.append(f"The row `{RIVAL}` is left out: no model by the paper's recipe was named.")
     sounds = _listen(corpus, wanted, mixtures, kits or (), hearings, say)
     say(f"{len(corpus.labels)} presets' reference notes")
     listeners = [Listener(corpus, *each) for each in zip(hearings, hear_references(corpus, hearings), strict=True)]
@@ -168,7 +168,8 @@ def refuse_heard(facts: Mapping[str, Any], labels: Labels, synth: str, model: Pa
         presets = counted(len(heard), "preset") if heard else "some presets"
         raise TrainingError(
             f"{model} was trained on {presets} of {synth}, of which it must have heard nothing; "
-            "name one by the recipe `unseen` with `--model`."
+            "name one by the recipe `unseen`.",
+            remedy="encoder",
         )
 
 

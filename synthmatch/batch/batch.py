@@ -76,7 +76,7 @@ class BatchReport:
             if count:
                 lines.append(f"{_files(count)} {words}; the manifest says by how much.")
         if self.failed_before:
-            lines.append(f"{_files(self.failed_before)} failed in an earlier run; --retry tries again.")
+            lines.append(f"{_files(self.failed_before)} failed in an earlier run; not tried again.")
         if self.untried:
             lines.append(f"{_files(self.untried)} of an earlier run left there, since their synth can't be loaded now.")
         lines += [f"The effects of {title} can't be switched off." for title in self.without_switch]

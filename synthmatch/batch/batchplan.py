@@ -225,7 +225,7 @@ class Survey:
         """The files that would be made, and how many there are."""
         kept = f"; {len(self.kept)} are done" if self.kept else ""
         count = len(self.failed_before)
-        failed = f"; {count} failed in an earlier run, --retry tries again" if count else ""
+        failed = f"; {count} failed in an earlier run, not to be tried again" if count else ""
         return [*(entry.file for entry in self.missing), f"{len(self.missing)} to make in {self.folder}{kept}{failed}."]
 
     def as_json(self) -> dict[str, object]:

@@ -98,7 +98,7 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
         samebytes.settle(path)
         heard = audio.read(path)
         if heard.peak == 0:  # all of it above what Vorbis keeps, or below what 24 bits hold
-            raise AudioError(f"Written as {form.value}, nothing of it is left; choose --format wav.")
+            raise AudioError(f"Written as {form.value}, nothing of it is left; choose WAV.")
         sound = _sound(path, heard, gain, level)
         if ceiling is not None and heard.peak > ceiling:  # a lossy format rings beyond the peaks that it was given
             gain *= _LOWER * ceiling / heard.peak
@@ -107,7 +107,7 @@ def write(path: Path, clip: Clip, form: Format, normalise: float | None = None) 
             gain *= 10 ** (off / 20)  # and leaves out some of the rest
         else:
             return sound, _undone(heard, gain)
-    raise AudioError(f"Written as {form.value}, it rings past full scale at any gain; choose --format flac or wav.")
+    raise AudioError(f"Written as {form.value}, it rings past full scale at any gain; choose FLAC or WAV.")
 
 
 def played(path: Path, sound: Sound) -> Clip:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from synthmatch.closing import Closing
+from synthmatch.commands.remedies import add_options
+from synthmatch.errors import SynthmatchError
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.words import counted, printable
 
@@ -49,11 +51,19 @@ class Seconds(click.FloatRange):
 
 
 class Command(click.Command):
-    """A command that takes ``--debug``."""
+    """A command that takes ``--debug``, and whose errors name its options."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.params.append(_debug_option())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As any command."""
+        try:
+            return super().invoke(ctx)
+        except SynthmatchError as error:
+            add_options(error, self)
+            raise
 
 
 class Group(click.Group):

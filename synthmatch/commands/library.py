@@ -76,6 +76,8 @@ def add(
             report = add_banks(opened, bank, encoder, pool, say if as_json else tell)
         if as_json:
             click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
+        elif report.trust.shortened:
+            click.echo("--json names all of them.")
 
 
 @library_group.command("list")
@@ -123,10 +125,10 @@ def show(
             "Name a bank, a synth or a preset's id, or choose with --synth, --bank, --family, --tag or --word."
         )
     with Library.open(library_path) as opened:
-        found = opened.presets(choice=choice)
+        found = opened.presets(choice)
         if name is not None:
-            of = opened.presets(bank=name) or opened.presets(synth=name) or opened.listings_of(name)
-            found = tuple(each for each in of if choice.takes(each))
+            of = opened.presets(Choice(banks=(name,))) or opened.presets(Choice(synths=(name,)))
+            found = tuple(filter(choice.takes, of or opened.listings_of(name)))
         if choice and not found:
             raise nothing_fits(opened, choice, name or "")
         remarks = {each.id: each.reason for each in opened.failures()}
@@ -147,7 +149,8 @@ def show(
 def remove(names: tuple[str, ...], synth: str | None, library_path: Path | None) -> None:
     """Remove banks, all presets of a synth, or those of a file or folder from the library.
 
-    A bank that several synths have is removed of the one that --synth chooses. PATH is a file or a folder, as the
+    A bank that several synths have is removed of the one that --synth chooses. BANK and SYNTH are written just as
+    `synthmatch library list` has them, with its capitals and hyphens. PATH is a file or a folder, as the
     library has it; it need not be there any more, so that what was moved, and added from where it is now, can be
     removed from where it was. One that is called like a bank or a synth is meant when it's written as a path:
     ./amsynth. Your own preset files stay where they are.

@@ -159,6 +159,8 @@ def render(
     with open_pool(workers, scheduler, timeout, log) as pool, Progress("rendering", "file") as progress:
         report = render_bank(bank, plan, out, pool, progress)
     _print(report, as_json)
+    if report.trust.shortened and not as_json:
+        click.echo("--json names all of them.")
     if not report.sounds:
         raise RenderError("Not one file came out; what is said above tells why.")
 
@@ -169,6 +171,8 @@ def _print(report: BatchReport | Survey, as_json: bool) -> None:
         return
     for line in report.lines():
         tell(line)
+    if report.failed_before:
+        click.echo("--retry tries again what failed in an earlier run.")
 
 
 def _performance(

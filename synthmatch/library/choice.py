@@ -72,10 +72,7 @@ def nothing_fits(library: Library, choice: Choice, name: str = "") -> LibraryErr
     """
     remedy = "`synthmatch library list` shows what there is"
     if choice.tags and library.rows.unmeasured():
-        remedy = (
-            "not all of its sounds are described yet: run `synthmatch library update`, with `--model` for an encoder of"
-            " yours"
-        )
+        remedy = "not all of its sounds are described yet: run `synthmatch library update` with its own encoder"
     where = f" of {name}" if name else ""
     return LibraryError(f"The library {library.path} holds no preset{where} that fits ({choice}); {remedy}.")
 

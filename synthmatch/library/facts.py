@@ -75,11 +75,12 @@ class Facts:
 
         # Without its file, `library update` would embed it for the released encoder, and this one fitted no better.
         released = encoder.path in (None, RELEASED)
-        update = f"synthmatch library update{'' if released else f' --model {shlex.quote(str(encoder.path))}'}"
-        own = "" if released else ", or leave `--model` out if it is the released one"
+        path = shlex.quote(str(encoder.path))
+        update = "synthmatch library update" if released else f"synthmatch library update --model {path}"
+        own = "" if released else ", or none if it is the released one"
         return (
             f"The library {library} was embedded by another encoder ({self.encoder}, not {encoder.fingerprint});"
-            f" embed it for this one with `{update}`, or use the library's own: name its file with `--model`{own}."
+            f" embed it for this one with `{update}`, or use the library's own: name its file{own}."
         )
 
     def vectors(self, library: Path) -> VectorStore:

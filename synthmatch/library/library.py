@@ -139,12 +139,9 @@ class Library(Closing):
         """Hash of what can be matched, and by which encoder; order and place don't matter."""
         return content_hash(self._facts.encoder.encode(), self.listings.fingerprint.encode())
 
-    def presets(
-        self, *, bank: str | None = None, synth: str | None = None, choice: Choice = EVERYTHING
-    ) -> tuple[Listing, ...]:
-        """Its listings in the order in which they were added; those of one bank or synth, or of a choice, if asked."""
-        found = (each for each in self.listings.all if bank in (None, each.bank) and synth in (None, each.synth))
-        return tuple(filter(choice.takes, found))
+    def presets(self, choice: Choice = EVERYTHING) -> tuple[Listing, ...]:
+        """Its listings in the order in which they were added; those of a choice, if one is made."""
+        return tuple(filter(choice.takes, self.listings.all))
 
     def banks(self) -> tuple[BankCount, ...]:
         """One row per bank, with counts."""
@@ -226,7 +223,7 @@ class Library(Closing):
             EncoderMismatch: it is another one than embedded the library.
         """
         if self._facts.encoder not in ("", encoder.fingerprint):
-            raise EncoderMismatch(self._facts.mismatch(self.path, encoder))
+            raise EncoderMismatch(self._facts.mismatch(self.path, encoder), remedy="encoder")
 
     def estimate(self, bank: PresetBank) -> Estimate:
         """What adding a bank will take.
@@ -282,7 +279,8 @@ class Library(Closing):
 
     def remove(self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None) -> int:
         """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or folder, which need not be there
-        any more; and every state that nobody lists any more.
+        any more; and every state that nobody lists any more. Unlike in a choice, names are meant letter by letter: what
+        is called nearly so isn't deleted.
 
         Returns:
             The number of listings dropped.
@@ -296,7 +294,7 @@ class Library(Closing):
         with changing(self.path, self.rows):
             self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
             if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
-                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them with `--synth`.")
+                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them.", remedy="synth")
             with self.rows.transaction():
                 count, states = self.rows.drop(bank=bank, synth=synth, place=place)
                 dropped = self.rows.drop_unlisted(states)

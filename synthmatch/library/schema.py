@@ -233,7 +233,9 @@ def _changed(path: Path) -> LibraryError:
 
 
 def _translated(path: Path, error: Exception) -> LibraryError:
-    return LibraryError(_SENTENCES.get(_kind(error), _DAMAGED).format(path=path, error=error))
+    kind = _kind(error)
+    remedy = "library" if kind == sqlite3.SQLITE_READONLY else ""
+    return LibraryError(_SENTENCES.get(kind, _DAMAGED).format(path=path, error=error), remedy=remedy)
 
 
 def _kind(error: Exception) -> int:
@@ -249,7 +251,7 @@ _SENTENCES: Mapping[int, str] = {
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_FULL: "{path} can't be written ({error}); make room there and try again.",
     sqlite3.SQLITE_IOERR: "{path} can't be read or written ({error}); see to its disk and try again.",
-    sqlite3.SQLITE_READONLY: "{path} can't be written ({error}); change that, or name another with `--library`.",
+    sqlite3.SQLITE_READONLY: "{path} can't be written ({error}); change that, or name another library.",
 }
 
 
@@ -295,7 +297,7 @@ def write_lock(folder: Path) -> Iterator[None]:
         LibraryError: the folder can't be written, or its file is no lock.
     """
     lock = folder / "lock.sqlite"
-    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another with `--library`.")
+    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another.", remedy="library")
     if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
         raise unwritable
     with ExitStack() as stack:

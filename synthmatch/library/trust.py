@@ -13,6 +13,7 @@ from synthmatch.renderers.renderer import Failure
 from synthmatch.words import counted
 
 _SHOWN = 5  # groups, failures and faults that the text names; JSON has all
+_Section = tuple[str, list[str]]  # a line, and what is named below it
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,13 @@ class TrustReport:
     repeats: tuple[Repeats, ...] = ()
 
     def lines(self) -> list[str]:
-        """The report as text."""
-        return [*self._failed(), *self._unread(), *self._alike(), *self._repeated()]
+        """The report as text, which names a few of each."""
+        return [line for heading, sentences in self._sections() for line in (heading, *_indented(sentences))]
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the text names fewer than there are."""
+        return any(len(sentences) > _SHOWN for _, sentences in self._sections())
 
     def as_json(self) -> dict[str, object]:
         """The report as what ``json`` takes."""
@@ -102,43 +108,45 @@ class TrustReport:
             "repeats": [asdict(each) for each in self.repeats],
         }
 
-    def _failed(self) -> list[str]:
-        lines = []
+    def _sections(self) -> list[_Section]:
+        return [*self._failed(), *self._unread(), *self._alike(), *self._repeated()]
+
+    def _failed(self) -> list[_Section]:
+        sections = []
         for failure in Failure:
             found = [each for each in self.failures if each.failure == failure.value]
             if found:
-                lines.append(f"{WORDS_FOR_FAILURE[failure]} ({counted(len(found), 'preset')}):")
-                lines += _indented([f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found])
-        return lines
+                heading = f"{WORDS_FOR_FAILURE[failure]} ({counted(len(found), 'preset')}):"
+                sections.append((heading, [f"{each.synth}, {each.bank}, {each.name}: {each.reason}" for each in found]))
+        return sections
 
-    def _unread(self) -> list[str]:
+    def _unread(self) -> list[_Section]:
         if not self.faults:
             return []
-        return [f"Could not be read ({len(self.faults)}):", *_indented([each.reason for each in self.faults])]
+        return [(f"Could not be read ({len(self.faults)}):", [each.reason for each in self.faults])]
 
-    def _alike(self) -> list[str]:
-        lines = []
+    def _alike(self) -> list[_Section]:
+        sections: list[_Section] = []
         listed = self.presets - self.sounds
         if listed:
-            lines.append(f"Listed more than once, with the very same parameters: {counted(listed, 'preset')}.")
+            sections.append((f"Listed more than once, with the very same parameters: {counted(listed, 'preset')}.", []))
         if self.plain:
-            lines.append(f"As the synth sounds without any preset ({counted(len(self.plain), 'preset')}):")
-            lines += _indented([f"{each.synth}, {each}" for each in self.plain])
+            heading = f"As the synth sounds without any preset ({counted(len(self.plain), 'preset')}):"
+            sections.append((heading, [f"{each.synth}, {each}" for each in self.plain]))
         for groups, words in ((self.same, "The same sound"), (self.near, "Nearly the same sound")):
             if groups:
-                lines.append(f"{words} ({counted(len(groups), 'group')} of presets):")
-                lines += _indented(list(map(some_of, groups)))
-        return lines
+                heading = f"{words} ({counted(len(groups), 'group')} of presets):"
+                sections.append((heading, list(map(some_of, groups))))
+        return sections
 
-    def _repeated(self) -> list[str]:
+    def _repeated(self) -> list[_Section]:
         tried, exact = sum(each.tried for each in self.repeats), sum(each.exact for each in self.repeats)
         if not tried:
             return []
         if tried == exact:
-            return [f"Rendered twice, {counted(tried, 'preset')} came out the same to the last sample."]
-        lines = [f"Rendered twice, {exact} of {counted(tried, 'preset')} came out the same; not so:"]
-        different = [each for each in self.repeats if each.exact < each.tried]
-        return lines + _indented(list(map(str, different)))
+            return [(f"Rendered twice, {counted(tried, 'preset')} came out the same to the last sample.", [])]
+        different = [str(each) for each in self.repeats if each.exact < each.tried]
+        return [(f"Rendered twice, {exact} of {counted(tried, 'preset')} came out the same; not so:", different)]
 
 
 WORDS_FOR_FAILURE = {
@@ -163,4 +171,4 @@ def some_of(group: Sequence[object]) -> str:
 def _indented(sentences: Sequence[str]) -> list[str]:
     lines = [f"  {sentence}" for sentence in sentences[:_SHOWN]]
     left = len(sentences) - _SHOWN
-    return [*lines, f"  and {left} more (--json names all)"] if left > 0 else lines
+    return [*lines, f"  and {left} more"] if left > 0 else lines

@@ -108,7 +108,7 @@ class Matcher:
 
     def held(self, choice: Choice = EVERYTHING) -> tuple[str, ...]:
         """The families under which those presets are found that a choice takes, in the encoder's order."""
-        ready = (each for each in self.library.presets(choice=choice) if each.status == READY)
+        ready = (each for each in self.library.presets(choice) if each.status == READY)
         found = {family for each in ready for family in each.families}
         return tuple(family for family in self.encoder.config.families if family in found)
 

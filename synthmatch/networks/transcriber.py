@@ -194,6 +194,7 @@ class Transcriber(nn.Module):
         if not RELEASED.is_file():
             raise CheckpointError(
                 "This copy of synthmatch comes without a transcriber, so notes can't be estimated; "
-                "give them as a MIDI file, with --midi FILE."
+                "give them as a MIDI file.",
+                remedy="midi",
             )
         return cls.load(RELEASED)

@@ -315,5 +315,6 @@ def _title(mixtures: int) -> str:
 def _footer(heard: Sequence[MatchResult], seed: int, mixtures: int) -> tuple[tuple[str, str], ...]:
     first = heard[0]
     # With these two, whose places on a disk say nothing elsewhere, the same command makes the same page.
-    command = f"synthmatch demo --seed {seed}" + (f" --mixtures {mixtures}" if mixtures != MIXTURES else "")
+    plain = f"synthmatch demo --seed {seed}"
+    command = plain if mixtures == MIXTURES else f"synthmatch demo --seed {seed} --mixtures {mixtures}"
     return (("Encoder", first.model), ("Library", first.library), ("Made by", command))

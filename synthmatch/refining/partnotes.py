@@ -97,7 +97,7 @@ def written_down(
     stretch = Query(clip, begins, last).passage()
     part = parts_of(stretch, begins, (family,), None, estimate)[family]
     if part.notes is None:
-        raise NotesError(part.origin)
+        raise NotesError(part.origin, remedy="midi")
     offset = part.notes.notes[0].start if start is None else 0.0
     stop = None if end is None else stretch.seconds
     if stop is not None and start is None:  # who names an end alone can't know where the passage begins
@@ -153,7 +153,7 @@ def _octaves(pitch: int) -> list[int]:
 def _estimated(clip: Clip) -> int:
     pitch = estimate_pitch(clip)
     if pitch is None:
-        raise NotesError("Which note sounds can't be told; name it with --note C3, say, or a MIDI file with --midi.")
+        raise NotesError("Which note sounds can't be told; name it, C3 say, or give a MIDI file.", remedy="notes")
     return pitch
 
 

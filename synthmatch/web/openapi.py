@@ -86,7 +86,9 @@ def _paths(limits: Limits) -> Schema:
             "get": _call("A match again", {200: _told("MatchResult"), 204: {}}, [_ID], detail=f"{_AGAIN} {_GIVEN_UP}")
         },
         "/api/matches/{id}/files": {
-            "get": _call("The files of a match's presets, as `match --out` writes them", {200: _ZIP}, [_ID, pick])
+            "get": _call(
+                "The files of a match's presets, as `synthmatch match --out` writes them", {200: _ZIP}, [_ID, pick]
+            )
         },
         "/api/matches/{id}/place": {
             "get": _call("Where its passage is on the map", {200: _json("Place")}, [_ID], detail=_MAP)
@@ -136,7 +138,7 @@ _PLAYING = (
 )
 _ADDING = (
     "With `Accept: text/event-stream`, server-sent events: `job`, `estimate`, `progress` (presets), then `done` (the "
-    "report of `library add --json`) or `error`. It goes on when the stream is closed."
+    "report of `synthmatch library add --json`) or `error`. It goes on when the stream is closed."
 )
 _AGAIN = (
     "With `Accept: text/event-stream` and `Last-Event-ID`, what was told after that event; 204 where nothing was, and "

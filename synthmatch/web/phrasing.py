@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from synthmatch.audio import Clip
 from synthmatch.closing import Closing
-from synthmatch.errors import CheckpointError, NotesError
+from synthmatch.errors import NotesError
 from synthmatch.matching.auditions import auditioned
 from synthmatch.matching.parts import LONGEST, Part, Score, parts_of, released
 from synthmatch.matching.results import FamilyMatches, MatchResult
-from synthmatch.notes import Note
 from synthmatch.web.jobs import Job, Room, Told
 from synthmatch.web.limits import Limits, Refusal
 from synthmatch.web.matching import Answer
@@ -119,7 +117,7 @@ class Phrasing(Closing):
         if score is not None:
             telling.score(score)
         families = [found.family for found in result]
-        parts = parts_of(answer.song.sound((start, end)), start, families, score, estimated)
+        parts = parts_of(answer.song.sound((start, end)), start, families, score, released)
         for family, part in parts.items():
             if part.notes and len(part.notes.notes) > self._limits.notes:
                 raise Refusal(413, f"More than {self._limits.notes} notes of {family} in this passage are too many.")
@@ -189,22 +187,6 @@ class _Telling:
         what = {"rank": rank, "level": None if level is None else round(level, 2), "reason": reason}
         self.job.tell("phrase", {"family": family, **what})
         self.told["families"][family]["phrases"].append(what)
-
-
-def estimated(clip: Clip) -> Mapping[str, Sequence[Note]]:
-    """What the released transcriber writes down; on the page nobody is told of options of a command.
-
-    Raises:
-        CheckpointError: this copy of synthmatch has none.
-    """
-    from synthmatch.networks import transcriber
-
-    if not transcriber.RELEASED.is_file():
-        raise CheckpointError(
-            "This copy of synthmatch comes without a transcriber, so notes can't be estimated; "
-            "choose a MIDI file that has them."
-        )
-    return released(clip)
 
 
 def _of(result: MatchResult, families: Sequence[str]) -> MatchResult:

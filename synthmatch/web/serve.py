@@ -176,6 +176,6 @@ def _listening(address: Address) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InputError(
-            f"{address.host}:{address.port} can't be listened to ({error.strerror}); name another with --port."
+            f"{address.host}:{address.port} can't be listened to ({error.strerror}); name another port.", remedy="port"
         ) from error
     return listener

@@ -23,6 +23,7 @@ import synthmatch
 from synthmatch import cli, doctor
 from synthmatch.commands import commandline
 from synthmatch.commands.framework import Progress, table
+from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
 from synthmatch.pages.demo import CORE
 from synthmatch.presets import faustsynth
@@ -293,7 +294,7 @@ def test_ctrl_c_leaves_a_library_that_opens(place: Any, write_bank: Callable[[Pa
     assert subprocess.run(command, capture_output=True).returncode == 0
     with Library.open(place.library) as library:
         assert library.verify() == []
-        assert len(library.presets(bank="many")) == 100
+        assert len(library.presets(Choice(banks=("many",)))) == 100
 
 
 def test_progress_is_a_line_every_tenth(capsys: pytest.CaptureFixture[str]) -> None:

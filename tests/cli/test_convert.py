@@ -62,7 +62,7 @@ def test_nothing_is_overwritten_without_force(run: Run, bank: Path) -> None:
     Path("Two.fxp").write_text("mine")
     done = run("convert", bank, "--to", "fxp")
     assert (done.status, done.out) == (1, "")
-    assert done.err == "error: Two.fxp is there already; name another folder with --out, or overwrite with --force.\n"
+    assert done.err == "error: Two.fxp is there already; name another folder, or say to overwrite (--out, --force).\n"
     assert written() == ["Two.fxp"]
     assert run("convert", bank, "--to", "fxp", "--force").status == 0
     assert [each.name for each in PresetBank.read("Two.fxp")] == ["Two"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from synthmatch.library.library import Library
@@ -25,6 +26,27 @@ def test_what_is_shown_can_be_chosen(place: Any, run: Callable[..., Any]) -> Non
     assert any(line.startswith(described.id) and ", ".join(described.descriptors) in line for line in lines)
     assert len(lines) == 1 + sum(described.descriptors[0] in each.descriptors for each in presets)
     assert described.label in " ".join(lines)
+
+
+def test_what_is_named_goes_by_the_rules_of_the_options(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        first = library.presets()[0]
+        library.rows.put([replace(library.preset(first), bank="Funk-Bass", slot=99)])
+    for option, exact, names in (("--bank", "Funk-Bass", ("funk bass", "FUNK BASS")), ("--synth", "faust", ("Faust",))):
+        for name in (exact, *names):
+            shown = run("library", "show", name, "--json").out
+            assert json.loads(shown), name
+            assert shown == run("library", "show", option, exact, "--json").out
+
+
+def test_what_is_removed_is_named_letter_by_letter(place: Any, run: Callable[..., Any]) -> None:
+    with Library.open(place.library) as library:
+        bank, count = library.presets()[0].bank, len(library.presets())
+    assert bank != bank.upper()
+    for name in (bank.upper(), "FAUST"):
+        assert run("library", "remove", name).status == 1
+    with Library.open(place.library) as library:
+        assert len(library.presets()) == count
 
 
 def test_nothing_named_is_wrong_usage(place: Any, run: Callable[..., Any]) -> None:

@@ -194,7 +194,7 @@ def test_without_a_transcriber_it_says_once_what_to_do(
     asked = ("match", place.song, "-k", 3, "--end", 3, *ALWAYS, "--model", place.model, "--json")
     plain, done = json.loads(run(*asked).out), run(*asked, *more)
     assert done.status == 0
-    sentence = "so notes can't be estimated; give them as a MIDI file, with --midi FILE."
+    sentence = "so notes can't be estimated; give them as a MIDI file."
     assert done.err.count(sentence) == 1
     for family, found in json.loads(done.out)["families"].items():
         assert [match["id"] for match in found["matches"]] == [
@@ -202,7 +202,7 @@ def test_without_a_transcriber_it_says_once_what_to_do(
         ]
         assert not [file for match in found["matches"] for file in match["files"] if "phrase" in file]
     if "page.html" in more:
-        assert "--midi FILE" in Path("page.html").read_text(encoding="utf-8")
+        assert "give them as a MIDI file." in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_reranking_keeps_the_matches_in_another_order(place: Any, run: Callable[..., Any], midi: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from synthmatch.commands.framework import table
+from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import PresetBank
@@ -47,7 +48,7 @@ def test_no_name_reaches_the_terminal_or_a_folder_as_it_is(place: Any, run: Call
     assert any("gnp.exe" in name for name in made)
     assert not _OBEYED & set("".join(made))
     with Library.open(place.library) as library:
-        kept = {each.name: each.id for each in library.presets(bank="wild")}
+        kept = {each.name: each.id for each in library.presets(Choice(banks=("wild",)))}
     assert kept == {each.name: each.id for each in PresetBank.read(wild)}
 
 

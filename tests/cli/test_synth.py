@@ -211,10 +211,13 @@ def test_a_vst3_plugin_needs_presets(tmp_path: Path, run: Run, monkeypatch: pyte
     parameters = (Parameter("Cutoff", 0.5),)
     said = Probe(tmp_path / "Diva.vst3", "Diva", "", 1, True, 0, 2, parameters)
     monkeypatch.setattr(adoption, "probe", lambda _plugin: said)
-    assert "doesn't say its class id; give --presets" in run("synth", "add", "Diva.vst3").err
+    assert (
+        "doesn't say its class id; give presets, one of them a .vstpreset that it saved (--presets)."
+        in run("synth", "add", "Diva.vst3").err
+    )
     with_id = replace(said, plugin_id="d39d5b69d6af42fa1234567844695661")
     monkeypatch.setattr(adoption, "probe", lambda _plugin: with_id)
-    assert "can't be made up, since it is a VST3 plugin; give --presets" in run("synth", "add", "Diva.vst3").err
+    assert "can't be made up, since it is a VST3 plugin; give some (--presets)." in run("synth", "add", "Diva.vst3").err
 
 
 def test_a_vst3_plugins_id_is_looked_for_in_linked_folders_too(

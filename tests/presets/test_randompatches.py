@@ -71,7 +71,7 @@ def test_sound_design_is_not(name: str) -> None:
 
 
 def test_what_can_not_be_made_up() -> None:
-    with pytest.raises(PresetError, match="Nekobi can't be made up, since it is a VST3 plugin; give --presets"):
+    with pytest.raises(PresetError, match="Nekobi can't be made up, since it is a VST3 plugin; give some"):
         random_patches(replace(NEKOBI, files=(".vstpreset",)))
     for parameters in ((), (Parameter("Volume", 1.0),)):
         with pytest.raises(PresetError, match="no parameters of which presets could be made up"):

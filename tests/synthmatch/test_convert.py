@@ -219,7 +219,7 @@ def test_nothing_is_overwritten_unless_asked_for(tmp_path: Path) -> None:
     convert(first, ".fxp", out)
     before = {path: path.read_bytes() for path in out.iterdir()}
     second = bank(tmp_path, "y.bank", am("Zero", 2.0), am("One", 2.0), am("Two", 2.0))
-    with pytest.raises(PresetError, match=r"One\.fxp and 1 more are there already; .* --force"):
+    with pytest.raises(PresetError, match=r"One\.fxp and 1 more are there already; .* say to overwrite"):
         convert(second, ".fxp", out)
     assert {path: path.read_bytes() for path in out.iterdir()} == before  # Zero isn't written either
     report = convert(second, ".fxp", out, force=True)
@@ -237,7 +237,9 @@ def test_a_file_that_was_not_read_whole_is_never_overwritten(tmp_path: Path, mon
     before, damaged = path.read_bytes(), PresetBank.read(path)
     assert (len(damaged), len(damaged.faults)) == (2, 1)
     for force in (False, True):  # --force isn't offered either
-        with pytest.raises(PresetError, match=r"Old\.bank would lose presets that can't be read .* with --out\.$"):
+        with pytest.raises(
+            PresetError, match=r"Old\.bank would lose presets that can't be read .* name another folder\.$"
+        ):
             convert(damaged, ".bank", Path(), force=force)
     with pytest.raises(PresetError, match=r"Old\.bank would lose"):
         convert(join(bank(tmp_path, "Fine.bank", am("Four")), damaged), ".bank", tmp_path, name="Old", force=True)

@@ -48,7 +48,7 @@ def test_a_match_keeps_to_the_choice(
     answer = match(client, made.song, k=9, **fields)
     with Library.open(made.library) as library:
         expected = Matcher(library, encoder).match(made.song, 9, FAMILIES, choice=choice)
-        assert names(answer) <= {each.name for each in library.presets(choice=choice)}
+        assert names(answer) <= {each.name for each in library.presets(choice)}
     assert any(len(found) for found in expected)
     assert answer.json()["families"] == expected.to_json()["families"]
 
@@ -96,7 +96,7 @@ def test_what_is_offered_is_there(client: TestClient, made: Any) -> None:
     assert told["synths"] == [{"synth": "faust", "title": "synthmatch's own synth", "presets": 12}]
     with Library.open(made.library) as library:
         for offer in told["tags"]:
-            assert offer["presets"] == len(library.presets(choice=Choice(tags=(offer["tag"],)))) > 0
+            assert offer["presets"] == len(library.presets(Choice(tags=(offer["tag"],)))) > 0
     assert [each["tag"] for each in told["tags"]][:4] == ["bright", "dark", "short", "long"]
     assert all(each["descriptor"] for each in told["tags"])
     for field, key, list_ in (("synth", "synth", "synths"), ("bank", "bank", "banks"), ("tag", "tag", "tags")):

@@ -130,7 +130,7 @@ def test_without_a_transcriber_a_sentence_asks_for_a_midi_file(
     told = render(client, place, None).json()["families"]
     for family in FAMILIES:
         assert told[family]["origin"].startswith("This copy of synthmatch comes without a transcriber")
-        assert told[family]["origin"].endswith("choose a MIDI file that has them.")
+        assert told[family]["origin"].endswith("give them as a MIDI file.")
     assert all(part["phrases"] == [] for part in told.values())
 
 
@@ -143,7 +143,7 @@ def test_what_the_file_does_not_have_is_estimated_from_the_passage(
         heard.append(clip)
         return {"bass": (Note(0.5, 40, 100, 1.0),), "pad": ()}
 
-    monkeypatch.setattr("synthmatch.web.phrasing.estimated", estimate)
+    monkeypatch.setattr("synthmatch.web.phrasing.released", estimate)
     told = render(client, match(client, made.song, start=2, end=5), None).json()["families"]
     assert told["bass"]["origin"] == "1 note, estimated from the sound."
     assert (told["bass"]["estimated"], told["pad"]["phrases"]) == (True, [])

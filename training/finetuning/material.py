@@ -153,8 +153,7 @@ def gather_material(
     if library.encoder_fingerprint != base.fingerprint:
         raise EncoderMismatch(
             f"The library {library.path} was embedded by another encoder ({library.encoder_fingerprint}) than is"
-            f" fine-tuned ({base.fingerprint}); run `synthmatch library update`, with --model if it isn't the released"
-            " one."
+            f" fine-tuned ({base.fingerprint}); run `synthmatch library update` with that one."
         )
     own = {key: ready[key] for key in new[:MOST]}
     known = {key: ready[key] for key in sorted(ready.keys() & set(heard))[:MOST_KNOWN]}

@@ -82,7 +82,8 @@ class Trainer:
         if not processes.same(f"{self.step} {mixer.planner.layout.fingerprint}"):
             raise TrainingError(
                 "The processes that train together don't find the same notes or the same run; "
-                "name folders with --data and --run that all of them share."
+                "name folders that all of them share.",
+                remedy="shared",
             )
 
     def run(

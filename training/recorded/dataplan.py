@@ -61,12 +61,10 @@ class DataPlan:
         if self.variant_phrases > self.phrases:
             raise TrainingError(
                 f"{self.variant_phrases} phrases of each variant are kept beside {self.phrases} of each preset, and"
-                " there can't be more of them; ask for as many with --phrases."
+                " there can't be more of them; ask for as many of these."
             )
         if not self.phrases and set(self.phrase_sides) - {"train"}:
-            raise TrainingError(
-                "Valid and test presets play as many phrases as the others do; say how many, --phrases."
-            )
+            raise TrainingError("Valid and test presets play as many phrases as the others do; say how many.")
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ def _presets(plan: DataPlan) -> Iterator[Preset]:
         if not any(file == path or path in file.parents for file in read):
             raise TrainingError(
                 f"{path} holds no presets of {', '.join(plan.synths)}, or that synth isn't installed; name the bank's"
-                " own with --synths."
+                " own synths."
             )
 
 

@@ -242,7 +242,7 @@ def test_a_preset_that_fails_is_listed_and_not_tried_again_unasked(counting: Cou
     assert counting.jobs == []
     assert (second.written, second.kept, second.failed_before) == (0, 1, 1)
     assert second.trust == first.trust
-    assert "1 file failed in an earlier run; --retry tries again." in second.lines()
+    assert "1 file failed in an earlier run; not tried again." in second.lines()
     third = render_bank(bank, replace(PLAN, retry=True), tmp_path / "out", counting)
     assert [job.state.id for job in counting.jobs] == [mute.preset]
     assert (third.kept, third.failed_before) == (1, 0)

@@ -153,7 +153,7 @@ def test_a_sound_of_which_a_format_leaves_nothing_is_refused(
     """A whistle for bats, and one that is quieter than 24 bits can tell."""
     time = np.arange(44_100) / 44_100
     wave = (peak * np.hanning(len(time)) * np.sin(2 * np.pi * pitch * time)).astype(np.float32)
-    with pytest.raises(AudioError, match=f"Written as {form.value}, nothing of it is left; choose --format wav"):
+    with pytest.raises(AudioError, match=f"Written as {form.value}, nothing of it is left; choose WAV"):
         write(tmp_path / f"whistle{form.suffix}", Clip(wave[None], 44_100), form)
     assert write(tmp_path / "whistle.wav", Clip(wave[None], 44_100), Format.WAV)[0].peak_db < 0
 

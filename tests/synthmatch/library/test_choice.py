@@ -65,7 +65,7 @@ def test_a_search_keeps_to_the_choice(library: Library) -> None:
     chosen = library.search("timbre", vector, 9, choice=Choice(words=("lead",)))
     assert 0 < len(chosen) < 9
     assert chosen == [pair for pair in everything if "Lead" in pair[0].name]
-    assert [each for each, _ in chosen] != library.presets(choice=Choice(words=("bass",)))
+    assert [each for each, _ in chosen] != library.presets(Choice(words=("bass",)))
 
 
 def test_what_is_remembered_of_choices_has_a_limit(library: Library) -> None:

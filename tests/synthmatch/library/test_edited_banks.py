@@ -10,6 +10,7 @@ import pytest
 
 from synthmatch.commands.library import add_banks
 from synthmatch.errors import LibraryError
+from synthmatch.library.choice import Choice
 from synthmatch.library.library import Library
 from synthmatch.networks.encoder import Encoder
 from synthmatch.presets.bank import Fault, PresetBank
@@ -34,7 +35,7 @@ def test_what_a_shorter_file_lost_is_dropped_by_name(
     assert list(report.vanished) == lost
     assert report.as_json(library)["vanished"] == lost
     assert f"Dropped, since their files hold them no more (2): {lost[0]}, {lost[1]}." in said
-    assert [each.name for each in library.presets(bank="edited")] == [longer.presets[0].name]
+    assert [each.name for each in library.presets(Choice(banks=("edited",)))] == [longer.presets[0].name]
     for preset in longer.presets[1:]:
         with pytest.raises(LibraryError, match="holds no preset"):
             library.sound(preset.id)
@@ -60,7 +61,7 @@ def test_what_was_deleted_is_named_though_the_others_move_up(
     assert saved(replace(renamed, state=first.state)) == ()
     assert saved(replace(third, state=first.state), second) == ()
     assert saved(second) == (third.name,)
-    assert [each.name for each in library.presets(bank="edited")] == [second.name]
+    assert [each.name for each in library.presets(Choice(banks=("edited",)))] == [second.name]
     assert library.verify() == []
 
 
@@ -90,7 +91,9 @@ def test_a_file_is_the_same_from_wherever_it_is_named(
     shorter = bank_writer(file, 1, first=20)
     for again in (read_sources(["../banks"]), PresetBank.read("../banks/edited.faustpatch")):
         library.add(again, encoder, pool)
-        assert [(each.name, each.file) for each in library.presets(bank="edited")] == [(shorter.presets[0].name, file)]
+        assert [(each.name, each.file) for each in library.presets(Choice(banks=("edited",)))] == [
+            (shorter.presets[0].name, file)
+        ]
 
 
 def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
@@ -122,7 +125,7 @@ def test_a_damaged_cartridge_costs_no_voice_of_a_library(
     damaged = PresetBank.read(file)
     assert (len(damaged), len(damaged.faults)) == (32, 1)
     assert library.add(damaged, encoder, pool).vanished == ()
-    assert sorted(each.name for each in library.presets(bank="two")) == sorted(each.name for each in voices)
+    assert sorted(each.name for each in library.presets(Choice(banks=("two",)))) == sorted(each.name for each in voices)
     assert all(library.sounds.state_path(each.id).exists() for each in voices)
     assert library.verify() == []
 

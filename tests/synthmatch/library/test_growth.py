@@ -244,10 +244,10 @@ def test_a_choice_is_searched_exactly_in_every_segment(
         for each in banks:
             add(library, each)
         enter(library, bank("bank1 again", 5))  # not in a segment yet
-        meant = {each.id for each in library.presets(choice=choice)}
+        meant = {each.id for each in library.presets(choice)}
         assert meant == library.listings.chosen(choice)
         library.remove(bank="bank2")
-        left = {each.id for each in library.presets(choice=choice)}
+        left = {each.id for each in library.presets(choice)}
         everything = [preset for name in (*banks[:2], bank("bank1 again", 5)) for preset in name]
         for space in SPACES:
             wanted = brute_force(library, [each for each in everything if each.id in left], space, queries(1)[0], 10)
@@ -327,7 +327,7 @@ def test_a_bank_that_several_synths_have_is_removed_of_the_one_that_is_chosen(
         add(library, PresetBank(tuple(other)))
     command = ["library", "remove", "both", "--library", str(folder)]
     assert run(command) == 1
-    assert "another, made up each have a bank both; choose one of them with `--synth`" in capsys.readouterr().err
+    assert "another, made up each have a bank both; choose one of them (--synth)." in capsys.readouterr().err
     assert run([*command, "--synth", "none"]) == 1
     assert "holds no presets of both of none" in capsys.readouterr().err
     with Library.open(folder) as library:

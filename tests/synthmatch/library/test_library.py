@@ -146,7 +146,7 @@ def test_files_of_one_name_in_two_folders_are_two_banks(
         monkeypatch.chdir(tmp_path / folder)
         bank_writer(Path("mine.faustpatch"), 1, first=20 + number)
         library.add(PresetBank.read("mine.faustpatch"), encoder, pool)
-    assert {each.file.parent.name for each in library.presets(bank="mine")} == {"one", "two"}
+    assert {each.file.parent.name for each in library.presets(Choice(banks=("mine",)))} == {"one", "two"}
 
 
 def test_an_estimate_counts_what_is_new_and_learns_from_what_was_done(
@@ -251,7 +251,7 @@ def test_an_edited_bank_replaces_what_stood_in_its_slots(
     second = bank_writer(tmp_path / "edited.faustpatch", 2, first=21)
     report = library.add(second, encoder, pool)
     assert report.rendered == 1
-    assert {each.id for each in library.presets(bank="edited")} == {preset.id for preset in second}
+    assert {each.id for each in library.presets(Choice(banks=("edited",)))} == {preset.id for preset in second}
     with pytest.raises(LibraryError, match="holds no preset"):
         library.sound(first.presets[0].id)
     assert library.verify() == []
@@ -285,7 +285,7 @@ def test_a_silent_preset_is_named_with_its_reason(library: Library, encoder: Enc
     assert (report.rendered, silent.name, silent.failure) == (0, "Nothing", Failure.SILENT.value)
     assert silent.reason
     assert library.failures() == report.trust.failures
-    assert library.presets(bank="mute")[0].status == "failed"
+    assert library.presets(Choice(banks=("mute",)))[0].status == "failed"
     assert len(library) == 9
     assert library.add(PresetBank((preset,)), encoder, pool).known == 1  # it isn't tried in vain again
     assert library.verify() == []

@@ -50,7 +50,7 @@ def test_what_is_gone_is_removed_by_its_path(moved: Library, tmp_path: Path) -> 
         with pytest.raises(LibraryError, match=r"holds no presets of .*; .* names its banks"):
             moved.remove(place=place)
     assert moved.remove(place=tmp_path / "new" / ".." / "old") == 2
-    assert {each.file.parent for each in moved.presets(bank="mine")} == {tmp_path / "new"}
+    assert {each.file.parent for each in moved.presets(Choice(banks=("mine",)))} == {tmp_path / "new"}
     assert len(moved) == sounds
     assert moved.remove(place=tmp_path / "new" / "mine.faustpatch") == 2
     assert len(moved) == sounds - 2

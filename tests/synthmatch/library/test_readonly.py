@@ -74,7 +74,7 @@ def said(shared: Path, filled: Path, encoder: Encoder, tmp_path: Path) -> Callab
 def test_it_is_matched_and_says_that_it_cannot_be_changed(shared: Path, said: Callable[[], list[str]]) -> None:
     found, refusal = said()
     assert found == "True"
-    assert refusal == f"The library {shared} can't be written; change that, or name another with `--library`."
+    assert refusal == f"The library {shared} can't be written; change that, or name another."
 
 
 def test_in_the_middle_of_a_change_it_is_not_read(shared: Path, said: Callable[[], list[str]]) -> None:

@@ -121,7 +121,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_released_one_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(transcriber, "RELEASED", tmp_path / "none.safetensors")
-    with pytest.raises(CheckpointError, match="give them as a MIDI file, with --midi FILE"):
+    with pytest.raises(CheckpointError, match="give them as a MIDI file"):
         Transcriber.released()
 
 

@@ -84,7 +84,7 @@ def test_keys_that_are_held_longer_than_is_heard_are_held_to_the_end() -> None:
 
 def test_what_has_no_pitch_must_be_named() -> None:
     noise = Clip(np.random.default_rng(0).normal(0, 0.1, (1, RATE)).astype(np.float32), RATE)
-    with pytest.raises(NotesError, match="name it with --note C3"):
+    with pytest.raises(NotesError, match="name it, C3 say, or give a MIDI file"):
         struck_together(noise)
     assert struck_together(noise, (60,))[1]
 

@@ -67,7 +67,7 @@ with Processes.join() as processes:
         Trainer(mixer, recipe, Path(told["folder"]) / ("" if processes.first else "elsewhere"), processes)
         raise AssertionError("processes that find different runs train together")
     except TrainingError as error:
-        assert "--data and --run" in str(error)
+        assert "name folders that all of them share" in str(error)
 """
 
 PRESENCE = """

@@ -277,7 +277,7 @@ def test_the_benchmark_knows_presets_with_frozen_labels_alone(wanted):
 def test_phrases_that_would_not_be_kept_are_refused(tmp_path, options):
     said = []
     assert record.main(["--data", str(tmp_path), "--variants", "1", *options], said.append) == 1
-    assert "ask for as many with --phrases" in said[0]
+    assert "ask for as many of these" in said[0]
 
 
 def test_phrases_of_the_other_sides_want_a_number(tmp_path):

@@ -31,9 +31,7 @@ def test_a_bank_of_which_nothing_would_be_recorded_is_named(tmp_path):
     native_format("dx7").write(other, [Preset("BASS 1", INITIAL)])
     for banks in ((tmp_path / "mine.faustpatch",), (tmp_path,)):
         assert stock(DataPlan(synths=("amsynth", "faust"), banks=banks, own_only=True)).states
-    with pytest.raises(
-        TrainingError, match=r"other\.syx holds no presets of faust, .* name the bank's own with --synths"
-    ):
+    with pytest.raises(TrainingError, match=r"other\.syx holds no presets of faust, .* name the bank's own synths"):
         stock(DataPlan(synths=("faust",), banks=(tmp_path, other), own_only=True))
 
 
