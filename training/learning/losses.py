@@ -12,7 +12,8 @@ from torch.nn import functional
 
 def info_nce(queries: Tensor, keys: Tensor, positive: Tensor, allowed: Tensor, temperature: float) -> Tensor:
     """Masked InfoNCE with any number of positives a query (van den Oord et al., 2018; the mean over
-    positives stands outside the logarithm, as in Khosla et al., 2020, equation 2).
+    positives stands outside the logarithm, as in Khosla et al., 2020, equation 2, where the other positives count
+    against each, though; here they don't).
 
     For each query the loss is the mean, over its positives, of ``-log(e^s+ / (e^s+ + sum of e^s-))``, where
     s is cosine / temperature and the sum runs over the allowed keys that aren't positive.
