@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from synthmatch.networks.features import sound_print
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.pool import RenderPool
+from synthmatch.training.learning.losses import smoothed_entropy
 from synthmatch.training.recorded.nearness import near_clusters
 from synthmatch.training.recorded.notebank import NoteBank
 from synthmatch.training.recorded.recording import installed_presets
@@ -96,7 +96,7 @@ def _train_classifier(features: Tensor, known: Tensor, steps: int = 400) -> nn.M
     network.append(nn.Linear(128, len(FAMILY_KEYS)))
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.1)
     for _ in range(steps):
-        loss = functional.cross_entropy(network(features), known, label_smoothing=0.1)
+        loss = smoothed_entropy(network(features), known, 0.1)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

@@ -20,7 +20,7 @@ from synthmatch.commands.framework import (
 )
 
 if TYPE_CHECKING:
-    from synthmatch.training.finetuning import finetune
+    from synthmatch.training.finetuning.objective import Losses as LessonLosses
     from synthmatch.training.learning.objective import Losses
 
 _data_option = click.option(
@@ -151,7 +151,7 @@ def _finetune(
         require_unread(out, RELEASED if base == "released" else Path(base))
     with Progress("recording", "preset") as recorded, Progress("fine-tuning", "step") as trained:
 
-        def stepped(step: int, steps: int, losses: finetune.Losses) -> None:
+        def stepped(step: int, steps: int, losses: LessonLosses) -> None:
             trained(step, steps, f"loss {float(losses.total.detach()):.3f}")
 
         done = finetune.finetune(

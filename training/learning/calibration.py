@@ -68,12 +68,24 @@ def _platt(logits: Tensor, truth: Tensor, heard: Tensor) -> tuple[Tensor, Tensor
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        said = logits * free[0].exp() + free[1]
-        missed = functional.binary_cross_entropy_with_logits(said[:, heard], truth[:, heard])
-        total: Tensor = missed + HELD * free.square().sum() / logits.shape[1]
+        total = _missed(free, logits, truth, heard)
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     scale, shift = free.detach()
     return torch.where(heard, scale.exp(), 1.0), torch.where(heard, shift, 0.0)
+
+
+def _missed(free: Tensor, logits: Tensor, truth: Tensor, heard: Tensor) -> Tensor:
+    """What calibration minimises: binary cross-entropy of the families that were heard, and how far all families are
+    moved.
+
+    Args:
+        free: (2, F), logarithms of scales, and shifts.
+        logits, truth: (songs, F).
+        heard: (F,), True where a family was.
+    """
+    said = logits * free[0].exp() + free[1]
+    missed = functional.binary_cross_entropy_with_logits(said[:, heard], truth[:, heard])
+    return missed + HELD * free.square().sum() / logits.shape[1]

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from synthmatch.networks.encoder import Encoder, summary
 from synthmatch.training.learning.heads import Head
+from synthmatch.training.learning.losses import smoothed_entropy
 from synthmatch.training.recorded.corpus import Corpus
 
 STEPS = 3000
@@ -62,7 +62,7 @@ def _teach(encoder: Encoder, heard: Tensor, labels: Tensor) -> None:
             presets = torch.randint(len(heard), (TOGETHER,), generator=rng)
             notes = torch.randint(heard.shape[1], (TOGETHER,), generator=rng)
             said = head((heard[presets, notes] - centre) / spread, DROPPED)
-            loss = functional.cross_entropy(said, labels[presets], label_smoothing=SMOOTHED)
+            loss = smoothed_entropy(said, labels[presets], SMOOTHED)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

@@ -1,4 +1,4 @@
-"""Contrastive losses over unit vectors."""
+"""Contrastive losses over unit vectors, and the one by which families are learnt."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch.nn import functional
 
 def info_nce(queries: Tensor, keys: Tensor, positive: Tensor, allowed: Tensor, temperature: float) -> Tensor:
     """Masked InfoNCE with any number of positives a query (van den Oord et al., 2018; the mean over
-    positives stands outside the logarithm, as in Khosla et al., 2020, equation 2).
+    positives stands outside the logarithm, as in Khosla et al., 2020, equation 2, where the other positives count
+    against each, though; here they don't).
 
     For each query the loss is the mean, over its positives, of ``-log(e^s+ / (e^s+ + sum of e^s-))``, where
     s is cosine / temperature and the sum runs over the allowed keys that aren't positive.
@@ -66,6 +67,21 @@ def full_triplet(queries: Tensor, keys: Tensor, positive: Tensor, allowed: Tenso
 def _most(positive: Tensor) -> int:
     """The largest number of positives that a query has."""
     return int(positive.sum(dim=1).max()) if positive.numel() else 0
+
+
+def smoothed_entropy(logits: Tensor, labels: Tensor, smoothed: float) -> Tensor:
+    """Cross-entropy with smoothed labels (Szegedy et al., 2016): a label counts for ``1 - smoothed``, and all families,
+    its own among them, for equal shares of the rest.
+
+    Args:
+        logits: (B, F).
+        labels: (B,), what each is, from 0 to F - 1.
+        smoothed: from 0 to 1; people disagree about families.
+
+    Returns:
+        The mean over B.
+    """
+    return functional.cross_entropy(logits, labels, label_smoothing=smoothed)
 
 
 Contrast = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]

@@ -19,9 +19,10 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.faustsynth import factory_bank_path, make_state, values_of
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.training.finetuning import material as gathering
-from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune, kept_vectors
+from synthmatch.training.finetuning.finetune import FineTuned, FineTuner, finetune
 from synthmatch.training.finetuning.lessons import FineTuning, Lessons
 from synthmatch.training.finetuning.material import HELD_OUT, REHEARSED_EXTRA, Material, gather_material
+from synthmatch.training.finetuning.objective import kept_vectors
 from synthmatch.training.finetuning.owncheck import examine
 from synthmatch.training.recorded.notebank import NoteBank, plan
 from synthmatch.training.split import Label

@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import pytest
 import torch
 
 from synthmatch.networks.encoder import Encoder
+from synthmatch.training.learning import classifier
 from synthmatch.training.learning.classifier import fit_families
+from synthmatch.training.learning.losses import smoothed_entropy
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.split import Label
 
@@ -33,6 +36,27 @@ def test_families_that_were_learnt_are_said_again(notes, tiny):
         assert float(said.sum()) > 0.999
         right += encoder.config.families[int(said.argmax())] == label.family
     assert right >= 9  # of 12
+
+
+def test_each_step_asks_for_labels_that_are_smoothed(notes, tiny, monkeypatch):
+    """Of all families, equally; the loss is that of a loop over the notes of a step."""
+    asked = []
+
+    def kept(logits, labels, smoothed):
+        loss = smoothed_entropy(logits, labels, smoothed)
+        asked.append((logits.detach().double().log_softmax(dim=1), labels, float(loss.detach())))
+        return loss
+
+    monkeypatch.setattr(classifier, "smoothed_entropy", kept)
+    monkeypatch.setattr(classifier, "STEPS", 3)
+    fit_families(Encoder(tiny.encoder).eval(), corpus_of(notes, "train"))
+    assert len(asked) == 3
+    for chances, labels, loss in asked:
+        each = [
+            0.9 * -row[label] + 0.1 * -sum(row) / len(row) for row, label in zip(chances.tolist(), labels, strict=True)
+        ]
+        assert loss == pytest.approx(sum(each) / len(each), abs=1e-5)
+        assert set(labels.tolist()) == {0, 1, 2}
 
 
 def test_without_labels_nothing_is_learnt(notes, tiny):

@@ -1,8 +1,11 @@
+import math
+
+import pytest
 import torch
 from torch.nn import functional
 
 from synthmatch.training.config import LOSSES
-from synthmatch.training.learning.losses import contrast, full_triplet, info_nce
+from synthmatch.training.learning.losses import contrast, full_triplet, info_nce, smoothed_entropy
 
 
 def slow_loop(queries, keys, positive, allowed, temperature):
@@ -118,3 +121,22 @@ def test_a_recipe_names_its_loss():
     for name, value in (("infonce", info_nce(*draw(2), 0.1)), ("triplet", full_triplet(*draw(2), 0.7))):
         assert torch.equal(contrast(name, 0.1, 0.7)(queries, keys, positive, allowed), value)
     assert set(LOSSES) == {"infonce", "triplet"}
+
+
+def slow_entropy(logits, labels, smoothed):
+    """Minus the logarithm of each family's probability, by how much it counts, label by label."""
+    total = 0.0
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        for family, logit in enumerate(row):
+            counts = smoothed / len(row) + (1 - smoothed if family == label else 0)
+            total -= counts * math.log(math.exp(logit) / sum(map(math.exp, row)))
+    return total / len(labels)
+
+
+@pytest.mark.parametrize("smoothed", [0.0, 0.1, 1.0])
+def test_smoothed_entropy_equals_a_slow_loop(smoothed):
+    for seed in range(5):
+        torch.manual_seed(seed)
+        logits, labels = 3 * torch.randn(7, 5), torch.randint(5, (7,))
+        found = float(smoothed_entropy(logits, labels, smoothed))
+        assert abs(found - slow_entropy(logits, labels, smoothed)) < 1e-5

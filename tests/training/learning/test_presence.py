@@ -1,10 +1,12 @@
 """The presence head: who teaches it, that it goes on where it stopped, and that nothing else changes."""
 
 import json
+import math
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
@@ -85,6 +87,34 @@ def test_what_is_installed_says_what_the_averaged_head_said_and_no_vector_change
         said = teacher.head((teacher.pupil.listen(songs) - centre) / spread)
     assert torch.allclose(logits, said, atol=1e-4)
     assert torch.equal(before, after)
+
+
+def judged(head, summaries):
+    """Probabilities (songs, F) by a head's weights, song by song; each summary is of mean 0 and spread 1."""
+    hidden, out = ((layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in (head.hidden, head.out))
+    rows = [out[0] @ np.maximum(0, hidden[0] @ row + hidden[1]) + out[1] for row in summaries]
+    return [[1 / (1 + math.exp(-logit)) for logit in row] for row in rows]
+
+
+def test_the_loss_of_songs_is_that_of_a_slow_loop(taught, encoder, tiny, tmp_path, monkeypatch):
+    """How likely the head said it was that each family plays, or doesn't, song by song; it hears summaries by the mean
+    and spread of those of the first steps."""
+    monkeypatch.setattr("synthmatch.training.learning.presence.FIRST", 2)
+    monkeypatch.setattr("synthmatch.training.learning.presence.DROPPED", (0.0, 0.0))
+    teacher, measured = trainer(encoder, taught, tiny, tmp_path), []
+    for step in range(4):
+        batch = teacher.mixer.batch(step)
+        heard = teacher.pupil.listen(batch.mixtures).detach().double().numpy()
+        measured += list(heard) if step < 2 else []
+        held = set(zip(batch.mixture.tolist(), batch.family.tolist(), strict=True))
+        missed = [
+            -math.log(sure if (song, family) in held else 1 - sure)
+            for song, row in enumerate(
+                judged(teacher.head, (heard - np.mean(measured, 0)) / (np.std(measured, 0) + 1e-3))
+            )
+            for family, sure in enumerate(row)
+        ]
+        assert teacher.take_step() == pytest.approx(sum(missed) / len(missed), rel=1e-4)
 
 
 def test_the_average_is_that_of_a_plain_loop(taught, encoder, tiny, tmp_path):
