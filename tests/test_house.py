@@ -23,7 +23,7 @@ FOLDERS = {
 
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "closing", "machine", "words", "_version"),
+    ("errors", "closing", "extras", "machine", "words", "_version"),
     ("files", "notes", "midi", "audio", "phrases"),
     ("sound", "presets"),
     ("networks", "models", "renderers"),

@@ -77,7 +77,7 @@ def test_pictures_hold_each_familys_notes_and_all_of_them(mixer: Mixer, corpus: 
 
 def test_it_learns_a_few_mixtures_by_heart(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
     if not transcripts.is_installed():
-        pytest.skip(transcripts.WITHOUT)
+        pytest.skip(transcripts.without())
     trainer = PitchTrainer(mixer, corpus, COURSE, tmp_path)
     plan = mixer.planner.plan(0)
     for _ in range(STEPS):

@@ -215,7 +215,7 @@ def amsynth() -> tuple[Preset, ...]:
     """Presets of a real bank of amsynth's; without the plugin a test is skipped."""
     row = SYNTHS["amsynth"]
     if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.package}")
+        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.remedy}")
     return tuple(PresetBank.read(bank_folders(row)[0] / "BriansBank05.amSynth.bank"))
 
 

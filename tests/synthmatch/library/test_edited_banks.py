@@ -108,7 +108,7 @@ def test_a_damaged_cartridge_costs_no_voice_of_a_library(
     library: Library, tmp_path: Path, encoder: Encoder, pool: RenderPool
 ) -> None:
     """What the library lists of it stays, and so do the voices of the cartridge behind it."""
-    pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    pytest.importorskip("dexed", reason="run pip install dexed-py")
     file, sound = tmp_path / "two.syx", bytearray(INITIAL.data)
     voices = []
     for number in range(64):

@@ -33,7 +33,7 @@ from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import is_installed
 
-pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
+pytest.importorskip("cma", reason="needs cma: pip install cma")
 
 LONG = Performance((Note(0.0, 48, 100, 20.0),))
 NOTES = Performance((Note(0.0, 48, 100, 0.4), Note(0.5, 60, 80, 0.3)), 0.2)
@@ -212,7 +212,7 @@ def test_without_cma_nothing_is_played(part: Clip, encoder: Encoder, monkeypatch
     monkeypatch.setattr(evolution, "find_spec", lambda _: None)
     with RenderPool(1) as pool:
         monkeypatch.setattr(pool, "render", None)  # whoever called it would find nothing to call
-        with pytest.raises(InputError, match=r"pip install 'synthmatch\[refine\]'"):
+        with pytest.raises(InputError, match=r"pip install cma"):
             refine(TRUE, part, NOTES, pool, encoder)
 
 
