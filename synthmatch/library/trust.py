@@ -89,7 +89,7 @@ class TrustReport:
         """The report as text."""
         return [*self._failed(), *self._unread(), *self._alike(), *self._repeated()]
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """The report as what ``json`` takes."""
         return {
             "presets": self.presets,
