@@ -110,7 +110,7 @@ def measured(truth: Preset, matcher: Matcher, workers: int, effort: Effort) -> D
         start = nearest_other(truth, clip, matcher)
         if start is None:
             return None
-        result = refine(start, clip, notes, pool, matcher.encoder, family=truth.family, effort=effort)
+        result = refine(start, clip, notes, pool=pool, encoder=matcher.encoder, family=truth.family, effort=effort)
     return Done(truth, result, processor_seconds() - before)
 
 
@@ -122,7 +122,7 @@ def processor_seconds() -> float:
 def nearest_other(truth: Preset, clip: Clip, matcher: Matcher) -> Preset | None:
     """The nearest preset of the same family that can be refined and isn't the truth under another name."""
     cluster = frozen()[truth.id].cluster
-    result = matcher.match(Query(clip, families=(truth.family,)), NEAREST, single=True)
+    result = matcher.match(Query(clip, families=(truth.family,)), k=NEAREST, single=True)
     for match in (match for found in result for match in found):
         label = frozen().get(match.preset.id)
         if match.preset.id != truth.id and (label is None or label.cluster != cluster):

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from synthmatch.errors import SynthError
+from synthmatch.extras import remedy
 from synthmatch.files import expanded, home
 from synthmatch.presets.faustsynth import factory_bank_path
 
@@ -54,13 +55,14 @@ class Synth:
         title: what its users call it.
         engine: what plays it.
         files: suffixes of the files that a match of it is written as: its own first, then what plugin hosts load.
-        package: how to get it, as the end of a sentence.
+        package: how to get it, as the end of a sentence, unless an extra of synthmatch brings it.
         isolation: what must happen between two of its presets.
         plugin: file name of the plugin without its suffix, or an absolute path; "" if it isn't one.
         plugin_id: by which preset files name the plugin: four letters (VST2) or 32 hex digits (VST3).
         plugin_version: as a VST2 plugin counts.
         banks: folders, or single files, where banks of it are.
         bank_package: how to get banks that come apart from it, as the end of a sentence.
+        extra: of synthmatch, that brings what plays it.
         parameters: what random patches are made of; for plugins without banks.
         effects_off: parameters by name, and the values (0 to 1) that switch its effects off.
         settle: seconds of silence that end whatever was played before.
@@ -78,13 +80,14 @@ class Synth:
     title: str
     engine: Engine
     files: tuple[str, ...]
-    package: str
+    package: str = ""
     isolation: Isolation = Isolation.NEW_PROCESS
     plugin: str = ""
     plugin_id: str = ""
     plugin_version: int = 1
     banks: tuple[Path, ...] = ()
     bank_package: str = ""
+    extra: str = ""
     parameters: tuple[Parameter, ...] = ()
     effects_off: tuple[tuple[str, float], ...] = ()
     settle: float = 2.0
@@ -94,6 +97,11 @@ class Synth:
     repeatable: bool = True
     mine: bool = False
     revision: int = 1
+
+    @property
+    def remedy(self) -> str:
+        """How to get it, as the end of a sentence."""
+        return remedy(self.extra) if self.extra else self.package
 
     @property
     def banks_from(self) -> str:
@@ -178,8 +186,9 @@ _TABLE = (
         "Vital",
         Engine.VITAL,
         (".vital",),
-        "run `pip install 'synthmatch[vital]'`",
-        Isolation.FORK,  # seeded by what the process did before; exact in a fork, 60 ms cheaper than a new synth
+        extra="vital",
+        # Seeded by what the process did before; exact in a fork, 60 ms cheaper than a new synth.
+        isolation=Isolation.FORK,
         banks=(
             *(expanded("~/.local/share/vital"), expanded("~/Music/Vital")),
             expanded("~/Documents/Vital"),
@@ -190,8 +199,8 @@ _TABLE = (
         "DX7",
         Engine.DX7,
         (".syx",),
-        "run `pip install 'synthmatch[dx7]'`",
-        Isolation.NOTHING,  # every note is played from a fresh start
+        extra="dx7",
+        isolation=Isolation.NOTHING,  # every note is played from a fresh start
         banks=(Path("/usr/share/hexter"),),  # the voices of the DX7's and TX7's cartridges
         bank_package="install Debian's package hexter",
         settle=0.0,
@@ -201,8 +210,8 @@ _TABLE = (
         "SoundFont",
         Engine.SOUNDFONT,
         (".sf2",),
-        "run `pip install 'synthmatch[soundfont]'`",
-        Isolation.NOTHING,  # every render is by a player of its own
+        extra="soundfont",
+        isolation=Isolation.NOTHING,  # every render is by a player of its own
         banks=(Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3")),
         bank_package="install Debian's package timgm6mb-soundfont",
         settle=0.0,

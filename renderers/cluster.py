@@ -20,6 +20,7 @@ from typing import Any
 
 from synthmatch.closing import Closing
 from synthmatch.errors import PluginMissing, RenderError
+from synthmatch.extras import remedy
 from synthmatch.presets.catalogue import Synth, synths, unknown
 from synthmatch.renderers.errands import Errand, Reply, another_build, do
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
@@ -333,7 +334,7 @@ def _connect(address: str, patience: float) -> Any:
         from distributed import Client
     except ImportError as error:
         raise RenderError(
-            f"Rendering on a cluster needs the package distributed ({error}); run `pip install 'synthmatch[cluster]'`."
+            f"Rendering on a cluster needs the package distributed ({error}); {remedy('cluster')}."
         ) from error
     if not re.fullmatch(_ADDRESS, address):
         raise RenderError(f"{address} isn't a scheduler's address; write it like tcp://studio:8786.")

@@ -69,7 +69,7 @@ class PluginRenderer(Closing):
             processor = engine.make_plugin_processor(self.synth, str(self._plugin))
         except RuntimeError as error:
             raise PluginMissing(
-                f"{self._plugin} can't be loaded as a plugin; to have {self._row.title}, {self._row.package}."
+                f"{self._plugin} can't be loaded as a plugin; to have {self._row.title}, {self._row.remedy}."
             ) from error
         engine.load_graph([(processor, [])])
         self._engine, self._processor = engine, processor

@@ -57,7 +57,7 @@ class DX7Renderer(Closing):
             import dexed
         except ImportError as error:
             raise PluginMissing(
-                f"{self._row.title} can't be played, since dexed can't be imported ({error}); {self._row.package}."
+                f"{self._row.title} can't be played, since dexed can't be imported ({error}); {self._row.remedy}."
             ) from error
         if settings.sample_rate < _LOWEST_RATE:
             raise RenderError(

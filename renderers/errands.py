@@ -116,7 +116,9 @@ def _pool(row: Synth, build: str, timeout: float, threads: int) -> Iterator[Rend
     """
     key = (row, build, timeout)
     with _lock:
-        kept = _pools.pop(key, None) or _Kept(RenderPool(threads, timeout, plugin_log(), {row.id: row}))
+        kept = _pools.pop(key, None) or _Kept(
+            RenderPool(threads, timeout=timeout, log=plugin_log(), known={row.id: row})
+        )
         kept.users += 1
         _pools[key] = kept
         idle = [other for other, each in _pools.items() if not each.users]

@@ -62,6 +62,7 @@ class RenderPool(Closing):
     def __init__(
         self,
         workers: int | None = None,
+        *,
         timeout: float = 60.0,
         log: Path | None = None,
         known: Mapping[str, Synth] | None = None,
@@ -142,5 +143,5 @@ class RenderPool(Closing):
 
 def render_one(job: RenderJob, timeout: float = 60.0) -> RenderResult:
     """Render one job in a host process of its own."""
-    with RenderPool(1, timeout) as pool:
+    with RenderPool(1, timeout=timeout) as pool:
         return next(pool.render([job]))

@@ -10,6 +10,7 @@ import numpy as np
 from synthmatch.audio import Clip
 from synthmatch.closing import Closing
 from synthmatch.errors import NotFinite, PluginMissing, RenderError
+from synthmatch.extras import remedy
 from synthmatch.notes import Performance
 from synthmatch.presets.catalogue import Isolation, Synth
 from synthmatch.presets.formats.soundfont import patch_of
@@ -96,9 +97,7 @@ def _player(sample_rate: int) -> Any:
     try:
         import tinysoundfont
     except ImportError as error:
-        raise PluginMissing(
-            f"TinySoundFont can't be loaded ({error}); run `pip install 'synthmatch[soundfont]'`."
-        ) from error
+        raise PluginMissing(f"TinySoundFont can't be loaded ({error}); {remedy('soundfont')}.") from error
     return tinysoundfont.Synth(samplerate=sample_rate)
 
 

@@ -147,7 +147,7 @@ def require(row: Synth) -> None:
     if row.engine is Engine.PLUGIN:
         require_plugin(row)
     elif not is_installed(row):
-        raise PluginMissing(f"{row.title} isn't on this machine; {row.package}.")
+        raise PluginMissing(f"{row.title} isn't on this machine; {row.remedy}.")
 
 
 def require_plugin(row: Synth) -> Path:
@@ -158,7 +158,7 @@ def require_plugin(row: Synth) -> Path:
     """
     path = find_plugin(row)
     if path is None:
-        raise PluginMissing(f"{row.title} isn't on this machine (looked in {_looked(row)}); {row.package}.")
+        raise PluginMissing(f"{row.title} isn't on this machine (looked in {_looked(row)}); {row.remedy}.")
     return path
 
 

@@ -276,7 +276,7 @@ class _Trial:
         settings = RenderSettings(settle=settle)
         hosts: set[int] = set()
         moments: list[float] = []
-        with RenderPool(1, timeout, known={row.id: row}) as pool:
+        with RenderPool(1, timeout=timeout, known={row.id: row}) as pool:
             for result in pool.render(RenderJob(state, performances, settings) for state in states):
                 moments.append(time.monotonic())
                 hosts.update(pool.pids())

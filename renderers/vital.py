@@ -72,7 +72,7 @@ class VitalRenderer(Closing):
             from vita.vita import Synth as Engine
         except ImportError as error:
             raise PluginMissing(
-                f"{self._row.title} can't be played, since vita can't be imported ({error}); {self._row.package}."
+                f"{self._row.title} can't be played, since vita can't be imported ({error}); {self._row.remedy}."
             ) from error
         self._synth, self._loaded = Engine(), False
         self._synth.set_sample_rate(settings.sample_rate)

@@ -309,7 +309,7 @@ def _states(row: Synth, places: Sequence[Path]) -> list[State]:
         PresetError: there are none, or one of the places holds no presets.
     """
     if not places:
-        raise PresetError(f"{row.title} has no presets here; {row.package}.")
+        raise PresetError(f"{row.title} has no presets here; {row.remedy}.")
     bank = PresetBank.read(*places, known={**synths(), row.id: row})
     states = [preset.state for preset in bank if preset.synth == row.id]
     if not states:

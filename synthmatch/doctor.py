@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import enum
 import platform
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 
 from synthmatch.errors import EncoderMismatch, PluginMissing, SynthmatchError
+from synthmatch.extras import installing, requirements
 from synthmatch.presets.bank import preset_files
 from synthmatch.presets.catalogue import Engine, Synth, synths
 from synthmatch.presets.formats import format_of
@@ -26,9 +25,7 @@ _TRIED = 4
 _BROKEN = frozenset({Failure.CRASH, Failure.TIMEOUT, Failure.MISSING, Failure.REFUSED})
 """What says of the synth that it doesn't work, not of a preset."""
 
-_NAME = "synthmatch"
 _DEVELOPERS = "dev"  # the extra that nobody needs to run synthmatch
-_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
 
 
 class Topic(enum.Enum):
@@ -195,24 +192,11 @@ def _library(path: Path | None, model: Path | None) -> Finding:
 
 def _packages() -> Iterator[Finding]:
     yield Finding(Topic.PACKAGES, Mark.FOUND, "Python", platform.python_version())
-    for requirement in metadata.requires(_NAME) or ():
-        wanted, _, marker = requirement.partition(";")
-        extra = _EXTRA.search(marker)
-        if extra is not None and extra[1] == _DEVELOPERS:
+    for each in requirements():
+        if each.extra == _DEVELOPERS:
             continue
-        name = _distribution(requirement)
-        try:
-            yield Finding(Topic.PACKAGES, Mark.FOUND, name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            mark, remedy = (
-                (Mark.BROKEN, f"pip install '{wanted.strip()}'")
-                if extra is None
-                else (Mark.MISSING, f"pip install '{_NAME}[{extra[1]}]'")
-            )
-            yield Finding(Topic.PACKAGES, mark, name, f"not installed; run `{remedy}`.")
-
-
-def _distribution(requirement: str) -> str:
-    """The name that a requirement begins with."""
-    end = next((place for place, letter in enumerate(requirement) if not (letter.isalnum() or letter in "-_.")), None)
-    return requirement[:end]
+        if each.version:
+            yield Finding(Topic.PACKAGES, Mark.FOUND, each.name, each.version)
+        else:
+            mark = Mark.MISSING if each.extra else Mark.BROKEN
+            yield Finding(Topic.PACKAGES, mark, each.name, f"not installed; {installing(each.name)}.")

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 import synthmatch
 
 SURFACE = [
+    "AddReport",
+    "Choice",
     "Clip",
     "Effort",
     "Encoder",
+    "FamilyMatches",
     "Library",
+    "Listing",
     "Match",
+    "MatchResult",
     "Matcher",
+    "Move",
     "Note",
     "Performance",
     "Preset",
     "PresetBank",
     "Query",
     "Refinement",
+    "RenderPool",
     "State",
     "SynthmatchError",
     "__version__",
+    "read",
     "refine",
+    "save",
 ]
 
 
@@ -50,3 +61,35 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 def test_importing_the_package_loads_nothing_heavy() -> None:
     code = "import sys, synthmatch; sys.exit(bool({'torch', 'numpy', 'soundfile', 'click'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "subject"),
+    [
+        (synthmatch.Library.add, ["self", "bank"]),
+        (synthmatch.Library.repair, ["self"]),
+        (synthmatch.Library.update, ["self", "encoder"]),
+        (synthmatch.Matcher, ["library", "encoder"]),
+        (synthmatch.Matcher.match, ["self", "song"]),
+        (synthmatch.Matcher.export, ["self", "result", "out"]),
+        (synthmatch.RenderPool, ["workers"]),
+        (synthmatch.refine, ["start", "clip", "notes"]),
+    ],
+)
+def test_what_is_not_the_subject_is_named(function: Callable[..., object], subject: list[str]) -> None:
+    parameters = inspect.signature(function).parameters.values()
+    assert [each.name for each in parameters if each.kind is not each.KEYWORD_ONLY] == subject
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        synthmatch.Library.add,
+        synthmatch.Library.repair,
+        synthmatch.Library.update,
+        synthmatch.Matcher,
+        synthmatch.refine,
+    ],
+)
+def test_an_encoder_need_not_be_named(function: Callable[..., object]) -> None:
+    assert inspect.signature(function).parameters["encoder"].default is None

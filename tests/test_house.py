@@ -25,7 +25,7 @@ FOLDERS = {
 # Lowest first; a name stands for itself and whatever is inside it. Arrows point down, or stay on a floor.
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "synthmatch": (
-        ("errors", "closing", "machine", "words", "_version"),
+        ("errors", "closing", "extras", "machine", "words", "_version"),
         ("files", "notes", "midi", "audio", "phrases"),
         ("sound", "presets"),
         ("networks", "models", "renderers"),

@@ -108,13 +108,13 @@ def test_a_library_takes_the_bank_in_when_it_is_added_again(
 ) -> None:
     with Library.create(tmp_path / "library") as library:
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         assert (report.rendered, len(report.trust.failures)) == (0, COUNT)
         assert report.trust.lines()[0] == f"Not tried, since their synth can't be loaded ({COUNT} presets):"
         assert library.estimate(bank).new_states == COUNT
         come_back(needed)
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         assert (report.rendered, report.trust.failures, len(library)) == (COUNT, (), COUNT)
 
 
@@ -123,11 +123,11 @@ def test_a_library_keeps_the_sounds_of_before(bank: PresetBank, needed: Path, tm
     come_back(needed)
     with Library.create(tmp_path / "library") as library:
         with RenderPool(1) as pool:
-            before = library.add(bank, encoder, pool)
+            before = library.add(bank, encoder=encoder, pool=pool)
         kept = library.rows.states(), library.rows.measures(), library.vectors.presence.tolist(), library.fingerprint
         upgrade(needed)
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         now = library.rows.states(), library.rows.measures(), library.vectors.presence.tolist(), library.fingerprint
         assert now == kept
         assert (report.rendered, report.known, report.trust.repeats) == (0, COUNT, before.trust.repeats)
@@ -138,7 +138,7 @@ def test_a_library_keeps_the_sounds_of_before(bank: PresetBank, needed: Path, tm
         assert library.estimate(bank).new_states == COUNT
         come_back(needed)
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         assert (report.rendered, report.trust.failures, len(library)) == (COUNT, (), COUNT)
         assert library.rows.states().keys() == kept[0].keys()
         assert all(row.renderer != kept[0][state].renderer for state, row in library.rows.states().items())
@@ -155,7 +155,7 @@ def test_a_library_that_was_left_in_the_middle_of_another_build_has_no_vectors_o
     come_back(needed)
     with Library.create(tmp_path / "library") as library:
         with RenderPool(1) as pool:
-            library.add(bank, encoder, pool)
+            library.add(bank, encoder=encoder, pool=pool)
         segments = {path.name for path in library.vectors.folder.glob("segment-*")}
     upgrade(needed)
     come_back(needed)
@@ -166,10 +166,10 @@ def test_a_library_that_was_left_in_the_middle_of_another_build_has_no_vectors_o
     with monkeypatch.context() as patch, Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
         patch.setattr(intake, "settle", end)
         with pytest.raises(Ended):
-            library.add(bank, encoder, pool)
+            library.add(bank, encoder=encoder, pool=pool)
     with Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
         assert library.estimate(bank).new_states == 0  # their sound is there
-        assert library.add(bank, encoder, pool).rendered == 0
+        assert library.add(bank, encoder=encoder, pool=pool).rendered == 0
         assert segments.isdisjoint(path.name for path in library.vectors.folder.glob("segment-*"))
         assert (library.verify(), len(library)) == ([], COUNT)
 
@@ -229,14 +229,14 @@ def test_a_host_without_room_is_no_verdict(
     with Library.create(tmp_path / "library") as library:
         with monkeypatch.context() as patch, RenderPool(1) as pool:
             run_full(tmp_path, patch)
-            failures = library.add(bank, encoder, pool).trust.failures
+            failures = library.add(bank, encoder=encoder, pool=pool).trust.failures
         assert {each.failure for each in failures} == {Failure.MISSING.value}
         remedy = f"make room in {tempfile.gettempdir()}, or name another folder in TMPDIR."
         assert {each.reason for each in failures} == {
             f"No process can be made ready for Runner (File too large); {remedy}"
         }
         with RenderPool(1) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         assert (report.rendered, report.trust.failures) == (COUNT, ())
 
 
@@ -262,10 +262,10 @@ def test_a_second_time_without_room_says_nothing_of_the_first(
     plan, out = RenderPlan(Performance.single(60, 100, 0.4, 0.2)), tmp_path / "out"
     with Library.create(tmp_path / "library") as library:
         with monkeypatch.context() as patch, FillingPool(tmp_path, patch) as pool:
-            report = library.add(bank, encoder, pool)
+            report = library.add(bank, encoder=encoder, pool=pool)
         assert (report.rendered, report.trust.repeats) == (COUNT, ())
         with RenderPool(1) as pool:
-            (repeats,) = library.add(bank, encoder, pool).trust.repeats
+            (repeats,) = library.add(bank, encoder=encoder, pool=pool).trust.repeats
         assert repeats.exact == repeats.tried > 0
     (tmp_path / "python").unlink()
     with monkeypatch.context() as patch, FillingPool(tmp_path, patch) as pool:

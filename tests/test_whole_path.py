@@ -70,7 +70,7 @@ def home(tmp_path_factory, chosen):
     from synthmatch.networks.encoder import Encoder
 
     with Library.create(path / "library") as library, RenderPool(2) as pool:
-        report = library.add(PresetBank(presets), Encoder.load(RELEASED), pool)
+        report = library.add(PresetBank(presets), encoder=Encoder.load(RELEASED), pool=pool)
     assert report.rendered == 3 * EACH
     return path
 

@@ -86,7 +86,7 @@ class BatchReport:
             lines += [f"  {entry.synth}, {entry.bank}, {entry.name}: {entry.reason}" for entry in failed_dry]
         return lines + self.trust.lines()
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """The report as what ``json`` takes; the files themselves are in the manifest."""
         return {
             "folder": str(self.folder),
@@ -103,7 +103,7 @@ class BatchReport:
             },
             "effects_not_switchable": list(self.without_switch),
             "seconds": self.seconds,
-            "trust": self.trust.as_json(),
+            "trust": self.trust.to_json(),
         }
 
     def _failed_dry(self) -> list[Entry]:

@@ -228,7 +228,7 @@ class Survey:
         failed = f"; {count} failed in an earlier run, not to be tried again" if count else ""
         return [*(entry.file for entry in self.missing), f"{len(self.missing)} to make in {self.folder}{kept}{failed}."]
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """The same as what ``json`` takes."""
         told = ("file", "name", "bank", "synth", "family", "preset", "source", "slot")
         return {

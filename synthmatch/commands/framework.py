@@ -183,7 +183,7 @@ def open_pool(workers: int | None, scheduler: str | None, timeout: float = 60.0,
 
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
-        return RenderPool(workers, timeout, log or plugin_log())
+        return RenderPool(workers, timeout=timeout, log=log or plugin_log())
     if workers is not None:
         raise click.UsageError("--workers is for this machine; with --scheduler the cluster's workers all take part.")
     if log is not None:

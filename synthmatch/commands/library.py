@@ -75,7 +75,7 @@ def add(
         with open_pool(workers, scheduler, timeout) as pool:
             report = add_banks(opened, bank, encoder, pool, say if as_json else tell)
         if as_json:
-            click.echo(json.dumps(report.as_json(opened), indent=1, ensure_ascii=False))
+            click.echo(json.dumps(report.to_json(opened), indent=1, ensure_ascii=False))
         elif report.trust.shortened:
             click.echo("--json names all of them.")
 
@@ -180,7 +180,7 @@ def update(library_path: Path | None, model: Path | None) -> None:
 
     encoder = load_encoder(model)
     with Library.open(library_path) as opened, Progress("updating", "preset") as progress:
-        count = opened.update(encoder, progress)
+        count = opened.update(encoder, progress=progress)
         damaged = len(opened.rows.ids_with(status=RENDERED)) - len(opened)
     click.echo(f"{counted(count, 'sound')} embedded for the encoder {encoder.fingerprint}.")
     if damaged:
@@ -221,7 +221,7 @@ def repair(library_path: Path | None, model: Path | None, workers: int | None, t
     from synthmatch.library.library import Library
 
     with Library.open(library_path) as opened, open_pool(workers, None, timeout) as pool:
-        left = opened.repair(load_encoder(model), pool)
+        left = opened.repair(encoder=load_encoder(model), pool=pool)
         for problem in left:
             tell(problem.sentence)
         if left:
@@ -239,7 +239,7 @@ def add_banks(
 
     say(f"{counted(len(bank), 'preset')}, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:
-        report = library.add(bank, encoder, pool, progress)
+        report = library.add(bank, encoder=encoder, pool=pool, progress=progress)
     known = f"; {report.known} known already" if report.known else ""
     say(f"{counted(report.rendered, 'sound')} rendered in {report.seconds:.0f} s{known}.")
     if report.vanished:

@@ -135,9 +135,9 @@ def match(
             with Progress("rendering phrases", "preset") as progress:
                 result, auditions = match_and_play(matcher, query, count, single, score, first or 0, progress=progress)
         else:
-            result = matcher.match(query, count, single=single)
+            result = matcher.match(query, k=count, single=single)
         if out is not None:
-            result = matcher.export(result, out, auditions.writer(previews) if auditions and previews else None)
+            result = matcher.export(result, out, more=auditions.writer(previews) if auditions and previews else None)
         if as_json:
             click.echo(json.dumps(result.to_json(), indent=1))
         else:

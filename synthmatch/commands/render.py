@@ -167,7 +167,7 @@ def render(
 
 def _print(report: BatchReport | Survey, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(report.to_json(), indent=1, ensure_ascii=False))
         return
     for line in report.lines():
         tell(line)

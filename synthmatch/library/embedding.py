@@ -33,6 +33,15 @@ def spaces(encoder: Encoder) -> tuple[str, ...]:
     return (*encoder.config.families, TIMBRE)
 
 
+def by_default(encoder: Encoder | None) -> Encoder:
+    """That encoder, or the released one if None: what None means wherever an encoder may be named."""
+    if encoder is not None:
+        return encoder
+    from synthmatch.networks.encoder import Encoder
+
+    return Encoder.released()
+
+
 def embed(encoder: Encoder, ids: Sequence[str], sounds: Sequence[Sequence[Clip]]) -> Embedded:
     """Embed the reference notes of some states.
 

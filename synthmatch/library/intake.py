@@ -87,7 +87,7 @@ class AddReport:
     seconds: float
     vanished: tuple[str, ...] = ()
 
-    def as_json(self, library: Library) -> dict[str, object]:
+    def to_json(self, library: Library) -> dict[str, object]:
         """As ``library add --json`` prints it.
 
         Args:
@@ -100,7 +100,7 @@ class AddReport:
             "known": self.known,
             "seconds": round(self.seconds, 3),
             "vanished": list(self.vanished),
-            "trust": self.trust.as_json(),
+            "trust": self.trust.to_json(),
         }
 
 

@@ -29,12 +29,14 @@ from synthmatch.files import content_hash, expanded, home
 from synthmatch.library import intake, scrutiny
 from synthmatch.library.choice import EVERYTHING, Choice
 from synthmatch.library.editions import changing
+from synthmatch.library.embedding import by_default
 from synthmatch.library.export import export_preset
 from synthmatch.library.facts import Facts
 from synthmatch.library.intake import AddReport, Estimate
 from synthmatch.library.listing import BankCount, Listing, count_banks
 from synthmatch.library.listings import Listings
 from synthmatch.library.neighbours import Neighbours
+from synthmatch.library.removing import remove
 from synthmatch.library.scrutiny import Progress
 from synthmatch.library.settling import settle
 from synthmatch.library.sounds import Sounds
@@ -188,14 +190,14 @@ class Library(Closing):
         notes = self.sound(state)
         return Clip(np.concatenate([note.samples for note in notes], axis=1), notes[0].sample_rate)
 
-    def export(self, listing: Listing, folder: Path) -> list[Path]:
+    def export(self, listing: Listing, folder: Path | str) -> list[Path]:
         """Write a preset into a folder: its synth's own file, what a plugin host loads, ``parameters.json``
         and ``preview.flac``.
 
         Raises:
             LibraryError, PresetError: see :meth:`preset`, :meth:`sound` and the formats.
         """
-        return export_preset(self.preset(listing), self.preview(listing.id), folder)
+        return export_preset(self.preset(listing), self.preview(listing.id), Path(folder))
 
     # What is near
     def search(
@@ -233,13 +235,17 @@ class Library(Closing):
         """
         return intake.estimate(self, bank)
 
-    def add(self, bank: PresetBank, encoder: Encoder, pool: Pool, progress: Progress | None = None) -> AddReport:
+    def add(
+        self, bank: PresetBank, *, pool: Pool, encoder: Encoder | None = None, progress: Progress | None = None
+    ) -> AddReport:
         """Render, embed and index a bank's presets; those that are known already cost nothing.
 
         Stopped at any point, even killed, it goes on where it was when called again. What the library holds of a file
         that was read whole, and that isn't in it any more, is dropped; of a file that is gone, all is kept.
 
         Args:
+            pool: what renders.
+            encoder: what embeds; by default the released one.
             progress: called with (done, total) states, and a remark.
 
         Raises:
@@ -248,6 +254,7 @@ class Library(Closing):
             LibraryError: another process is writing into the library.
         """
         fingerprints = intake.fingerprints(bank)
+        encoder = by_default(encoder)
         with changing(self.path, self.rows):
             self.reload()
             self.require_encoder(encoder)
@@ -256,9 +263,10 @@ class Library(Closing):
                 self.reload()
             return intake.add(self, bank, encoder, pool, fingerprints, progress)
 
-    def update(self, encoder: Encoder, progress: Progress | None = None) -> int:
-        """Embed the stored sound again for another encoder, without rendering, and measure what isn't measured yet;
-        also lists presets anew after labels have changed. The library stays as it was until everything is embedded.
+    def update(self, encoder: Encoder | None = None, *, progress: Progress | None = None) -> int:
+        """Embed the stored sound again for another encoder, by default the released one, without rendering, and measure
+        what isn't measured yet; also lists presets anew after labels have changed. The library stays as it was until
+        everything is embedded.
 
         Returns:
             The number of states embedded. Damaged sounds are passed over: :meth:`verify` names them.
@@ -266,6 +274,7 @@ class Library(Closing):
         Raises:
             LibraryError: another process is writing into the library.
         """
+        encoder = by_default(encoder)
         with changing(self.path, self.rows):
             facts = Facts.of(encoder)
             store = facts.vectors(self.path)
@@ -277,7 +286,7 @@ class Library(Closing):
             self.finish()
         return done
 
-    def remove(self, *, bank: str | None = None, synth: str | None = None, place: Path | None = None) -> int:
+    def remove(self, *, bank: str | None = None, synth: str | None = None, place: Path | str | None = None) -> int:
         """Drop the listings of a bank, of a synth, of a synth's bank, or of a file or folder, which need not be there
         any more; and every state that nobody lists any more. Unlike in a choice, names are meant letter by letter: what
         is called nearly so isn't deleted.
@@ -292,21 +301,7 @@ class Library(Closing):
         if bank is None and synth is None and place is None:
             raise ValueError("name a bank, a synth or a place")
         with changing(self.path, self.rows):
-            self.reload()  # another process may have embedded it anew: what was known before isn't to be written back
-            if bank is not None and synth is None and len(having := self.rows.synths_with(bank)) > 1:
-                raise LibraryError(f"{', '.join(having)} each have a bank {bank}; choose one of them.", remedy="synth")
-            with self.rows.transaction():
-                count, states = self.rows.drop(bank=bank, synth=synth, place=place)
-                dropped = self.rows.drop_unlisted(states)
-            if not count:
-                named = " of ".join(filter(None, (bank, synth, str(place or ""))))
-                raise LibraryError(
-                    f"The library holds no presets of {named}; `synthmatch library list` names its banks, and"
-                    " `synthmatch library show BANK` their files."
-                )
-            self.sounds.delete(dropped)
-            self.finish()
-        return count
+            return remove(self, bank, synth, None if place is None else Path(place))
 
     def verify(self) -> list[Problem]:
         """Everything that is missing, damaged or doesn't fit; an empty list is a sound library."""
@@ -314,9 +309,13 @@ class Library(Closing):
 
         return verify(self)
 
-    def repair(self, encoder: Encoder | None = None, pool: Pool | None = None) -> list[Problem]:
-        """Mend what :meth:`verify` names: damaged sounds and vectors are dropped, indexes built again; with
-        an encoder, sounds are embedded again, and with a pool as well, rendered again.
+    def repair(self, *, pool: Pool | None = None, encoder: Encoder | None = None, embed: bool = True) -> list[Problem]:
+        """Mend what :meth:`verify` names: damaged sounds and vectors are dropped, indexes built again;
+        sounds are embedded again, and with a pool, rendered again.
+
+        Args:
+            encoder: as for :meth:`add`.
+            embed: whether sounds are embedded; if not, they aren't rendered either.
 
         Returns:
             The problems that are left, with what to do about them.
@@ -327,7 +326,7 @@ class Library(Closing):
         from synthmatch.library.checkup import repair
 
         with changing(self.path, self.rows):
-            return repair(self, encoder, pool)
+            return repair(self, by_default(encoder) if embed else None, pool)
 
     def finish(self) -> None:
         """Bring vectors and indexes in line with what has changed in the rows, and drop those of other encoders."""

@@ -95,7 +95,7 @@ class TrustReport:
         """Whether the text names fewer than there are."""
         return any(len(sentences) > _SHOWN for _, sentences in self._sections())
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """The report as what ``json`` takes."""
         return {
             "presets": self.presets,

@@ -116,7 +116,7 @@ def match_and_play(
     Raises:
         AudioError, InputError: as matching does.
     """
-    result = matcher.match(query, max(k, first), single=single)
+    result = matcher.match(query, k=max(k, first), single=single)
     start, end = result.stretch(LONGEST)
     passage = query.between(start, end)
     parts = parts_of(passage, start, [found.family for found in result], score, estimate)

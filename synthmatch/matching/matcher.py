@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from synthmatch.audio import Clip
 from synthmatch.errors import InputError, LibraryError
 from synthmatch.library.choice import EVERYTHING, Choice, nothing_fits
-from synthmatch.library.embedding import TIMBRE
+from synthmatch.library.embedding import TIMBRE, by_default
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
 from synthmatch.matching.listening import Heard, Query, hear
@@ -32,10 +32,7 @@ class Matcher:
     """
 
     def __init__(self, library: Library, encoder: Encoder | None = None) -> None:
-        if encoder is None:
-            from synthmatch.networks.encoder import Encoder
-
-            encoder = Encoder.released()
+        encoder = by_default(encoder)
         library.require_encoder(encoder)
         if library.vectors.damage:
             raise LibraryError(library.vectors.damage)
@@ -48,6 +45,7 @@ class Matcher:
     def match(
         self,
         song: Path | str | Clip | Query,
+        *,
         k: int = 5,
         families: Sequence[str] | None = None,
         single: bool = False,
@@ -137,7 +135,7 @@ class Matcher:
             families=found,
         )
 
-    def export(self, result: MatchResult, out: Path | str, more: More | None = None) -> MatchResult:
+    def export(self, result: MatchResult, out: Path | str, *, more: More | None = None) -> MatchResult:
         """Write every match as ``out/<family>/<rank>-<name>/`` (see :func:`results.export`).
 
         Args:

@@ -139,7 +139,7 @@ def run_demo(
         stage.play((listing, each.parts[family]) for family, listing in each.players.items())
         mixed.append(_mix(each, stage))
         query = Query(mixed[-1], families=CORE, name=f"Mixture {each.number}")
-        found.append(matcher.match(query, len(library)))
+        found.append(matcher.match(query, k=len(library)))
         if matched:
             matched(each, found[-1])
     stage.play(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from synthmatch.errors import InputError
+from synthmatch.extras import remedy
 
 
 def require() -> None:
@@ -24,7 +25,7 @@ def require() -> None:
         InputError: there isn't; the message says how to get it.
     """
     if find_spec("cma") is None:
-        raise InputError("Presets can't be refined without cma; run `pip install 'synthmatch[refine]'`.")
+        raise InputError(f"Presets can't be refined without cma; {remedy('refine')}.")
 
 
 class Evolution:

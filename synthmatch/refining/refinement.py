@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthmatch.audio import Clip, require_audible
 from synthmatch.errors import InputError
+from synthmatch.library.embedding import by_default
 from synthmatch.notes import Performance
 from synthmatch.presets.preset import Preset, State
 from synthmatch.refining import evolution
@@ -95,9 +96,9 @@ def refine(
     start: Preset,
     clip: Clip,
     notes: Performance | Sequence[Performance],
+    *,
     pool: Pool,
     encoder: Encoder | None = None,
-    *,
     family: str = "",
     alone: bool = True,
     effort: Effort | None = None,
@@ -131,11 +132,7 @@ def refine(
     board = Board.of(start)
     heard = clip.between(0, seconds)
     require_audible(heard, "What is heard of the part")
-    if encoder is None:
-        from synthmatch.networks.encoder import Encoder
-
-        encoder = Encoder.released()
-    part = Part(fitted(heard, seconds), encoder, family, alone=alone)
+    part = Part(fitted(heard, seconds), by_default(encoder), family, alone=alone)
     tryout = Tryout(part, readings, pool, effort or Effort(), report)
     before = tryout.begin(start)
     stop = search(board, tryout)

@@ -83,7 +83,7 @@ def nearest_start(
     )
 
 
-def save(refinement: Refinement, out: Path) -> tuple[Path, ...]:
+def save(refinement: Refinement, out: Path | str) -> tuple[Path, ...]:
     """Write a refined preset into a new folder: its synth's own file, what a plugin host loads, its parameters, and how
     it plays the part. Nothing that is there is overwritten; another folder gets a number.
 
@@ -96,6 +96,7 @@ def save(refinement: Refinement, out: Path) -> tuple[Path, ...]:
     """
     if refinement.preset is refinement.start:
         raise PresetError(f"Nothing closer than {refinement.start.name} was found, so nothing is written.")
+    out = Path(out)
     require_place(out, folder=True)
     building = fresh_folder(out, ".refined-")
     try:

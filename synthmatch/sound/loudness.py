@@ -11,6 +11,7 @@ import numpy as np
 
 from synthmatch.audio import Clip
 from synthmatch.errors import AudioError
+from synthmatch.extras import remedy
 
 BLOCK = 0.4
 """Seconds over which loudness is measured at a time."""
@@ -40,7 +41,7 @@ def require() -> None:
         AudioError: it can't; the message says how to get what is missing.
     """
     if not is_installed():
-        raise AudioError("Loudness can't be measured without pyloudnorm; run `pip install 'synthmatch[loudness]'`.")
+        raise AudioError(f"Loudness can't be measured without pyloudnorm; {remedy('loudness')}.")
 
 
 def check_target(target: float) -> None:

@@ -162,8 +162,8 @@ class Adding(Closing):
                 {"presets": len(bank), "sentence": f"{counted(len(bank), 'preset')}, {library.estimate(bank)}."},
             )
             with RenderPool(log=plugin_log()) as pool:
-                report = library.add(bank, self._encoder, pool, job.progress)
-            return report.as_json(library)
+                report = library.add(bank, encoder=self._encoder, pool=pool, progress=job.progress)
+            return report.to_json(library)
         finally:
             self._let_go(files, library)
 

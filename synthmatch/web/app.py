@@ -256,7 +256,7 @@ async def _refused(_request: Request, error: Exception) -> Response:
         error = Refusal(error.status_code, f"{error.detail.rstrip('.')}.")
     refusal = Refusal.of(error)
     headers = {"Retry-After": "5"} if refusal.status == 503 else None
-    return JSONResponse(refusal.as_json(), refusal.status, headers)
+    return JSONResponse(refusal.to_json(), refusal.status, headers)
 
 
 async def _not_stored(request: Request, error: Exception) -> Response:

@@ -153,7 +153,7 @@ def _too_much(limit: int) -> Refusal:
 
 
 def _answer(refusal: Refusal) -> Response:
-    body = json.dumps(refusal.as_json(), ensure_ascii=False)
+    body = json.dumps(refusal.to_json(), ensure_ascii=False)
     # What is left of the request isn't read, so nothing else can follow on this connection.
     return Response(body, refusal.status, {"Connection": "close"}, "application/json")
 

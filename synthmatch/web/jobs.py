@@ -182,7 +182,7 @@ class Room(Closing):
         """Ask what is being done to stop at its next step, and tell whoever listens that it will."""
         for job in self.busy():
             job.cancel()
-            job.tell(ERROR, _GIVEN_UP.as_json())
+            job.tell(ERROR, _GIVEN_UP.to_json())
 
     def close(self) -> None:
         """Stop at the next step of what is being done; the rest isn't begun."""
@@ -209,12 +209,12 @@ class Room(Closing):
                 raise Cancelled
             last = (DONE, work(job))
         except Cancelled:
-            last = (ERROR, _GIVEN_UP.as_json())
+            last = (ERROR, _GIVEN_UP.to_json())
         except Exception as error:
             refusal = Refusal.of(error)
             if refusal.status == 500:
                 _log.exception("in the room for %s", self._name)
-            last = (ERROR, refusal.as_json())
+            last = (ERROR, refusal.to_json())
         with self._lock:
             self._open.discard(job.id)
         job.tell(*last)

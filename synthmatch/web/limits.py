@@ -66,7 +66,7 @@ class Refusal(Exception):
     def __str__(self) -> str:
         return self.sentence
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """As the API answers it."""
         return {"error": self.sentence, "status": self.status}
 

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from synthmatch.errors import InputError
+from synthmatch.extras import remedy
 
 if TYPE_CHECKING:
     import uvicorn
@@ -162,7 +163,7 @@ def require() -> None:
     """
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
-        raise InputError(f"The page needs {', '.join(missing)}; run `pip install 'synthmatch[web]'`.")
+        raise InputError(f"The page needs {', '.join(missing)}; {remedy('web')}.")
 
 
 def _listening(address: Address) -> socket.socket:

@@ -205,7 +205,7 @@ def test_doctor_says_what_to_do(place: Any, run: Callable[..., Any]) -> None:
 
 @pytest.mark.usefixtures("no_plugins")
 def test_a_synth_without_banks_is_told_where_some_are(place: Any, run: Callable[..., Any]) -> None:
-    pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    pytest.importorskip("dexed", reason="run pip install dexed-py")
     refused = run("library", "add", "dx7", "--model", place.model)
     assert refused.status == 1
     said = "No banks of DX7 are on this machine; name a folder of them, or install Debian's package hexter."

@@ -17,7 +17,7 @@ from synthmatch.midi import write_midi
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 
-pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
+pytest.importorskip("cma", reason="needs cma: pip install cma")
 
 FEW = ("--renders", 40, "--seconds", 3000, "--workers", 1)
 PART = "Which part is meant must be known: name its --family, or say --single if nothing else plays."

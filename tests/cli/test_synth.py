@@ -239,7 +239,7 @@ def test_a_vst3_plugins_id_is_looked_for_in_linked_folders_too(
 def test_a_known_synth_stays_known(run: Run) -> None:
     plugin = find_plugin(SYNTHS["amsynth"])
     if plugin is None:
-        pytest.skip(f"amsynth isn't on this machine: {SYNTHS['amsynth'].package}")
+        pytest.skip(f"amsynth isn't on this machine: {SYNTHS['amsynth'].remedy}")
     done = run("synth", "add", plugin)
     assert done.status == 1
     assert "amsynth is known to synthmatch already" in done.err

@@ -22,8 +22,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_row_says_what_its_engine_needs(row: Synth) -> None:
     assert re.fullmatch(r"[a-z0-9][a-z0-9_-]*", row.id)
     assert row.title
-    assert row.package
-    assert not row.package.endswith(".")  # it ends a sentence
+    assert row.remedy
+    assert not row.remedy.endswith(".")  # it ends a sentence
     assert row.files
     assert not row.mine
     assert row.settle >= 0

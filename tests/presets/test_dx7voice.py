@@ -54,7 +54,7 @@ def test_packing_round_trip(voice: bytes, name: bytes) -> None:
 
 @given(SOUNDS)
 def test_packing_agrees_with_dexed(voice: bytes) -> None:
-    dexed = pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    dexed = pytest.importorskip("dexed", reason="run pip install dexed-py")
     whole = voice + b"TEN LETTER"
     assert dexed.Patch.from_sysex(whole).to_packed() == pack(whole)
     assert dexed.Patch.from_packed(pack(whole)).to_sysex()[:155] == whole

@@ -30,7 +30,7 @@ def plugin_of(synth: str) -> Path:
     """Its file; the test is skipped where it, or a bank that comes with it, isn't."""
     row = SYNTHS[synth]
     if not is_installed(row) or (row.banks and not bank_folders(row)):
-        pytest.skip(f"{row.title} and its banks aren't all on this machine; {row.package}")
+        pytest.skip(f"{row.title} and its banks aren't all on this machine; {row.remedy}")
     path = find_plugin(row)
     assert path is not None
     return path

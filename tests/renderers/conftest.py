@@ -22,7 +22,7 @@ def _every(synth: str, step: int, suffix: str) -> list[Preset]:
     """Every ``step``-th file's first preset of the banks that come with a synth, or skip the test."""
     row = SYNTHS[synth]
     if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+        pytest.skip(f"{row.title} isn't on this machine: {row.remedy}")
     files = sorted(file for folder in bank_folders(row) for file in folder.rglob(f"*{suffix}"))
     return [native_format(synth).read(file)[0][0] for file in files[::step]]
 

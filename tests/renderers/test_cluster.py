@@ -27,7 +27,7 @@ from synthmatch.renderers.cluster import ClusterPool
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult, RenderSettings
 
-distributed = pytest.importorskip("distributed", reason="no Dask: run `pip install 'synthmatch[cluster]'`")
+distributed = pytest.importorskip("distributed", reason="no Dask: run `pip install distributed`")
 
 GOOD, BAD = 60, 99
 SECONDS = 60.0  # until something is there that should have been long before

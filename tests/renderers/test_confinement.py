@@ -125,7 +125,7 @@ def padsynth() -> Sequence[Preset]:
     """A few presets whose tables PADsynth fills in threads."""
     row = SYNTHS["zynaddsubfx"]
     if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+        pytest.skip(f"{row.title} isn't on this machine: {row.remedy}")
     files = sorted(bank_folders(row)[0].rglob("*.xiz"))
     found: list[Preset] = []
     for file in files[::23]:

@@ -154,7 +154,7 @@ def test_a_state_with_values_that_are_no_numbers_is_refused() -> None:
     assert "died" not in result.reason
 
 
-@pytest.mark.skipif(not is_installed(SYNTHS["nekobi"]), reason=f"Nekobi isn't there: {SYNTHS['nekobi'].package}")
+@pytest.mark.skipif(not is_installed(SYNTHS["nekobi"]), reason=f"Nekobi isn't there: {SYNTHS['nekobi'].remedy}")
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 96_000])
 def test_nekobi_is_in_tune_at_every_sample_rate(rate: int) -> None:
     performance = Performance.single(69, 100, 0.8, 0.23456)

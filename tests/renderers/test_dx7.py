@@ -23,7 +23,7 @@ from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import Isolation, RenderJob, RenderSettings
 from synthmatch.renderers.synths import make_renderer
 
-dexed = pytest.importorskip("dexed", reason="the DX7's engine isn't here: run pip install 'synthmatch[dx7]'")
+dexed = pytest.importorskip("dexed", reason="the DX7's engine isn't here: run pip install dexed-py")
 
 ROW = SYNTHS[SYNTH]
 SETTINGS = RenderSettings()
@@ -288,5 +288,5 @@ def test_it_must_be_loaded_first_and_can_be_closed_twice() -> None:
 
 def test_without_dexed_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dexed", None)  # as Python marks what can't be imported
-    with pytest.raises(PluginMissing, match=r"DX7 can't be played.*pip install 'synthmatch\[dx7\]'"):
+    with pytest.raises(PluginMissing, match=r"DX7 can't be played.*pip install dexed-py"):
         DX7Renderer(ROW).load(INITIAL, SETTINGS)

@@ -57,7 +57,7 @@ def test_the_catalogue_agrees_with_the_plugins(synth: str) -> None:
     row = SYNTHS[synth]
     plugin = find_plugin(row)
     if plugin is None:
-        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+        pytest.skip(f"{row.title} isn't on this machine: {row.remedy}")
     found = probe(plugin)
     assert found.plugin_id == row.plugin_id
     assert found.instrument

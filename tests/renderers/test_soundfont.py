@@ -36,7 +36,7 @@ CHORD = Performance(
 MODES, VELOCITIES, KEYS, RELEASE = 54, 44, 43, 38
 
 if not is_installed(ROW):
-    pytest.skip(f"TinySoundFont isn't here: {ROW.package}", allow_module_level=True)
+    pytest.skip(f"TinySoundFont isn't here: {ROW.remedy}", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

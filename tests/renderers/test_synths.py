@@ -193,7 +193,7 @@ def test_fingerprints_and_look_ups_load_neither_host_nor_plugin() -> None:
 @pytest.mark.parametrize("row", SYNTHS.values(), ids=SYNTHS)
 def test_an_installed_synth_has_its_banks(row: Synth) -> None:
     if not synths.is_installed(row):
-        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+        pytest.skip(f"{row.title} isn't on this machine: {row.remedy}")
     if not bank_folders(row):
         pytest.skip(f"no banks of {row.title} are on this machine: put some into one of {row.banks}")
     bank = PresetBank.read(*bank_folders(row))

@@ -143,7 +143,7 @@ def test_amsynth_is_forked(amsynth_presets: list[Preset]) -> None:
 def test_kars_is_cured_by_srand() -> None:
     row = SYNTHS["kars"]
     if not is_installed(row):
-        pytest.skip(f"Kars isn't on this machine: {row.package}")
+        pytest.skip(f"Kars isn't on this machine: {row.remedy}")
     states = choose_states([preset.state for preset in random_patches(row)], 3)
     found = try_isolations(replace(row, random_state=""), states)
     assert found.synth.random_state == "srand"

@@ -23,7 +23,7 @@ from synthmatch.renderers.renderer import Failure, Isolation, RenderJob, RenderS
 from synthmatch.renderers.synths import make_renderer
 from synthmatch.renderers.vital import VitalRenderer
 
-vita = pytest.importorskip("vita", reason="Vital's engine isn't here: run pip install 'synthmatch[vital]'")
+vita = pytest.importorskip("vita", reason="Vital's engine isn't here: run pip install vita")
 
 ROW = SYNTHS["vital"]
 SETTINGS = RenderSettings()

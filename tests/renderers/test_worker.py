@@ -96,7 +96,7 @@ def test_a_job_with_sound_gives_a_clip_per_performance() -> None:
 def test_a_process_that_forks_has_one_thread_and_no_torch() -> None:
     row = SYNTHS["amsynth"]
     if not sys.platform.startswith("linux") or not is_installed(row):
-        pytest.skip(f"needs Linux and {row.title}: {row.package}")
+        pytest.skip(f"needs Linux and {row.title}: {row.remedy}")
     script = (
         "import os, sys\n"
         "import synthmatch.renderers.worker\n"
@@ -116,6 +116,6 @@ def test_a_process_that_forks_has_one_thread_and_no_torch() -> None:
 def test_a_state_of_another_synth_is_refused_before_anything_is_loaded() -> None:
     row = SYNTHS["amsynth"]
     if not is_installed(row):
-        pytest.skip(f"{row.title} isn't on this machine: {row.package}")
+        pytest.skip(f"{row.title} isn't on this machine: {row.remedy}")
     with make_renderer(row) as renderer, pytest.raises(PresetError, match="state of faust can't be loaded"):
         renderer.load(State("faust", b"{}"), RenderSettings())

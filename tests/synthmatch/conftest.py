@@ -76,7 +76,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, bank: PresetBank, encoder: 
     """A library of the bank: to be read, not changed."""
     path = tmp_path_factory.mktemp("filled") / "library"
     with Library.create(path) as library:
-        library.add(bank, encoder, pool)
+        library.add(bank, encoder=encoder, pool=pool)
     return path
 
 

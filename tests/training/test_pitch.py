@@ -135,7 +135,7 @@ def test_a_step_costs_what_a_slow_loop_says(mixer: Mixer, corpus: Corpus, tmp_pa
 
 def test_it_learns_a_few_mixtures_by_heart(mixer: Mixer, corpus: Corpus, tmp_path: Path) -> None:
     if not transcripts.is_installed():
-        pytest.skip(transcripts.WITHOUT)
+        pytest.skip(transcripts.without())
     trainer = PitchTrainer(mixer, corpus, COURSE, tmp_path)
     plan = mixer.planner.plan(0)
     for _ in range(STEPS):

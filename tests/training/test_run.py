@@ -257,7 +257,7 @@ def test_a_damaged_checkpoint_is_named(data, recipe, tmp_path):
 def needs_banks():
     for name in ("amsynth", "zynaddsubfx"):
         if not is_installed(SYNTHS[name]):
-            pytest.skip(f"{name} isn't here: {SYNTHS[name].package}")
+            pytest.skip(f"{name} isn't here: {SYNTHS[name].remedy}")
 
 
 @pytest.mark.plugin

@@ -16,7 +16,7 @@ from synthmatch.errors import TrainingError
 from synthmatch.networks import checkpoint
 from synthmatch.networks.encoder import Encoder
 from synthmatch.training.config import RECIPES, read_recipe
-from synthmatch.training.learning.journal import WITHOUT, Journal
+from synthmatch.training.learning.journal import Journal, without
 from synthmatch.training.learning.trainer import CHECKPOINT_SECONDS, Trainer
 from synthmatch.training.mixing.ahead import plans
 from synthmatch.training.mixing.batches import Mixer
@@ -91,7 +91,7 @@ def test_the_log_has_each_step_once_after_a_stop(tmp_path):
     log.write_text("".join([whole[0], "\0\0\0\n", *whole[1:], '{"step": 80, "to']))  # as a power cut leaves it
     with Journal(tmp_path, 40) as journal:
         journal.write(60, {"total": 0.5}, {"mixtures a second": 9.0})
-        assert journal.notice in ("", WITHOUT)
+        assert journal.notice in ("", without())
     read = [json.loads(line) for line in log.read_text().splitlines()]
     assert read == [*rows[:2], {"step": 60, "total": 0.5}]
 
@@ -99,7 +99,7 @@ def test_the_log_has_each_step_once_after_a_stop(tmp_path):
 def test_tensorboard_shows_the_curve_of_a_run_that_was_stopped_and_went_on(tmp_path):
     events = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator",
-        reason="TensorBoard isn't installed; pip install 'synthmatch[train]'",
+        reason="TensorBoard isn't installed; pip install tensorboard",
     )
     with Journal(tmp_path, 0) as journal:
         assert not journal.notice
@@ -116,7 +116,7 @@ def test_tensorboard_shows_the_curve_of_a_run_that_was_stopped_and_went_on(tmp_p
 def test_without_tensorboard_one_line_says_so(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with Journal(tmp_path, 0) as journal:
-        assert "pip install 'synthmatch[train]'" in journal.notice
+        assert "pip install tensorboard mir-eval`" in journal.notice
         journal.write(20, {"total": 0.5}, {})
     assert (tmp_path / "log.jsonl").exists()
 

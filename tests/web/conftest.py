@@ -82,7 +82,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Made:
     mute = Preset("Mute", faustsynth.make_state({"osc1_level": 0, "level": -48}))
     native_format("faust").write(folder / "some.faustpatch", [*presets[:: len(presets) // _PRESETS][:_PRESETS], mute])
     with Library.create(made.library) as library, RenderPool(1) as pool:
-        library.add(PresetBank.read(folder / "some.faustpatch"), encoder, pool)
+        library.add(PresetBank.read(folder / "some.faustpatch"), encoder=encoder, pool=pool)
         first, second = (library.preview(each.id).samples for each in library.presets()[:2])
     audio.write(made.song, Clip((first + second) * np.float32(0.4), 44_100).between(0, 6))
     return made
@@ -215,7 +215,7 @@ def amsynth() -> tuple[Preset, ...]:
     """Presets of a real bank of amsynth's; without the plugin a test is skipped."""
     row = SYNTHS["amsynth"]
     if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.package}")
+        pytest.skip(f"amsynth and its banks aren't all on this machine; {row.remedy}")
     return tuple(PresetBank.read(bank_folders(row)[0] / "BriansBank05.amSynth.bank"))
 
 

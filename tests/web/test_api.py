@@ -44,7 +44,7 @@ def test_a_match_is_what_the_matcher_says(client: TestClient, made: Any, encoder
     answer = match(client, made.song, k=3, start=1, end=5)
     assert answer.status_code == 200
     with Library.open(made.library) as library:
-        expected = Matcher(library, encoder).match(made.song, 3, FAMILIES, start=1, end=5).to_json()
+        expected = Matcher(library, encoder).match(made.song, k=3, families=FAMILIES, start=1, end=5).to_json()
     expected["query"]["path"] = made.song.name
     assert answer.json() == expected
 
@@ -133,7 +133,7 @@ def test_the_zip_holds_what_match_out_writes(client: TestClient, made: Any, enco
     place = answer.headers["location"]
     with Library.open(made.library) as library:
         matcher = Matcher(library, encoder)
-        matcher.export(matcher.match(made.song, 2, FAMILIES), tmp_path / "out")
+        matcher.export(matcher.match(made.song, k=2, families=FAMILIES), tmp_path / "out")
     written = {file.relative_to(tmp_path / "out").as_posix(): file.read_bytes()
                for file in (tmp_path / "out").rglob("*") if file.is_file()}  # fmt: skip
 

@@ -194,7 +194,7 @@ def test_of_two_synths_one_is_looked_among(
     presets = amsynth[:3]
     shutil.copytree(made.library, tmp_path / "library")
     with Library.open(tmp_path / "library") as library, RenderPool(1) as pool:
-        library.add(PresetBank(presets), encoder, pool)
+        library.add(PresetBank(presets), encoder=encoder, pool=pool)
         own = library.preset(library.presets()[0])  # the other synth has a bank of that name, too
         library.rows.put([replace(own, name="Wooden Thing", bank=presets[0].bank, slot=99)])
     with serving(tmp_path / "library", made.model) as address:

@@ -40,7 +40,7 @@ def test_what_is_downloaded_is_opened_by_the_plugin(
 ) -> None:
     presets = amsynth[:6]
     with Library.create(tmp_path / "library") as library, RenderPool(1) as pool:
-        library.add(PresetBank(presets), encoder, pool)
+        library.add(PresetBank(presets), encoder=encoder, pool=pool)
         audio.write(tmp_path / "song.wav", library.preview(presets[0].id).between(0, 6))
     with serving(tmp_path / "library", made.model) as address:
         there = visit(address)

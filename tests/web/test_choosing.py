@@ -47,7 +47,7 @@ def test_a_match_keeps_to_the_choice(
 ) -> None:
     answer = match(client, made.song, k=9, **fields)
     with Library.open(made.library) as library:
-        expected = Matcher(library, encoder).match(made.song, 9, FAMILIES, choice=choice)
+        expected = Matcher(library, encoder).match(made.song, k=9, families=FAMILIES, choice=choice)
         assert names(answer) <= {each.name for each in library.presets(choice)}
     assert any(len(found) for found in expected)
     assert answer.json()["families"] == expected.to_json()["families"]

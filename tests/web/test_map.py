@@ -96,7 +96,7 @@ def test_while_presets_are_added_there_is_the_map_of_before(
     assert client.get("/api/library").json()["matchable"] == 12  # as it stays open until the addition has ended
     before = edition(path)
     with Library.open(path) as other, RenderPool(1) as pool:
-        other.add(PresetBank.read(made.bank), encoder, pool)
+        other.add(PresetBank.read(made.bank), encoder=encoder, pool=pool)
     write_text(path / "edition", before)  # that it has ended isn't told yet
     assert len(drawn(client)["points"]) == 12
     write_text(path / "edition", "another\n")

@@ -15,15 +15,12 @@ import numpy as np
 
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.errors import TrainingError
+from synthmatch.extras import remedy
 from synthmatch.networks.pianoroll import Grid, Reading, Roll, notes_of
 from synthmatch.notes import Note
 from synthmatch.presets.families import FAMILIES
 
 NAME = "basic-pitch"
-WITHOUT = (
-    f"The row `{NAME}` is left out: `pip install 'synthmatch[basicpitch]'` and `pip install --no-deps basic-pitch` "
-    "bring what it needs."
-)
 
 _WEIGHTS = Path("saved_models", "icassp_2022", "nmp.onnx")
 _INPUT, _NOTES, _ONSETS = "serving_default_input_2:0", "StatefulPartitionedCall:1", "StatefulPartitionedCall:2"
@@ -44,6 +41,11 @@ def weights() -> Path | None:
     return path if path.is_file() else None
 
 
+def without() -> str:
+    """Says that it can't be heard here, and how to get what is missing."""
+    return f"The row `{NAME}` is left out; {remedy('basicpitch')}, and then `pip install --no-deps basic-pitch`."
+
+
 class BasicPitch:
     """Writes down the notes of sounds.
 
@@ -54,7 +56,7 @@ class BasicPitch:
     def __init__(self) -> None:
         path = weights()
         if path is None:
-            raise TrainingError(WITHOUT)
+            raise TrainingError(without())
         import onnxruntime
 
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])

@@ -110,11 +110,11 @@ def writers() -> tuple[list[Writer], list[str]]:
     except CheckpointError as error:
         missing.append(f"No notes by synthmatch: {error}")
     if basicpitch.weights() is None:
-        missing.append(basicpitch.WITHOUT)
+        missing.append(basicpitch.without())
     else:
         found.append(Writer(basicpitch.NAME, basicpitch.BasicPitch().transcribe))
     if not transcripts.is_installed():
-        missing.append(transcripts.WITHOUT)
+        missing.append(transcripts.without())
     return found, missing
 
 

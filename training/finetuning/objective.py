@@ -105,8 +105,8 @@ def _timbre(mixed: Tensor, single: Tensor, lesson: Lesson, temperature: float) -
 
 
 def _drift(mine: Tensor, theirs: Tensor, kept: Tensor) -> Tensor:
-    """How far vectors (B, F + 1, D) are from the teacher's: the mean of 1 - cosine over those that are to stay (as Li and
-    Hoiem, "Learning without forgetting", 2016, do with classes).
+    """How far vectors (B, F + 1, D) are from the teacher's: the mean of 1 - cosine over those that are to stay (as Li
+    and Hoiem, "Learning without forgetting", 2016, do with classes).
 
     Args:
         kept: (B, F + 1), True where one is.
@@ -121,8 +121,8 @@ def _embed(encoder: Encoder, audio: Tensor) -> tuple[Tensor, Tensor | None]:
 
 def _divergence(mine: Tensor, theirs: Tensor) -> Tensor:
     """How far presence logits (B, F) are from the teacher's: the mean of the Kullback-Leibler divergences, in nats, of
-    whether each family plays (Hinton et al., "Distilling the knowledge in a neural network", 2015). 0 where they are the
-    same."""
+    whether each family plays (Hinton et al., "Distilling the knowledge in a neural network", 2015). 0 where they are
+    the same."""
     chance = theirs.sigmoid()
     crossed = functional.binary_cross_entropy_with_logits(mine, chance)
     return crossed - functional.binary_cross_entropy_with_logits(theirs, chance)

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthmatch.closing import Closing
+from synthmatch.extras import remedy
 from synthmatch.files import write_text
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-WITHOUT = "TensorBoard isn't installed, so there are no curves; `pip install 'synthmatch[train]'` brings it."
+
+def without() -> str:
+    """Says that there are no curves, and how to get them."""
+    return f"TensorBoard isn't installed, so there are no curves; {remedy('train')}."
 
 
 class Journal(Closing):
@@ -38,7 +42,7 @@ class Journal(Closing):
     @property
     def notice(self) -> str:
         """A sentence about what is missing, or nothing."""
-        return "" if self._board else WITHOUT
+        return "" if self._board else without()
 
     def write(self, step: int, values: Mapping[str, float], speed: Mapping[str, float]) -> None:
         """Note the values of a step, and, on the board alone, how fast it went: runs are to have the same log."""

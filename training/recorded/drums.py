@@ -46,7 +46,7 @@ def installed_kits() -> tuple[Kit, ...]:
     """
     row = SYNTHS["soundfont"]
     if not is_installed(row):
-        raise TrainingError(f"SoundFonts can't be rendered; {row.package}.")
+        raise TrainingError(f"SoundFonts can't be rendered; {row.remedy}.")
     files = _files()
     if not files:
         raise TrainingError(f"{SOUNDFONT} isn't there; install Debian's timgm6mb-soundfont.")

@@ -8,12 +8,11 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from synthmatch.extras import remedy
 from synthmatch.notes import Note
 
 TOLERANCE = 0.05
 """Seconds by which the beginning of a note may be off."""
-
-WITHOUT = "Notes aren't measured without mir_eval; `pip install 'synthmatch[train]'` brings it."
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,11 @@ class Agreement:
 def is_installed() -> bool:
     """Whether notes can be measured here."""
     return find_spec("mir_eval") is not None
+
+
+def without() -> str:
+    """Says that notes can't be measured, and how to get what is missing."""
+    return f"Notes aren't measured without mir_eval; {remedy('train')}."
 
 
 def agreement(written: Sequence[Note], played: Sequence[Note]) -> Agreement:

@@ -255,7 +255,7 @@ def test_a_lock_whose_folder_went_in_that_moment_is_none(tmp_path: Path, monkeyp
 
 def test_the_report_as_json_is_json(bank: PresetBank, pool: RenderPool, tmp_path: Path) -> None:
     report = render_bank(few(bank), PLAN, tmp_path, pool)
-    document = json.loads(json.dumps(report.as_json()))
+    document = json.loads(json.dumps(report.to_json()))
     assert document["written"] == 3
     assert document["levels"]["as played"] == 3
     assert document["trust"]["presets"] == 3

@@ -93,7 +93,7 @@ def test_which_effects_can_be_switched_off() -> None:
     assert can_switch_effects_off(replace(SYNTHS["kars"], effects_off=(("Reverb", 0.0),)))
 
 
-@pytest.mark.skipif(not is_installed(SYNTHS["dx7"]), reason=f"DX7 isn't there: {SYNTHS['dx7'].package}")
+@pytest.mark.skipif(not is_installed(SYNTHS["dx7"]), reason=f"DX7 isn't there: {SYNTHS['dx7'].remedy}")
 def test_synths_without_a_switch_are_named_once_and_rendered_as_they_are() -> None:
     bank = PresetBank(tuple(Preset(name, State("dx7", name.encode())) for name in ("one", "two")))
     both = outline(bank, BOTH, SYNTHS)

@@ -15,9 +15,7 @@ from synthmatch.batch.mastering import NORMALISED_PEAK_DB, Format, Level, played
 from synthmatch.errors import AudioError
 from synthmatch.sound import loudness, samebytes
 
-needs_loudness = pytest.mark.skipif(
-    not loudness.is_installed(), reason="pyloudnorm is missing: pip install 'synthmatch[loudness]'"
-)
+needs_loudness = pytest.mark.skipif(not loudness.is_installed(), reason="pyloudnorm is missing: pip install pyloudnorm")
 STEP = 2.0**-23  # of 24 bits
 
 

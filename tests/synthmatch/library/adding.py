@@ -49,7 +49,7 @@ def add(library: Path, bank: Path, model: Path, taken: Path) -> None:
     embedding.BATCH, embedding.GATHERED = 4, 8  # so that some are killed while vectors are gathered
     encoder = Encoder.load(model)
     with Library.open_or_create(library) as opened, CountingPool(taken) as pool:
-        opened.add(PresetBank.read(bank), encoder, pool)
+        opened.add(PresetBank.read(bank), encoder=encoder, pool=pool)
 
 
 def main(library: Path, bank: Path, model: Path, taken: Path, seed: int, kills: int) -> int:

@@ -99,7 +99,7 @@ def test_a_census_tells_what_happened() -> None:
     text = "\n".join(report.lines())
     for words in ("No sound (1 preset):", "It is mute.", "x.bank is torn.", "same sound (1 group", "1 of 2 presets"):
         assert words in text
-    assert json.loads(json.dumps(report.as_json()))["failures"][0]["failure"] == "silent"
+    assert json.loads(json.dumps(report.to_json()))["failures"][0]["failure"] == "silent"
 
 
 def test_what_sounds_like_the_synth_by_itself_is_named() -> None:
@@ -130,7 +130,7 @@ def test_long_lists_are_cut_short_in_the_text_alone() -> None:
     report = census.report()
     assert len(report.lines()) < 10
     assert "35 more" in report.lines()[-1]
-    assert len(report.as_json()["failures"]) == 40  # type: ignore[arg-type]
+    assert len(report.to_json()["failures"]) == 40  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

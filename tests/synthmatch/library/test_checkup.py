@@ -36,11 +36,11 @@ def test_damaged_sounds_are_rendered_again(library: Library, encoder: Encoder, p
     assert troubles(library) == {(Trouble.SOUND, state) for state in states[:3]}
     assert all("library repair" in each.sentence for each in library.verify())
 
-    left = library.repair()
+    left = library.repair(embed=False)
     assert {(each.trouble, each.subject) for each in left} == {(Trouble.UNRENDERED, state) for state in states[:3]}
     assert all("library add" in each.sentence for each in left)
     assert len(library) == 6
-    assert library.repair(encoder, pool) == []
+    assert library.repair(encoder=encoder, pool=pool) == []
     assert len(library) == 9
     for ours, theirs in zip(library.sound(states[1]), before, strict=True):
         np.testing.assert_array_equal(ours.samples, theirs.samples)
@@ -53,7 +53,9 @@ def test_adding_again_renders_what_is_damaged(
     library.sounds.audio_path(victim).write_bytes(b"fLaC and nonsense")
     assert library.update(other_encoder) == 8
     told: list[tuple[int, int]] = []
-    report = library.add(bank, other_encoder, pool, lambda done, total, *_: told.append((done, total)))
+    report = library.add(
+        bank, encoder=other_encoder, pool=pool, progress=lambda done, total, *_: told.append((done, total))
+    )
     assert told[-1] == (1, 1)
     assert (report.rendered, report.known) == (1, 8)
     assert len(library) == 9
@@ -67,10 +69,10 @@ def test_a_sound_that_cannot_be_rendered_again_leaves_no_file(
     library.sounds.audio_path(victim).write_bytes(b"fLaC and nonsense")
     library.update(other_encoder)
     with RenderPool(1, timeout=0.001) as hasty:
-        (failed,) = library.add(bank, other_encoder, hasty).trust.failures
+        (failed,) = library.add(bank, encoder=other_encoder, pool=hasty).trust.failures
     assert (failed.id, failed.failure) == (victim, Failure.TIMEOUT.value)
     assert not library.sounds.audio_path(victim).exists()
-    assert library.repair(other_encoder, pool) == []
+    assert library.repair(encoder=other_encoder, pool=pool) == []
     assert library.sound(victim)
     assert len(library) == 9
 
@@ -85,7 +87,7 @@ def test_damaged_vectors_are_embedded_again(library: Library, encoder: Encoder) 
     library.reload()
     bad = {library.presets()[2].id, library.presets()[4].id}
     assert troubles(library) == {(Trouble.VECTORS, state) for state in bad}
-    assert library.repair(encoder) == []
+    assert library.repair(encoder=encoder) == []
     assert library.fingerprint == fingerprint
 
 
@@ -100,7 +102,7 @@ def test_a_table_that_cannot_be_read_is_made_again(filled: Path, tmp_path: Path,
         assert (Trouble.VECTORS, str(table.parent)) in troubles(library)
         with pytest.raises(LibraryError, match="library repair"):
             Matcher(library, encoder)
-        assert library.repair(encoder) == []
+        assert library.repair(encoder=encoder) == []
         np.testing.assert_allclose(np.array(library.vectors.space("bass")), expected, atol=2e-3)
 
 
@@ -112,7 +114,7 @@ def test_a_wrong_bit_in_a_header_is_mended(
         path.write_bytes(flipped(path.read_bytes(), 8 * byte))
         with Library.open(library.path) as damaged:
             assert [each.trouble for each in damaged.verify()] == [Trouble.VECTORS]
-            assert damaged.repair(encoder) == []
+            assert damaged.repair(encoder=encoder) == []
             assert len(damaged) == 9
 
 
@@ -123,7 +125,7 @@ def test_what_changes_while_a_list_cannot_be_read_counts_when_it_can(
     whole = path.read_text()
     path.write_text("")
     more = bank_writer(tmp_path / "more.faustpatch", 2, first=20)
-    library.add(more, encoder, pool)
+    library.add(more, encoder=encoder, pool=pool)
     library.remove(bank="nine")
     with pytest.raises(LibraryError, match=r"segments\.json is damaged .*library repair"):
         Matcher(library, encoder)
@@ -131,18 +133,18 @@ def test_what_changes_while_a_list_cannot_be_read_counts_when_it_can(
     path.write_text(whole)  # a shared disk failed for a while
     library.reload()
     assert len(library) == 2
-    assert library.repair(encoder, pool) == []
+    assert library.repair(encoder=encoder, pool=pool) == []
     assert len(library) == len(library.vectors) == 2
 
 
 def test_a_stale_index_is_built_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "EXACT", 1)  # so that a library of nine sounds has Annoy files
-    assert library.repair() == []
+    assert library.repair(embed=False) == []
     (folder,) = library.neighbours.folder.iterdir()
     (folder / "lead.json").unlink()
     (folder / "timbre.json").write_text('{"signature": "other", "items": [], "bytes": []}')
     assert troubles(library) == {(Trouble.INDEX, "lead"), (Trouble.INDEX, "timbre")}
-    assert library.repair() == []
+    assert library.repair(embed=False) == []
 
 
 def test_files_that_belong_to_nothing_are_deleted(library: Library) -> None:
@@ -150,7 +152,7 @@ def test_files_that_belong_to_nothing_are_deleted(library: Library) -> None:
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"left behind")
     assert troubles(library) == {(Trouble.STRAY, str(stray))}
-    assert library.repair() == []
+    assert library.repair(embed=False) == []
     assert not stray.exists()
 
 
@@ -181,7 +183,7 @@ def test_vectors_that_no_row_knows_are_dropped(library: Library) -> None:
         library.rows._connection.execute("DELETE FROM listings WHERE state = ?", (gone.id,))
         library.rows._connection.execute("DELETE FROM states WHERE id = ?", (gone.id,))
     assert (Trouble.VECTORS, gone.id) in troubles(library)
-    assert library.repair() == []
+    assert library.repair(embed=False) == []
     assert len(library) == len(library.vectors) == 8
 
 
@@ -194,7 +196,7 @@ def test_what_cannot_be_deleted_keeps_nothing_from_being_mended(
         (folder / "x").write_bytes(b"")
     damaged = library.presets()[0].id
     library.sounds.delete_sound(damaged)
-    assert library.repair(encoder, pool) == []
+    assert library.repair(encoder=encoder, pool=pool) == []
     assert library.sound(damaged)
     assert all((folder / "x").exists() for folder in folders)
     stray = library.path / "audio" / "ab" / "abcdef.flac"
@@ -208,7 +210,7 @@ def test_what_cannot_be_deleted_keeps_nothing_from_being_mended(
         unlink(path, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    assert [each.subject for each in library.repair(encoder, pool)] == [str(stray)]
+    assert [each.subject for each in library.repair(encoder=encoder, pool=pool)] == [str(stray)]
     assert library.sound(damaged)
 
 
@@ -219,14 +221,14 @@ def test_lost_parameter_files_come_back_with_their_bank(
     library.sounds.state_path(lost).unlink()
     library.sounds.state_path(damaged).write_bytes(b"nonsense")
     assert troubles(library) == {(Trouble.STATE, lost), (Trouble.STATE, damaged)}
-    assert [each.trouble for each in library.repair(encoder, pool)] == [Trouble.STATE] * 2
-    library.add(bank, encoder, pool)
+    assert [each.trouble for each in library.repair(encoder=encoder, pool=pool)] == [Trouble.STATE] * 2
+    library.add(bank, encoder=encoder, pool=pool)
     assert library.verify() == []
 
 
 def test_another_encoder_may_not_mend(library: Library, other_encoder: Encoder) -> None:
     with pytest.raises(EncoderMismatch, match="library update"):
-        library.repair(other_encoder)
+        library.repair(encoder=other_encoder)
 
 
 def test_a_synth_that_is_gone_keeps_nothing_else_from_being_mended(
@@ -238,7 +240,7 @@ def test_a_synth_that_is_gone_keeps_nothing_else_from_being_mended(
         library.rows.put([lost])
     damaged = library.presets()[0].id
     library.sounds.delete_sound(damaged)
-    left = library.repair(encoder, pool)
+    left = library.repair(encoder=encoder, pool=pool)
     assert [(each.trouble, each.subject) for each in left] == [(Trouble.UNRENDERED, lost.id)]
     assert library.sound(damaged)
     assert len(library) == 9

@@ -89,7 +89,7 @@ def test_of_two_listings_the_one_that_is_meant_is_shown(library: Library) -> Non
 def test_a_match_keeps_to_the_choice(library: Library, encoder: Encoder) -> None:
     matcher = Matcher(library, encoder)
     clip = library.sound(library.presets()[0].id)[1]
-    result = matcher.match(clip, 9, single=True, choice=Choice(words=("thing",)))
+    result = matcher.match(clip, k=9, single=True, choice=Choice(words=("thing",)))
     names = [match.preset.name for match in result.family("any")]
     assert names
     assert all("Thing" in name for name in names)

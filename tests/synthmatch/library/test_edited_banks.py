@@ -28,12 +28,12 @@ def test_what_a_shorter_file_lost_is_dropped_by_name(
 ) -> None:
     file = tmp_path / "edited.faustpatch"
     longer = bank_writer(file, 3, first=20)
-    assert library.add(longer, encoder, pool).vanished == ()
+    assert library.add(longer, encoder=encoder, pool=pool).vanished == ()
     said: list[str] = []
     report = add_banks(library, bank_writer(file, 1, first=20), encoder, pool, said.append)
     lost = [preset.name for preset in longer][1:]
     assert list(report.vanished) == lost
-    assert report.as_json(library)["vanished"] == lost
+    assert report.to_json(library)["vanished"] == lost
     assert f"Dropped, since their files hold them no more (2): {lost[0]}, {lost[1]}." in said
     assert [each.name for each in library.presets(Choice(banks=("edited",)))] == [longer.presets[0].name]
     for preset in longer.presets[1:]:
@@ -48,11 +48,11 @@ def test_what_was_deleted_is_named_though_the_others_move_up(
 ) -> None:
     file = tmp_path / "edited.faustpatch"
     first, second, third = bank_writer(file, 3, first=20).presets
-    library.add(PresetBank.read(file), encoder, pool)
+    library.add(PresetBank.read(file), encoder=encoder, pool=pool)
 
     def saved(*presets: Preset) -> tuple[str, ...]:
         native_format("faust").write(file, presets)
-        return library.add(PresetBank.read(file), encoder, pool).vanished
+        return library.add(PresetBank.read(file), encoder=encoder, pool=pool).vanished
 
     assert saved(first, third) == (second.name,)
     assert saved(third) == (first.name,)
@@ -72,7 +72,7 @@ def test_of_presets_of_one_name_each_that_was_deleted_counts(
     presets = [replace(preset, name="Init") for preset in bank_writer(file, 3, first=20).presets]
     for some, vanished in ((presets, ()), (presets[1:], ("Init",)), (presets[2:], ("Init",))):
         native_format("faust").write(file, some)
-        assert library.add(PresetBank.read(file), encoder, pool).vanished == vanished
+        assert library.add(PresetBank.read(file), encoder=encoder, pool=pool).vanished == vanished
 
 
 def test_a_file_is_the_same_from_wherever_it_is_named(
@@ -86,11 +86,11 @@ def test_a_file_is_the_same_from_wherever_it_is_named(
     for folder in ("banks", "songs"):
         (tmp_path / folder).mkdir()
     file = tmp_path / "banks" / "edited.faustpatch"
-    library.add(bank_writer(file, 2, first=20), encoder, pool)
+    library.add(bank_writer(file, 2, first=20), encoder=encoder, pool=pool)
     monkeypatch.chdir(tmp_path / "songs")
     shorter = bank_writer(file, 1, first=20)
     for again in (read_sources(["../banks"]), PresetBank.read("../banks/edited.faustpatch")):
-        library.add(again, encoder, pool)
+        library.add(again, encoder=encoder, pool=pool)
         assert [(each.name, each.file) for each in library.presets(Choice(banks=("edited",)))] == [
             (shorter.presets[0].name, file)
         ]
@@ -103,7 +103,7 @@ def test_nothing_is_dropped_of_a_file_that_was_not_read_whole(
     some = bank.presets[:2]
     damaged = PresetBank(some, (Fault(some[0].file, "its third preset is damaged."),))
     for part in (PresetBank(some), damaged):
-        assert library.add(part, encoder, pool).vanished == ()
+        assert library.add(part, encoder=encoder, pool=pool).vanished == ()
     assert len(library) == 9
 
 
@@ -111,20 +111,20 @@ def test_a_damaged_cartridge_costs_no_voice_of_a_library(
     library: Library, tmp_path: Path, encoder: Encoder, pool: RenderPool
 ) -> None:
     """What the library lists of it stays, and so do the voices of the cartridge behind it."""
-    pytest.importorskip("dexed", reason="run pip install 'synthmatch[dx7]'")
+    pytest.importorskip("dexed", reason="run pip install dexed-py")
     file, sound = tmp_path / "two.syx", bytearray(INITIAL.data)
     voices = []
     for number in range(64):
         sound[121] = 99 - number // 32  # the first operator's level: one sound a cartridge is soon rendered
         voices.append(Preset(f"Voice {number + 1}", State("dx7", bytes(sound))))
     native_format("dx7").write(file, voices)
-    library.add(PresetBank.read(file), encoder, pool)
+    library.add(PresetBank.read(file), encoder=encoder, pool=pool)
     data = bytearray(file.read_bytes())
     data[6 + 4096] ^= 1  # the first cartridge's checksum
     file.write_bytes(data)
     damaged = PresetBank.read(file)
     assert (len(damaged), len(damaged.faults)) == (32, 1)
-    assert library.add(damaged, encoder, pool).vanished == ()
+    assert library.add(damaged, encoder=encoder, pool=pool).vanished == ()
     assert sorted(each.name for each in library.presets(Choice(banks=("two",)))) == sorted(each.name for each in voices)
     assert all(library.sounds.state_path(each.id).exists() for each in voices)
     assert library.verify() == []
@@ -135,7 +135,7 @@ def test_a_sound_that_another_bank_lists_stays(
 ) -> None:
     """The longer file's presets are those of the library's first bank."""
     file = tmp_path / "edited.faustpatch"
-    library.add(bank_writer(file, 3), encoder, pool)
-    assert len(library.add(bank_writer(file, 2), encoder, pool).vanished) == 1
+    library.add(bank_writer(file, 3), encoder=encoder, pool=pool)
+    assert len(library.add(bank_writer(file, 2), encoder=encoder, pool=pool).vanished) == 1
     assert [each.bank for each in library.listings_of(bank.presets[2].id)] == ["nine"]
     assert len(library) == 9

@@ -21,9 +21,9 @@ from synthmatch.renderers.pool import RenderPool
 
 def test_every_kind_of_change_is_told(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
     changes: list[Callable[[], object]] = [
-        lambda: library.add(bank, encoder, pool),
+        lambda: library.add(bank, encoder=encoder, pool=pool),
         lambda: library.update(encoder),
-        lambda: library.repair(encoder, pool),
+        lambda: library.repair(encoder=encoder, pool=pool),
         lambda: library.remove(bank=bank.presets[0].bank),
     ]
     told = [edition(library.path)]
@@ -53,7 +53,7 @@ def test_removing_keeps_what_another_process_embedded_meanwhile(
     other_encoder: Encoder,
     pool: RenderPool,
 ) -> None:
-    library.add(bank_writer(tmp_path / "more.faustpatch", 2, first=20), encoder, pool)
+    library.add(bank_writer(tmp_path / "more.faustpatch", 2, first=20), encoder=encoder, pool=pool)
     with Library.open(library.path) as another:
         another.update(other_encoder)
     library.remove(bank="more")
@@ -65,8 +65,8 @@ def test_removing_keeps_what_another_process_embedded_meanwhile(
 
 def test_two_adds_at_once_are_refused(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
     with changing(library.path), pytest.raises(LibraryError, match="Another synthmatch is writing"):
-        library.add(bank, encoder, pool)
-    library.add(bank, encoder, pool)
+        library.add(bank, encoder=encoder, pool=pool)
+    library.add(bank, encoder=encoder, pool=pool)
 
 
 @pytest.mark.parametrize("reading", [False, True])

@@ -26,7 +26,7 @@ def test_parts_never_pile_up(
     """Whoever opens a library reads them into memory. What is gathered on the way is the same in the end."""
     bank = bank_writer(tmp_path / "bank.faustpatch", 20)
     with Library.create(tmp_path / "whole") as whole, Library.create(tmp_path / "gathered") as gathered:
-        whole.add(bank, encoder, pool)
+        whole.add(bank, encoder=encoder, pool=pool)
         monkeypatch.setattr(embedding, "BATCH", 2)
         monkeypatch.setattr(embedding, "GATHERED", 4)
         apart: list[int] = []
@@ -38,7 +38,7 @@ def test_parts_never_pile_up(
                 assert len({*seen}) == len(seen) == len(reader) >= before
 
         query, before = whole.vectors.space("timbre")[0, 0].astype(np.float32), 0
-        gathered.add(bank, encoder, pool, count)
+        gathered.add(bank, encoder=encoder, pool=pool, progress=count)
         assert gathered.fingerprint == whole.fingerprint
         assert gathered.rows.states().keys() == whole.rows.states().keys()
         assert gathered.vectors.ids == whole.vectors.ids
@@ -47,7 +47,7 @@ def test_parts_never_pile_up(
             difference = gathered.vectors.space(space).astype(float) - whole.vectors.space(space).astype(float)
             assert np.abs(difference).max() < 2e-3  # float16 steps: batches were cut elsewhere
         before = 20
-        assert gathered.update(other_encoder, count) == 20
+        assert gathered.update(other_encoder, progress=count) == 20
         assert len(apart) >= 20
         assert 0 < max(apart) <= 4 + 2 * 2
         assert gathered.verify() == []

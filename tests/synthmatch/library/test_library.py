@@ -46,7 +46,7 @@ if __name__ == "__main__":
     embedding.BATCH = 4
     library, bank, weights = sys.argv[1:]
     with Library.open_or_create(library) as library, RenderPool(1) as pool:
-        library.add(PresetBank.read(bank), Encoder.load(weights), pool)
+        library.add(PresetBank.read(bank), pool=pool, encoder=Encoder.load(weights))
 """
 
 
@@ -92,12 +92,12 @@ def test_a_killed_add_goes_on_and_ends_as_if_undisturbed(
 
     with Library.open(tmp_path / "killed") as killed, Library.create(tmp_path / "whole") as whole:
         kept = {path: path.stat().st_mtime_ns for path in killed.path.glob("audio/*/*.flac")}
-        report = killed.add(bank, encoder, pool)
+        report = killed.add(bank, encoder=encoder, pool=pool)
         assert report.rendered == 20 - before
         assert report.known == before
         stored = {killed.sounds.audio_path(state) for state in killed.rows.states()}
         assert sum(path.stat().st_mtime_ns == when for path, when in kept.items() if path in stored) >= before
-        whole.add(bank, encoder, pool)
+        whole.add(bank, encoder=encoder, pool=pool)
         assert contents(killed) == contents(whole)
         assert killed.vectors.ids == whole.vectors.ids
         for space in whole.spaces:
@@ -120,7 +120,7 @@ def test_an_interrupted_add_leaves_a_library_that_opens_and_goes_on(
         RenderPool(1) as stopped,  # an interrupted command takes its pool with it
         pytest.raises(KeyboardInterrupt),
     ):
-        library.add(bank, encoder, stopped, interrupt)
+        library.add(bank, encoder=encoder, pool=stopped, progress=interrupt)
     with Library.open(tmp_path / "library") as library:
         ready = len(library)
         assert 4 <= ready <= 9
@@ -128,7 +128,7 @@ def test_an_interrupted_add_leaves_a_library_that_opens_and_goes_on(
         assert len(found) == ready
         counts = library.banks()[0]
         assert (counts.ready, counts.pending) == (ready, 9 - ready)
-        library.add(bank, encoder, pool)
+        library.add(bank, encoder=encoder, pool=pool)
         assert len(library) == 9
         assert library.verify() == []
 
@@ -145,7 +145,7 @@ def test_files_of_one_name_in_two_folders_are_two_banks(
         (tmp_path / folder).mkdir()
         monkeypatch.chdir(tmp_path / folder)
         bank_writer(Path("mine.faustpatch"), 1, first=20 + number)
-        library.add(PresetBank.read("mine.faustpatch"), encoder, pool)
+        library.add(PresetBank.read("mine.faustpatch"), encoder=encoder, pool=pool)
     assert {each.file.parent.name for each in library.presets(Choice(banks=("mine",)))} == {"one", "two"}
 
 
@@ -171,7 +171,7 @@ def test_a_filter_by_synth_and_the_index_agree(library: Library) -> None:
 def test_adding_twice_changes_nothing(library: Library, bank: PresetBank, encoder: Encoder, pool: RenderPool) -> None:
     before = contents(library)
     files = {path: path.stat().st_mtime_ns for path in library.path.rglob("*.flac")}
-    report = library.add(bank, encoder, pool)
+    report = library.add(bank, encoder=encoder, pool=pool)
     assert (report.rendered, report.known) == (0, 9)
     assert contents(library) == before
     assert {path: path.stat().st_mtime_ns for path in library.path.rglob("*.flac")} == files
@@ -213,7 +213,7 @@ def test_a_shared_state_is_rendered_once_and_listed_twice(
     file = tmp_path / "copy.faustpatch"
     shutil.copy(bank.presets[0].file, file)
     again = PresetBank.read(file)
-    report = library.add(again, encoder, pool)
+    report = library.add(again, encoder=encoder, pool=pool)
     assert (report.rendered, report.known) == (0, 9)
     assert len(library) == 9
     assert [count.presets for count in library.banks()] == [9, 9]
@@ -234,7 +234,7 @@ def test_removing_one_bank_leaves_the_other(
 ) -> None:
     before = contents(library)
     more = bank_writer(tmp_path / "more.faustpatch", 3, first=20)
-    assert library.add(more, encoder, pool).rendered == 3
+    assert library.add(more, encoder=encoder, pool=pool).rendered == 3
     assert len(library) == 12
     library.remove(bank="more")
     assert contents(library) == before
@@ -247,9 +247,9 @@ def test_an_edited_bank_replaces_what_stood_in_its_slots(
     library: Library, tmp_path: Path, bank_writer: Callable[..., PresetBank], encoder: Encoder, pool: RenderPool
 ) -> None:
     first = bank_writer(tmp_path / "edited.faustpatch", 2, first=20)
-    library.add(first, encoder, pool)
+    library.add(first, encoder=encoder, pool=pool)
     second = bank_writer(tmp_path / "edited.faustpatch", 2, first=21)
-    report = library.add(second, encoder, pool)
+    report = library.add(second, encoder=encoder, pool=pool)
     assert report.rendered == 1
     assert {each.id for each in library.presets(Choice(banks=("edited",)))} == {preset.id for preset in second}
     with pytest.raises(LibraryError, match="holds no preset"):
@@ -263,7 +263,7 @@ def test_update_embeds_again_without_rendering(library: Library, encoder: Encode
     steps: list[tuple[int, int]] = []
     with pytest.raises(EncoderMismatch, match="library update"):
         library.require_encoder(other_encoder)
-    assert library.update(other_encoder, lambda done, total: steps.append((done, total))) == 9
+    assert library.update(other_encoder, progress=lambda done, total: steps.append((done, total))) == 9
     assert steps[-1] == (9, 9)
     library.require_encoder(other_encoder)
     assert library.encoder_fingerprint == other_encoder.fingerprint
@@ -280,14 +280,14 @@ def test_update_embeds_again_without_rendering(library: Library, encoder: Encode
 def test_a_silent_preset_is_named_with_its_reason(library: Library, encoder: Encoder, pool: RenderPool) -> None:
     state = faustsynth.make_state({"osc1_level": 0})
     preset = Preset("Nothing", state, bank="mute", file=Path("mute.faustpatch"))
-    report = library.add(PresetBank((preset,)), encoder, pool)
+    report = library.add(PresetBank((preset,)), encoder=encoder, pool=pool)
     (silent,) = report.trust.failures
     assert (report.rendered, silent.name, silent.failure) == (0, "Nothing", Failure.SILENT.value)
     assert silent.reason
     assert library.failures() == report.trust.failures
     assert library.presets(Choice(banks=("mute",)))[0].status == "failed"
     assert len(library) == 9
-    assert library.add(PresetBank((preset,)), encoder, pool).known == 1  # it isn't tried in vain again
+    assert library.add(PresetBank((preset,)), encoder=encoder, pool=pool).known == 1  # it isn't tried in vain again
     assert library.verify() == []
     with pytest.raises(LibraryError, match="has no sound"):
         library.sound(preset.id)
@@ -297,7 +297,7 @@ def test_a_synth_that_is_not_there_writes_nothing(tmp_path: Path, encoder: Encod
     bank = PresetBank((Preset("Gone", State("no such synth", b"{}"), file=Path("gone.xyz")),))
     with Library.create(tmp_path / "library") as library:
         with pytest.raises(SynthError, match="no such synth"):
-            library.add(bank, encoder, pool)
+            library.add(bank, encoder=encoder, pool=pool)
         assert library.rows.states() == {}
 
 
@@ -336,10 +336,10 @@ def test_the_fingerprint_is_of_the_contents(
 ) -> None:
     backwards = PresetBank(bank.presets[::-1])
     with Library.create(tmp_path / "backwards") as other:
-        other.add(backwards, encoder, pool)
+        other.add(backwards, encoder=encoder, pool=pool)
         assert other.fingerprint == library.fingerprint
         renamed = replace(bank.presets[0], name="Something else")
-        other.add(PresetBank((renamed,)), encoder, pool)
+        other.add(PresetBank((renamed,)), encoder=encoder, pool=pool)
         assert other.fingerprint != library.fingerprint
 
 

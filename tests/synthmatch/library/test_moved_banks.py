@@ -22,9 +22,9 @@ def moved(
 ) -> Library:
     """A library of a bank in the folder "old", which is called "new" now and was added from there too."""
     (tmp_path / "old").mkdir()
-    library.add(bank_writer(tmp_path / "old" / "mine.faustpatch", 2, first=20), encoder, pool)
+    library.add(bank_writer(tmp_path / "old" / "mine.faustpatch", 2, first=20), encoder=encoder, pool=pool)
     (tmp_path / "old").rename(tmp_path / "new")
-    report = library.add(PresetBank.read(tmp_path / "new"), encoder, pool)
+    report = library.add(PresetBank.read(tmp_path / "new"), encoder=encoder, pool=pool)
     assert (report.rendered, report.known) == (0, 2)
     return library
 

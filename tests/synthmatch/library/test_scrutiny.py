@@ -49,7 +49,7 @@ def test_a_synth_that_never_sounds_the_same_is_found_out_and_all_of_its_bank_mea
 ) -> None:
     bank = add_bank("NEVER_AGAIN")
     with Library.create(tmp_path / "library") as library, RenderPool(2) as pool:
-        report = library.add(bank, encoder, pool)
+        report = library.add(bank, encoder=encoder, pool=pool)
         assert report.rendered == COUNT
         (repeats,) = report.trust.repeats
         assert repeats.tried == COUNT  # one of the sample differed, so all were rendered twice
@@ -57,7 +57,9 @@ def test_a_synth_that_never_sounds_the_same_is_found_out_and_all_of_its_bank_mea
         assert repeats.spread > 0.1
         assert library.spreads().keys() == {preset.id for preset in bank}
         assert max(library.spreads().values()) == repeats.spread
-        assert library.add(bank, encoder, pool).trust.repeats == report.trust.repeats  # known: nothing again
+        assert (
+            library.add(bank, encoder=encoder, pool=pool).trust.repeats == report.trust.repeats
+        )  # known: nothing again
     assert run(["library", "show", "runner", "--library", str(tmp_path / "library")]) == 0
     shown = capsys.readouterr().out
     assert shown.count("dB apart when rendered twice") == COUNT - repeats.exact
@@ -68,7 +70,7 @@ def test_of_one_that_does_a_sample_is_enough(
 ) -> None:
     bank = add_bank()
     with Library.create(tmp_path / "library") as library, RenderPool(2) as pool:
-        (repeats,) = library.add(bank, encoder, pool).trust.repeats
+        (repeats,) = library.add(bank, encoder=encoder, pool=pool).trust.repeats
         assert (repeats.tried, repeats.exact, repeats.spread) == (2, 2, 0.0)
         assert list(library.spreads().values()) == [0.0, 0.0]
 
@@ -79,6 +81,6 @@ def test_a_preset_that_is_the_synth_by_itself_is_named(encoder: Encoder, pool: R
     path = tmp_path / "two.faustpatch"
     native_format(faustsynth.SYNTH).write(path, presets)
     with Library.create(tmp_path / "library") as library:
-        report = library.add(PresetBank.read(path), encoder, pool)
+        report = library.add(PresetBank.read(path), encoder=encoder, pool=pool)
         assert [each.name for each in report.trust.plain] == ["Init"]
         assert report.rendered == 2  # it plays, so it can be matched like any other

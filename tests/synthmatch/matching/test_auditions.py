@@ -48,7 +48,7 @@ def test_each_match_plays_its_parts_notes(
     library: Library, matcher: Matcher, query: Query, parts: dict[str, Part], pool: RenderPool
 ) -> None:
     """The same sound as its preset's own on these notes, at one loudness with all others."""
-    result = matcher.match(query, 3)
+    result = matcher.match(query, k=3)
     seen: list[tuple[int, int]] = []
     heard = audition(library, result, parts, pool, lambda *far: seen.append(far))
     basses = result.family("bass")
@@ -68,7 +68,7 @@ def test_each_match_plays_its_parts_notes(
 def test_a_preset_that_fails_costs_its_own_phrase(
     library: Library, matcher: Matcher, query: Query, parts: dict[str, Part], pool: RenderPool
 ) -> None:
-    result = matcher.match(query, 3)
+    result = matcher.match(query, k=3)
     lost, *others = result.family("bass")
     for file in (library.path / "files").rglob(f"{lost.preset.id}*"):
         file.unlink()
@@ -85,7 +85,7 @@ def test_a_preset_that_fails_costs_its_own_phrase(
 def test_the_page_says_where_notes_come_from(
     library: Library, matcher: Matcher, query: Query, parts: dict[str, Part], pool: RenderPool
 ) -> None:
-    result = matcher.match(query, 2)
+    result = matcher.match(query, k=2)
     page = match_page(library, query, result, audition(library, result, parts, pool))
     notes = {section.title: section.note for section in page.passages[0].sections}
     assert notes["Bass"] == "Your notes."
@@ -102,8 +102,8 @@ def test_the_page_says_where_notes_come_from(
 def test_sound_and_notes_stand_beside_the_exported_files(
     library: Library, matcher: Matcher, query: Query, parts: dict[str, Part], pool: RenderPool, tmp_path: Path
 ) -> None:
-    heard = audition(library, matcher.match(query, 2), parts, pool)
-    result = matcher.export(matcher.match(query, 2), tmp_path / "found", heard.writer("wav"))
+    heard = audition(library, matcher.match(query, k=2), parts, pool)
+    result = matcher.export(matcher.match(query, k=2), tmp_path / "found", more=heard.writer("wav"))
     for match in result.family("bass"):
         folder = match.files[0].parent
         assert {"phrase.wav", "phrase.mid"} <= {file.name for file in match.files}
@@ -122,7 +122,7 @@ def test_what_plays_the_song_rises_when_compared_with_it(library: Library, match
         job = RenderJob(library.preset(played).state, (high,), RenderSettings(sample_rate=RATE))
         (song,) = pool.render([job])
         query = Query(song.clips[0], families=("bass",))
-        plain = matcher.match(query, count)
+        plain = matcher.match(query, k=count)
         result, auditions = match_and_play(
             matcher, query, count, first=count, estimate=lambda _: {"bass": high.notes}, pool=pool
         )

@@ -35,7 +35,7 @@ def some_of_each_family(test: int, others: int) -> PresetBank:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, pool: RenderPool) -> Iterator[Library]:
     with Library.create(tmp_path_factory.mktemp("demo") / "library") as library:
-        library.add(some_of_each_family(2, 2), encoder, pool)
+        library.add(some_of_each_family(2, 2), encoder=encoder, pool=pool)
         yield library
 
 

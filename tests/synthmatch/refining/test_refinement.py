@@ -33,7 +33,7 @@ from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import RenderJob
 from synthmatch.renderers.synths import is_installed
 
-pytest.importorskip("cma", reason="needs cma: pip install 'synthmatch[refine]'")
+pytest.importorskip("cma", reason="needs cma: pip install cma")
 
 LONG = Performance((Note(0.0, 48, 100, 20.0),))
 NOTES = Performance((Note(0.0, 48, 100, 0.4), Note(0.5, 60, 80, 0.3)), 0.2)
@@ -58,7 +58,7 @@ def part(pool: RenderPool) -> Clip:
 
 @pytest.fixture(scope="module")
 def refined(part: Clip, pool: RenderPool, encoder: Encoder) -> Refinement:
-    return refine(MOVED, part, NOTES, pool, encoder, effort=FEW)
+    return refine(MOVED, part, NOTES, pool=pool, encoder=encoder, effort=FEW)
 
 
 def test_a_preset_whose_knobs_were_moved_comes_nearer(refined: Refinement, part: Clip, encoder: Encoder) -> None:
@@ -81,7 +81,7 @@ def test_ten_seconds_are_no_more_than_ten(start: float, pool: RenderPool, encode
     heard, notes = passage(Clip(np.zeros((1, 20 * 22_050), np.float32), 22_050), LONG, start, start + 10)
     assert notes.seconds > LONGEST
     with pytest.raises(AudioError, match="silent"):
-        refine(MOVED, heard, notes, pool, encoder)
+        refine(MOVED, heard, notes, pool=pool, encoder=encoder)
 
 
 def test_what_is_not_turned_keeps_its_value_to_the_last_digit() -> None:
@@ -104,17 +104,17 @@ def test_the_moves_are_the_difference(refined: Refinement) -> None:
 def test_the_seed_alone_decides(part: Clip, encoder: Encoder) -> None:
     few = Effort(seconds=3000, renders=130, seed=5)
     with RenderPool(2) as pool:
-        first = refine(MOVED, part, NOTES, pool, encoder, effort=few)
+        first = refine(MOVED, part, NOTES, pool=pool, encoder=encoder, effort=few)
     with RenderPool(1) as pool:
-        again = refine(MOVED, part, NOTES, pool, encoder, effort=few)
-        other = refine(MOVED, part, NOTES, pool, encoder, effort=replace(few, seed=6))
+        again = refine(MOVED, part, NOTES, pool=pool, encoder=encoder, effort=few)
+        other = refine(MOVED, part, NOTES, pool=pool, encoder=encoder, effort=replace(few, seed=6))
     assert first.preset == again.preset
     assert first.after == again.after
     assert other.preset != first.preset
 
 
 def test_what_is_there_already_stays(part: Clip, pool: RenderPool, encoder: Encoder) -> None:
-    result = refine(TRUE, part, NOTES, pool, encoder, effort=FEW)
+    result = refine(TRUE, part, NOTES, pool=pool, encoder=encoder, effort=FEW)
     assert result.preset is TRUE
     assert result.before == result.after
     assert result.moves == ()
@@ -143,7 +143,7 @@ def test_knobs_that_moved_in_vain_are_put_back(
 
 def test_the_nearest_reading_is_taken(part: Clip, pool: RenderPool, encoder: Encoder) -> None:
     higher = Performance(tuple(replace(note, pitch=note.pitch + 12) for note in NOTES.notes), NOTES.tail)
-    result = refine(TRUE, part, (higher, NOTES), pool, encoder, effort=FEW)
+    result = refine(TRUE, part, (higher, NOTES), pool=pool, encoder=encoder, effort=FEW)
     assert result.notes == NOTES
     assert result.preset is TRUE
 
@@ -152,11 +152,11 @@ def test_a_part_inside_a_mixture(part: Clip, pool: RenderPool, encoder: Encoder)
     time = np.arange(part.samples.shape[1]) / part.sample_rate
     mixture = Clip(part.samples + np.float32(0.05) * np.sin(2 * np.pi * 1500 * time).astype(np.float32), 44_100)
     few = Effort(seconds=3000, renders=60)
-    result = refine(MOVED, mixture, NOTES, pool, encoder, family="bass", alone=False, effort=few)
+    result = refine(MOVED, mixture, NOTES, pool=pool, encoder=encoder, family="bass", alone=False, effort=few)
     assert result.after.total < result.before.total
     assert result.remaining == ()
     with pytest.raises(InputError, match="In a mixture a part is found by its family; name one"):
-        refine(MOVED, mixture, NOTES, pool, encoder, alone=False)
+        refine(MOVED, mixture, NOTES, pool=pool, encoder=encoder, alone=False)
 
 
 @pytest.mark.parametrize("at_once", [0, 1])
@@ -190,16 +190,16 @@ def test_what_can_not_be_refined_is_refused(part: Clip, pool: RenderPool, encode
     assert not can_be_refined(zyn)
     assert not can_be_refined(random_patches(replace(SYNTHS["kars"], parameters=SYNTHS["kars"].parameters[:1]), 1)[0])
     with pytest.raises(PresetError, match="Bells can't be refined, since a preset of ZynAddSubFX doesn't lay"):
-        refine(zyn, part, NOTES, pool, encoder)
+        refine(zyn, part, NOTES, pool=pool, encoder=encoder)
     with pytest.raises(InputError, match=r"The notes last 11\.0 s; choose a passage of at most 10 s"):
-        refine(TRUE, part, Performance.single(60, 100, 10.0, 1.0), pool, encoder)
+        refine(TRUE, part, Performance.single(60, 100, 10.0, 1.0), pool=pool, encoder=encoder)
     with pytest.raises(AudioError, match="What is heard of the part is silent"):
-        refine(TRUE, part.scaled(0), NOTES, pool, encoder)
+        refine(TRUE, part.scaled(0), NOTES, pool=pool, encoder=encoder)
     with pytest.raises(InputError, match="There is no family 'kazoo'"):
-        refine(TRUE, part, NOTES, pool, encoder, family="kazoo")
+        refine(TRUE, part, NOTES, pool=pool, encoder=encoder, family="kazoo")
     silent = replace(TRUE, state=faustsynth.make_state({"osc1_level": 0, "amp_sustain": 0, "level": -48}))
     with pytest.raises(RenderError, match="Plain can't be refined: faust makes no sound"):
-        refine(silent, part, NOTES, pool, encoder)
+        refine(silent, part, NOTES, pool=pool, encoder=encoder)
 
 
 @pytest.mark.parametrize("values", [{"seconds": 0}, {"seconds": float("nan")}, {"renders": 1}, {"seed": -1}])
@@ -212,8 +212,8 @@ def test_without_cma_nothing_is_played(part: Clip, encoder: Encoder, monkeypatch
     monkeypatch.setattr(evolution, "find_spec", lambda _: None)
     with RenderPool(1) as pool:
         monkeypatch.setattr(pool, "render", None)  # whoever called it would find nothing to call
-        with pytest.raises(InputError, match=r"pip install 'synthmatch\[refine\]'"):
-            refine(TRUE, part, NOTES, pool, encoder)
+        with pytest.raises(InputError, match=r"pip install cma"):
+            refine(TRUE, part, NOTES, pool=pool, encoder=encoder)
 
 
 def test_a_start_is_named_by_id_or_file(library: Library, bank: PresetBank, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_start_is_the_nearest_that_can_be_refined(
     monkeypatch.setattr(starts, "_SEARCHED", 1)
     monkeypatch.setattr(starts, "can_be_refined", lambda preset: preset.state.id in refinable)
     for family in ("", "bass"):
-        result = matcher.match(clip, len(library), [family] if family else None, single=True)
+        result = matcher.match(clip, k=len(library), families=[family] if family else None, single=True)
         refinable.clear()
         with pytest.raises(LibraryError, match=rf"No {family} ?preset in .*library can be refined; add banks of"):
             nearest_start(matcher, clip, family)
@@ -269,7 +269,7 @@ def test_a_start_is_of_a_synth_that_can_play_here(
     monkeypatch.delenv("VST_PATH", raising=False)
     monkeypatch.setattr(synths, "_FOLDERS", {})  # where plugins are looked for
     matcher = Matcher(library, encoder)
-    nearest = matcher.match(clip, 2, single=True).families[0].matches
+    nearest = matcher.match(clip, k=2, single=True).families[0].matches
     assert {match.preset.synth for match in nearest} == {"amsynth", "forgotten"}
     assert nearest_start(matcher, clip).synth == "faust"
     library.remove(bank="nine")
@@ -284,7 +284,7 @@ def test_amsynth_comes_nearer_and_its_files_hold_it(pool: RenderPool, encoder: E
         pytest.skip("amsynth isn't here: install Debian's package amsynth")
     true = Preset("Saw", amsynth.make_state({"filter_cutoff": 0.4, "filter_resonance": 0.3, "amp_release": 0.1}))
     moved = replace(true, state=amsynth.make_state({"filter_cutoff": 1.4, "osc1_waveform": 1, "amp_release": 0.1}))
-    result = refine(moved, play(true, pool), NOTES, pool, encoder, effort=FEW)
+    result = refine(moved, play(true, pool), NOTES, pool=pool, encoder=encoder, effort=FEW)
     assert result.fall > 0.15
     files = save(result, tmp_path)
     for suffix in (".bank", ".fxp"):
@@ -299,7 +299,7 @@ def test_a_plugin_whose_presets_are_bare_values_comes_nearer(
     if not is_installed(SYNTHS["nekobi"]):
         pytest.skip("Nekobi isn't here: install Debian's package dpf-plugins-vst")
     true, other = random_patches(SYNTHS["nekobi"], 2)
-    result = refine(other, play(true, pool), NOTES, pool, encoder, effort=FEW)
+    result = refine(other, play(true, pool), NOTES, pool=pool, encoder=encoder, effort=FEW)
     assert result.fall > 0.15
     (again,) = PresetBank.read(save(result, tmp_path)[0]).presets
     assert again.state == result.preset.state

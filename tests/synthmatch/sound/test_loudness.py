@@ -12,7 +12,7 @@ from synthmatch.audio import Clip
 from synthmatch.errors import AudioError
 from synthmatch.sound.loudness import gain_to, integrated, is_installed, require
 
-pytestmark = pytest.mark.skipif(not is_installed(), reason="pyloudnorm is missing: pip install 'synthmatch[loudness]'")
+pytestmark = pytest.mark.skipif(not is_installed(), reason="pyloudnorm is missing: pip install pyloudnorm")
 
 
 def sine(frequency: float, peak_db: float, seconds: float, channels: int = 2, rate: int = 48_000) -> Clip:
@@ -76,7 +76,7 @@ def test_more_channels_than_the_standard_knows() -> None:
 def test_without_pyloudnorm_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyloudnorm", None)  # as if it weren't there
     assert not is_installed()
-    with pytest.raises(AudioError, match=r"run `pip install 'synthmatch\[loudness\]'`"):
+    with pytest.raises(AudioError, match=r"run `pip install pyloudnorm`"):
         require()
     with pytest.raises(AudioError, match="without pyloudnorm"):
         integrated(sine(1000, -10, 1))

@@ -21,7 +21,7 @@ from synthmatch.training.evaluate import USUAL
 from synthmatch.training.recorded.corpus import Corpus
 from synthmatch.training.scoring import transcripts
 
-needs_mir_eval = pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.WITHOUT)
+needs_mir_eval = pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.without())
 
 
 def every(corpus: Corpus, family: str) -> list[str]:
@@ -101,7 +101,7 @@ def test_the_suite_is_run_when_it_is_asked_for() -> None:
 
 def test_the_rival_hears_a_tone() -> None:
     if basicpitch.weights() is None:
-        pytest.skip(basicpitch.WITHOUT)
+        pytest.skip(basicpitch.without())
     times = np.arange(3 * ENCODER_RATE) / ENCODER_RATE
     tone = sum(np.sin(2 * np.pi * 261.63 * n * times) / n for n in range(1, 6)) * (times > 1)
     heard: Samples = (0.2 * tone).astype(np.float32)

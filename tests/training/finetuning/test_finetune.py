@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     bank = PresetBank.read(factory_bank_path())
     own = sorted(bank, key=lambda preset: preset.id)[-PRESETS:]
     with Library.create(folder / "library") as library, RenderPool(1) as pool:
-        library.add(PresetBank(tuple(own)), encoder, pool)
+        library.add(PresetBank(tuple(own)), encoder=encoder, pool=pool)
     return Place(
         folder / "base.safetensors", folder / "library", folder / "notes", frozenset(preset.id for preset in own)
     )
@@ -262,7 +262,7 @@ def test_no_twin_of_a_preset_of_the_benchmark_is_learnt(
     twin = replace(bank[0], state=make_state({**values, "amp_release": values["amp_release"] * 1.001}), slot=999)
     base, _ = checkpoint.load(place.base)
     with Library.create(tmp_path / "library") as library, RenderPool(1) as pool:
-        library.add(PresetBank((*bank, twin)), base, pool)
+        library.add(PresetBank((*bank, twin)), encoder=base, pool=pool)
         monkeypatch.setattr(gathering, "is_installed", lambda _: False)  # nothing needs to be recorded
         for side in ("train", "test"):
             known = {bank[0].id: Label(bank[0].id, "faust", "bass", "name", bank[0].id, side)}

@@ -289,7 +289,7 @@ def test_phrases_of_the_other_sides_want_a_number(tmp_path):
 @pytest.mark.plugin
 def test_presets_with_frozen_labels_keep_them():
     if not is_installed(SYNTHS["amsynth"]):
-        pytest.skip(f"amsynth isn't here: {SYNTHS['amsynth'].package}")
+        pytest.skip(f"amsynth isn't here: {SYNTHS['amsynth'].remedy}")
     found = stock(DataPlan(synths=("amsynth",)))
     states, labels = found.states, found.labels
     assert all(labels[key] == frozen()[key] for key in states)

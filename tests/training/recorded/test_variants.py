@@ -232,7 +232,7 @@ def test_only_effects_that_do_something_count():
 def test_variants_of_real_presets_sound(synth):
     row = SYNTHS[synth]
     if not is_installed(row) or not bank_folders(row):
-        pytest.skip(f"{row.title} or its banks aren't here: {row.package}")
+        pytest.skip(f"{row.title} or its banks aren't here: {row.remedy}")
     file = sorted(path for path in bank_folders(row)[0].rglob(f"*{row.files[0]}"))[0]
     presets = PresetBank.read(file if synth == "amsynth" else file.parent).presets[:8]
     made = make_variants([parent(preset.state) for preset in presets], ALL)
