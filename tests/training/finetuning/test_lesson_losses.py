@@ -27,13 +27,14 @@ CASTS = (  # what plays in the mixtures: family and preset
     ((0, 1), (1, 5)),
     ((1, 3), (2, 4), (0, 6)),
     ((1, 2), (2, 0)),
+    ((2, 5),),
 )
 TAUGHT = (0, 2, 1, 5, 3, 4, 6, 7)  # the last one for nothing but to be told apart
 REHEARSED = 2
 
 
 def lesson(seed: int) -> Lesson:
-    """Five mixtures to take apart and two that are rehearsed, of chords."""
+    """Six mixtures to take apart and two that are rehearsed, of chords."""
     rng = np.random.default_rng(seed)
     time = np.arange(16000) / 16000
     sounds = [
