@@ -104,9 +104,9 @@ def test_both_ways_out_of_another_encoder_lead_out(place: Any, run: Callable[...
     advised = done.err.partition("`synthmatch ")[2].partition("`")[0]
     assert run(*shlex.split(advised)).status == 0
     assert run("match", place.song, "--model", mine).status == 0
-    refused(run("match", place.song, "--model", place.model), "or leave `--model` out if it is the released one.")
+    refused(run("match", place.song, "--model", place.model), "or none if it is the released one (--model).")
     released = run("match", place.song)
-    refused(released, "`synthmatch library update`, or use the library's own: name its file with `--model`.")
+    refused(released, "`synthmatch library update`, or use the library's own: name its file (--model).")
 
 
 def test_no_library(place: Any, run: Callable[..., Any]) -> None:

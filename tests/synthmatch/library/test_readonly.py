@@ -29,7 +29,7 @@ rng = np.random.default_rng(0)
 song, encoder = Clip(rng.normal(0, 0.1, (1, 160_000)).astype(np.float32), 16_000), Encoder.load(sys.argv[{ENCODER}])
 def matched(folder):
     library = Library.open(folder)
-    result = Matcher(library, encoder).match(song, len(library))
+    result = Matcher(library, encoder).match(song, k=len(library))
     return library, sorted({{match.preset.name for family in result.families for match in family.matches}})
 library, expected = matched(sys.argv[{WRITABLE}])  # and all that is imported on the way
 library.close()

@@ -8,7 +8,7 @@ from synthmatch.notes import Note
 from synthmatch.training.scoring import transcripts
 
 
-@pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.WITHOUT)
+@pytest.mark.skipif(not transcripts.is_installed(), reason=transcripts.without())
 def test_agreement_is_what_it_says() -> None:
     played = [Note(0.0, 60, 100, 0.5), Note(0.5, 64, 100, 0.5)]
     assert transcripts.agreement(played, played) == transcripts.Agreement(1, 1, 1)
