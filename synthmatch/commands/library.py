@@ -77,7 +77,7 @@ def add(
         if as_json:
             click.echo(json.dumps(report.to_json(opened), indent=1, ensure_ascii=False))
         elif report.trust.shortened:
-            click.echo("--json names all of them.")
+            click.echo("What these lists leave out, --json names.")
 
 
 @library_group.command("list")

@@ -160,7 +160,7 @@ def render(
         report = render_bank(bank, plan, out, pool, progress)
     _print(report, as_json)
     if report.trust.shortened and not as_json:
-        click.echo("--json names all of them.")
+        click.echo("What these lists leave out, --json names.")
     if not report.sounds:
         raise RenderError("Not one file came out; what is said above tells why.")
 
