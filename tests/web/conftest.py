@@ -190,7 +190,11 @@ def serve(library: Path, model: Path, host: str = "127.0.0.1", end: signal.Signa
     """The address that a server in a process of its own prints; ``end`` is what ends it."""
     command = [sys.executable, "-m", "synthmatch", "serve", "--no-browser", "--port", "0", "--host", host]
     command += ["--library", str(library), "--model", str(model)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    before = signal.signal(end, signal.SIG_DFL)  # what started the tests may ignore it, as nohup does, and so would it
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(end, before)
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("The page: http://"), line
