@@ -98,6 +98,9 @@ class Recipe:
         learning_rate, warmup, weight_decay: AdamW's, with a cosine fall to zero.
         restarts: the steps, in rising order, at which the learning rate begins anew, warm-up and all: it falls to
             zero before each (after Loshchilov and Hutter, "SGDR", 2017), so that a run can be ended there.
+        soundalikes: from the first restart on, the share of the families' columns in a step that are made of groups of
+            presets which the encoder hardly told apart when the learning rate began anew
+            (:mod:`synthmatch.training.learning.soundalikes`), instead of any presets.
         temperature: of the contrastive losses.
         memory: reference vectors of earlier steps kept per family as further negatives; 0 for none.
         memory_from: the step from which they count.
@@ -153,6 +156,7 @@ class Recipe:
     warmup: int = 100
     weight_decay: float = 0.02
     restarts: tuple[int, ...] = ()
+    soundalikes: float = 0.0
     temperature: float = 0.07
     memory: int = 0
     memory_from: int = 2000
@@ -184,6 +188,8 @@ class Recipe:
             raise TrainingError("A recipe needs at least 1 step, 2 mixtures a step and 1 repeat.")
         if any(end <= begin for begin, end in pairwise((0, *self.restarts, self.steps))):
             raise TrainingError("A recipe's restarts are steps before its last one, each later than the one before.")
+        if self.soundalikes and not self.restarts:
+            raise TrainingError("A recipe's soundalikes are looked for at its restarts; name some.")
         if self.presence_restarts and any(
             end <= begin for begin, end in pairwise((0, *self.presence_restarts, self.presence_steps))
         ):
@@ -265,7 +271,7 @@ _SEVERAL = {int: "a list of whole numbers", float: "a list of numbers", str: "a 
 
 _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("core_share", "drop", "solo", "solo_start", "live", "distractors"), (0, 1)),
-    **dict.fromkeys(("stem_share", "presence_shares", "share"), (0, 1)),
+    **dict.fromkeys(("stem_share", "presence_shares", "share", "soundalikes"), (0, 1)),
     **dict.fromkeys(("channels", "width", "heads", "dimension", "bands", "family"), (1, math.inf)),
     "seconds": (1, math.inf),
     "temperature": (0.001, math.inf),

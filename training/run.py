@@ -24,7 +24,7 @@ from synthmatch.training.learning.songs import song_mixer
 from synthmatch.training.learning.trainer import Progress as StepProgress
 from synthmatch.training.learning.trainer import Trainer, steps_taken
 from synthmatch.training.mixing.batches import Mixer
-from synthmatch.training.mixing.plans import NOBODY
+from synthmatch.training.mixing.casting import NOBODY
 from synthmatch.training.recorded.corpus import Corpus, open_corpus
 from synthmatch.training.recorded.dataplan import FROZEN, DataPlan
 from synthmatch.training.recorded.recording import Progress, Recording, gather

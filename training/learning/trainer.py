@@ -6,7 +6,7 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import asdict
 from itertools import pairwise
@@ -24,14 +24,17 @@ from synthmatch.training.learning import statefile
 from synthmatch.training.learning.distributed import ALONE, Processes
 from synthmatch.training.learning.journal import Journal
 from synthmatch.training.learning.objective import Losses, Memory, objective
+from synthmatch.training.learning.soundalikes import find_soundalikes
 from synthmatch.training.mixing.ahead import plans
 from synthmatch.training.mixing.batches import Batch, Mixer
+from synthmatch.training.mixing.plans import Plan
 
 STATE = "state.safetensors"
 CHECKPOINT_SECONDS = 110.0
 PROGRESS_SECONDS = 0.5  # between two calls of progress: to tell a loss, a GPU has to be waited for
 LOGGED = 20  # steps between two lines of the log
 _LATER: dict[str, object] = {  # settings that came when runs were under way, each as it is while it is off
+    "soundalikes": 0.0,
     "presence_restarts": (),
     "presence_shares": (),
     "presence_synths": (),
@@ -127,7 +130,7 @@ class Trainer:
     ) -> None:
         saved = shown = logged = time.monotonic()
         told = self.step
-        with closing(plans(self.mixer.planner, self.step, last, planners)) as coming:
+        with closing(self._plans(last, planners)) as coming:
             while self.step < last and not self.processes.agree(time.monotonic() >= until):
                 plan = next(coming).share(self.processes.rank, self.processes.world)
                 losses = self.take_step(self.mixer.play(plan))
@@ -142,6 +145,18 @@ class Trainer:
                 if now - saved > CHECKPOINT_SECONDS:
                     self.checkpoint()
                     saved = now
+
+    def _plans(self, last: int, planners: int) -> Generator[Plan, None, None]:
+        """The plans of the steps that are left; before the first one of a turn, soundalikes are looked for."""
+        planner = self.mixer.planner
+        while self.step < last:
+            if self.recipe.soundalikes and self.step in self.recipe.restarts:
+                judge = self.result().to(self.device)
+                judge.low_precision = self.encoder.low_precision
+                planner.casting.soundalikes = find_soundalikes(judge, self.mixer, self.processes)
+            ends = min(edge for edge in (*self.recipe.restarts, last) if edge > self.step)
+            with closing(plans(planner, self.step, min(ends, last), planners)) as coming:
+                yield from coming
 
     def take_step(self, batch: Batch) -> Losses:
         """One optimiser step on a batch, which should be the mixer's for this step."""
@@ -185,6 +200,8 @@ class Trainer:
         tensors: dict[str, Tensor] = {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
         tensors |= self.memory.state()
         tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        found = self.mixer.planner.casting.soundalikes
+        tensors |= {f"soundalikes.{family}": torch.from_numpy(table) for family, table in found.items()}
         facts = {"step": str(self.step), "recipe": _recipe_hash(self.recipe), "notes": self.begun_with}
         statefile.write(self.folder / STATE, tensors, self.optimizer, facts)
         write_text(self.folder / "run.json", json.dumps({"step": self.step, "recipe": asdict(self.recipe)}, indent=1))
@@ -203,6 +220,9 @@ class Trainer:
             self.average[name].copy_(value)
         self.step = int(facts["step"])
         self.begun_with = facts.get("notes", self.begun_with)
+        if self.begun_with == self.mixer.planner.layout.fingerprint:  # else they are numbers of other presets
+            found = {family: table.numpy() for family, table in state.part("soundalikes.").items()}
+            self.mixer.planner.casting.soundalikes = found
 
     def _log(self, journal: Journal, losses: Losses, speed: float) -> None:
         row = {"lr": learning_rate(self.recipe, self.step - 1)}

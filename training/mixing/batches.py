@@ -16,8 +16,9 @@ from synthmatch.training.arrays import Ints
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixing.alteration import bend, transpose
 from synthmatch.training.mixing.augment import treat
+from synthmatch.training.mixing.casting import NOBODY, STRANGERS, mixable
 from synthmatch.training.mixing.mixtures import FADE
-from synthmatch.training.mixing.plans import NOBODY, STRANGERS, Events, Plan, Planner, mixable
+from synthmatch.training.mixing.plans import Events, Plan, Planner
 from synthmatch.training.mixing.residence import Notes, Passages, settle
 from synthmatch.training.mixing.strangers import Company
 from synthmatch.training.recorded.notebank import NoteBank
@@ -143,6 +144,11 @@ class Mixer:
             self._sent(alone),
             *(tuple(np.diff(edges).tolist()) for edges in (plan.mixtures, plan.parts, plan.stems)),
         )
+
+    def reference(self, presets: Ints, note: int) -> Tensor:
+        """One of the reference notes of some presets, numbered as in the planner's layout: (p, T')."""
+        layout = self.planner.layout
+        return self._notes(layout.first[presets] + note * layout.length[presets])
 
     def stems(self, plan: Plan) -> Tensor:
         """Every stem of a plan at its level, (S, T)."""

@@ -9,22 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from synthmatch.audio import ENCODER_RATE
-from synthmatch.errors import TrainingError
 from synthmatch.presets.families import FAMILY_KEYS
 from synthmatch.training.arrays import Bools, Floats, Ints
 from synthmatch.training.config import Recipe
 from synthmatch.training.mixing.alteration import Alteration, draw_alteration
 from synthmatch.training.mixing.augment import Treatment, draw
+from synthmatch.training.mixing.casting import NOBODY, STRANGERS, Casting, mixable
 from synthmatch.training.mixing.composer import compose_parts
 from synthmatch.training.mixing.mixtures import LEVELS
 from synthmatch.training.mixing.residence import GRID, PITCHES, Layout
 
 DISTRACTOR_DB = (-12.0, 9.0)  # the level of a distractor's peak against a part's: drums stand out, drones don't
 _ALTERED = 7  # beside seed and step, of which random numbers stems are altered by
-NOBODY = ""
-"""The family of presets that may be heard in mixtures, but are nobody's part."""
-STRANGERS = "strangers"
-"""That of sounds which were never presets, and are heard as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,14 +161,17 @@ class Planner:
         # Negatives are other presets of the batch: a family needs enough of them to fill a column of it.
         kept = mixable(presets, recipe)
         self.families = tuple(kept)
-        self._pools = [np.array([row[key] for key in ids], np.int64) for ids in kept.values()]
+        pools = {family: np.array([row[key] for key in ids], np.int64) for family, ids in kept.items()}
+        self.casting = Casting(pools, recipe)
+        """Who plays: presets by their numbers in the layout."""
         strangers = [row[key] for key in presets.get(STRANGERS, ())]
         self._others = np.array([row[key] for key in presets.get(NOBODY, ())] + strangers, np.int64)
         # A beat is a beat from its beginning to its end, whatever share of the parts is played live.
         self._whole = np.zeros(len(layout.ids), np.bool_)
         self._whole[strangers] = True
         names = [clusters.get(key, key) for key in layout.ids]
-        self._cluster = np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)
+        self.cluster = np.unique(np.array(names, dtype=str), return_inverse=True)[1].astype(np.int64)
+        """(S,), the number of each preset's cluster."""
         self._parts = recipe.parts or len(recipe.core)  # of a mixture that isn't of the core families, at most
         self._samples = round(recipe.seconds * ENCODER_RATE)
         self._openings = layout.openings(min(self._samples, layout.passage_length))
@@ -186,7 +185,7 @@ class Planner:
         rng = np.random.default_rng((recipe.seed, step))
         core = rng.random() < recipe.core_share
         families = self._families(rng, core)
-        columns = np.stack([_column(rng, self._pools[key], recipe.mixtures) for key in families], axis=1)
+        columns = self.casting.columns(rng, [self.families[number] for number in families], step)
         most = core or not (recipe.parts or recipe.scattered)
         mixture, column = np.nonzero(self._kept(rng, len(families), step, most))
         family, state = families[column], columns[mixture, column]
@@ -240,7 +239,7 @@ class Planner:
         presence = np.zeros((recipe.mixtures, len(recipe.encoder.families)), np.bool_)
         presence[mixture, self._outputs[family]] = True
         heard = rng.choice(len(mixture), round(recipe.stem_share * len(mixture)), replace=False)
-        return Labels(mixture, self._outputs[family], state, self._cluster[state], presence, np.sort(heard))
+        return Labels(mixture, self._outputs[family], state, self.cluster[state], presence, np.sort(heard))
 
     def _level(self, rng: np.random.Generator, family: Ints, others: int) -> npt.NDArray[np.float32]:
         most = self.recipe.gain_db
@@ -296,33 +295,9 @@ class Planner:
         return Events(stems, begins, np.zeros_like(stems), length, opens, rate[stems])
 
 
-def _column(rng: np.random.Generator, pool: Ints, count: int) -> Ints:
-    """One preset for each mixture: none twice before all have had their turn."""
-    turns = [rng.permutation(pool) for _ in range(-(-count // len(pool)))]
-    column: Ints = np.concatenate(turns)[:count]
-    return column
-
-
 def _whole(count: int) -> Ints:
     """Up to where the only process goes."""
     return np.array([0, count], np.int64)
-
-
-def mixable(presets: Mapping[str, Sequence[str]], recipe: Recipe) -> dict[str, list[str]]:
-    """The families that can be mixed, and their presets.
-
-    Raises:
-        TrainingError: a core family has too few presets to fill a step's mixtures.
-    """
-    needed = -(-recipe.mixtures // recipe.repeats)
-    kept = {key: list(ids) for key, ids in presets.items() if key not in (NOBODY, STRANGERS) and len(ids) >= needed}
-    for family in recipe.core:
-        if family not in kept:
-            raise TrainingError(
-                f"Only {len(presets.get(family, ()))} presets of the family {family} can be trained on; "
-                f"at least {needed} (a recipe's mixtures / repeats) are needed: add banks, or change these."
-            )
-    return kept
 
 
 def solo_share(recipe: Recipe, step: int) -> float:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from synthmatch.networks.encoder import Encoder, EncoderConfig
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.learning.presence import with_ears
+from synthmatch.training.learning.soundalikes import find_soundalikes
 from synthmatch.training.learning.trainer import Trainer
 from synthmatch.training.mixing.batches import Mixer
 
@@ -33,6 +34,7 @@ from synthmatch.training.mixing.batches import Mixer
 from synthmatch.training.config import Alterations, Degradations, Recipe
 from synthmatch.training.learning.distributed import Processes
 from synthmatch.training.recorded.notebank import NoteBank
+from synthmatch.training.learning.soundalikes import find_soundalikes
 from synthmatch.training.learning.trainer import Trainer
 
 torch.set_num_threads(1)
@@ -48,6 +50,9 @@ with Processes.join() as processes:
     mixer = Mixer(NoteBank(Path(told["bank"])), told["presets"], {}, recipe)
     trainer = Trainer(mixer, recipe, Path(told["folder"]), processes)
     trainer.encoder.low_precision = False
+    found = find_soundalikes(trainer.encoder, mixer, processes)
+    alike = {family: torch.from_numpy(table) for family, table in found.items()}
+    save_file(alike, Path(told["folder"]) / f"soundalikes-{processes.rank}.safetensors")
     plan = mixer.planner.plan(0).share(processes.rank, processes.world)
     losses = trainer.take_step(mixer.play(plan))
     grads = {name: value.grad.contiguous() for name, value in trainer.encoder.named_parameters()}
@@ -165,7 +170,7 @@ def asked(tiny):
     )
 
 
-def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
+def test_two_processes_find_the_gradients_and_soundalikes_of_one(notes, asked, tmp_path):
     told = tmp_path / "told.json"
     folder = tmp_path / "run"
     folder.mkdir()
@@ -180,8 +185,13 @@ def test_two_processes_find_the_gradients_of_one(notes, asked, tmp_path):
 
     alone = Trainer(Mixer(notes.bank, notes.presets, {}, asked), asked, tmp_path / "alone")
     alone.encoder.low_precision = False
+    alike = find_soundalikes(alone.encoder, alone.mixer)
     losses = alone.take_step(alone.mixer.batch(0))
     for rank in range(2):
+        tables = load_file(folder / f"soundalikes-{rank}.safetensors")
+        assert {family: table.tolist() for family, table in tables.items()} == {
+            family: table.tolist() for family, table in alike.items()
+        }
         found = load_file(folder / f"grads-{rank}.safetensors")
         assert float(found.pop("total")) == pytest.approx(float(losses.total.detach()), rel=1e-5)
         for name, value in alone.encoder.named_parameters():

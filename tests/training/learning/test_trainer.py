@@ -75,13 +75,15 @@ def test_a_folder_with_another_recipe_is_refused(notes, tiny, tmp_path):
 def test_a_setting_that_came_later_ends_no_run_unless_it_is_used(tiny):
     recipe = replace(tiny, encoder=replace(tiny.encoder, presence=8), presence_steps=9)
     known = asdict(recipe)
-    for name in ("presence_restarts", "presence_shares", "presence_synths", "scattered", "alterations"):
+    later = ("soundalikes", "presence_restarts", "presence_shares", "presence_synths", "scattered", "alterations")
+    for name in later:
         del known[name]
     for name in ("closer", "deeper", "finer"):
         del known["encoder"][name]
     assert _recipe_hash(recipe) == content_hash(json.dumps(known, sort_keys=True).encode())
     others = (
         {"presence_restarts": (4,)},
+        {"restarts": (2,), "soundalikes": 0.5},
         {"scattered": True},
         {"alterations": Alterations(semitones=2)},
         {"gain_db": recipe.gain_db + 1},

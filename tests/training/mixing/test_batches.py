@@ -12,9 +12,10 @@ from synthmatch.notes import Note, Performance
 from synthmatch.presets.families import FAMILIES, FAMILY_KEYS
 from synthmatch.training.config import Alterations
 from synthmatch.training.mixing.batches import Mixer, _add_at_once, _add_in_turn
+from synthmatch.training.mixing.casting import NOBODY
 from synthmatch.training.mixing.composer import compose_parts
 from synthmatch.training.mixing.mixtures import FADE, LEVELS, mix_stems, stem
-from synthmatch.training.mixing.plans import NOBODY, Events
+from synthmatch.training.mixing.plans import Events
 from synthmatch.training.mixing.residence import Place
 from synthmatch.training.parts import compose
 
