@@ -21,7 +21,6 @@ import numpy.typing as npt
 
 from synthmatch.files import content_hash, write_text
 from synthmatch.library import scrutiny
-from synthmatch.library.census import Heard
 from synthmatch.library.facts import Facts
 from synthmatch.library.library import Library
 from synthmatch.library.store import StoredSound
@@ -30,6 +29,7 @@ from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset, State
 from synthmatch.sound.soundprint import STEP_DB
+from synthmatch.trust.census import Heard
 
 HERE = Path(__file__).parent
 BANK = 500

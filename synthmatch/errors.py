@@ -5,7 +5,9 @@
     SynthmatchError
     ├── InputError            what the user handed in can't be used
     │   ├── AudioError        an audio file or clip
-    │   └── NotesError        notes or a MIDI file
+    │   ├── NotesError        notes or a MIDI file
+    │   └── FolderError       a folder can't be written
+    │       └── FolderBusy    another process is writing into it
     ├── PresetError           a preset or bank can't be read, written or converted
     ├── SynthError            a synth isn't known, or synths.toml says something that can't be
     ├── RenderError           a preset made no usable sound
@@ -51,6 +53,14 @@ class AudioError(InputError):
 
 class NotesError(InputError):
     """Notes out of range, or a MIDI file that can't be read."""
+
+
+class FolderError(InputError):
+    """A folder can't be written."""
+
+
+class FolderBusy(FolderError):
+    """Another process is writing into the folder."""
 
 
 class PresetError(SynthmatchError):

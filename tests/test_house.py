@@ -26,9 +26,10 @@ FOLDERS = {
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "synthmatch": (
         ("errors", "closing", "extras", "machine", "words", "_version"),
-        ("files", "notes", "midi", "audio", "phrases"),
+        ("files", "locking", "notes", "midi", "audio", "phrases"),
         ("sound", "presets"),
         ("networks", "models", "renderers"),
+        ("trust",),
         ("library", "batch", "adoption", "sources", "convert"),
         ("matching", "doctor"),
         ("refining", "training"),
@@ -60,7 +61,7 @@ ONLY: dict[str, set[str]] = {
     "mir_eval": {"synthmatch.training.scoring.transcripts"},
     "onnxruntime": {"synthmatch.training.benchmark.basicpitch"},
     "safetensors": {"synthmatch.networks.checkpoint", "synthmatch.training.learning.statefile"},
-    "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows"},
+    "sqlite3": {"synthmatch.library.schema", "synthmatch.library.soundrows", "synthmatch.locking"},
     "defusedxml": {"synthmatch.presets.formats.safexml"},
     "tqdm": {"synthmatch.commands.framework"},
     "pyloudnorm": {"synthmatch.sound.loudness"},

@@ -16,15 +16,15 @@ from synthmatch.batch import manifest, mastering
 from synthmatch.batch.batchplan import Effects, RenderPlan, Target, made_before, outline, refuse_what_is_in_the_way
 from synthmatch.batch.manifest import FAILED, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Level
-from synthmatch.errors import AudioError, InputError, LibraryBusy, LibraryError
+from synthmatch.errors import AudioError, FolderBusy, FolderError, InputError
 from synthmatch.files import require_place
-from synthmatch.library.census import Census, spread, untouched
-from synthmatch.library.schema import write_lock
-from synthmatch.library.trust import TrustReport
+from synthmatch.locking import write_lock
 from synthmatch.presets.bank import PresetBank
 from synthmatch.renderers.pool import Pool
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.sound.soundprint import DEPTH_DB
+from synthmatch.trust.census import Census, spread, untouched
+from synthmatch.trust.report import TrustReport
 
 Progress = Callable[[int, int], None]
 
@@ -321,8 +321,8 @@ def _working(out: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(write_lock(scratch))
-        except LibraryError as error:
-            if isinstance(error, LibraryBusy) or not scratch.is_dir():
+        except FolderError as error:
+            if isinstance(error, FolderBusy) or not scratch.is_dir():
                 raise busy from error
             wrong = error.__cause__ or "it may not be written"
             raise InputError(f"{scratch} can't be used ({wrong}); delete it, nothing finished is in it.") from error

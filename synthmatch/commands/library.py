@@ -235,7 +235,7 @@ def add_banks(
     library: Library, bank: PresetBank, encoder: Encoder, pool: Pool, say: Callable[[str], None] = tell
 ) -> AddReport:
     """Print the estimate, add a bank with progress, print the report."""
-    from synthmatch.library.trust import some_of
+    from synthmatch.trust.report import some_of
 
     say(f"{counted(len(bank), 'preset')}, {library.estimate(bank)}.")
     with Progress("rendering", "preset") as progress:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from synthmatch.errors import FolderBusy, FolderError, LibraryBusy, LibraryError
 from synthmatch.files import write_text
-from synthmatch.library.schema import write_lock
 from synthmatch.library.store import Rows
+from synthmatch.locking import write_lock
 
 _FILE = "edition"
 
@@ -26,9 +27,18 @@ def changing(library: Path, rows: Rows | None = None) -> Iterator[None]:
         rows: in which something is changed; all of them are in one file then, whoever else has it open.
 
     Raises:
-        LibraryError: another process is writing.
+        LibraryBusy: another process is writing.
+        LibraryError: it can't be written.
     """
-    with write_lock(library):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(write_lock(library, "library"))
+        except FolderBusy as error:
+            raise LibraryBusy(*error.args) from error
+        except FolderError as error:
+            if error.remedy:  # another folder would do
+                raise LibraryError(*error.args, remedy="library") from error
+            raise LibraryError(*error.args) from error
         try:
             yield
         finally:

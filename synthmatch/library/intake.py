@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from synthmatch.audio import Clip
 from synthmatch.errors import LibraryError
 from synthmatch.library import scrutiny
-from synthmatch.library.census import Heard
 from synthmatch.library.embedding import Embedder
 from synthmatch.library.relisting import relist
 from synthmatch.library.scrutiny import Progress
 from synthmatch.library.settling import gather, gather_into, settle
 from synthmatch.library.store import PENDING, RENDERED, StateRow
-from synthmatch.library.trust import TrustReport
 from synthmatch.machine import processors
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.catalogue import known_synth
 from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.sound.descriptors import measure
+from synthmatch.trust.census import Heard
+from synthmatch.trust.report import TrustReport
 from synthmatch.words import counted
 
 if TYPE_CHECKING:

@@ -41,8 +41,8 @@ from synthmatch.library.scrutiny import Progress
 from synthmatch.library.settling import settle
 from synthmatch.library.sounds import Sounds
 from synthmatch.library.store import FAILED, RENDERED, Rows
-from synthmatch.library.trust import FailedPreset
 from synthmatch.presets.preset import Preset
+from synthmatch.trust.report import FailedPreset
 
 if TYPE_CHECKING:
     from synthmatch.library.checkup import Problem

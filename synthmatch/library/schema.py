@@ -1,19 +1,19 @@
-"""A library's SQLite file: how it is opened, what is said where it fails, its tables, how an older file gets those that
-it lacks, and the lock of whoever writes."""
+"""A library's SQLite file: how it is opened, what is said where it fails, its tables, and how an older file gets those
+that it lacks."""
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from synthmatch.errors import LibraryBusy, LibraryError
+from synthmatch.errors import LibraryError
+from synthmatch.locking import code_of, says_unwritable
 from synthmatch.sound.soundprint import Print, cell
 
 PATIENCE = 30.0
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS listings (
     UNIQUE (file, slot)
 );
 CREATE INDEX IF NOT EXISTS listings_by_state ON listings(state);
-CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared by (soundprint.py, trust.py)
+CREATE TABLE IF NOT EXISTS heard (         -- what a state's sound is compared by (soundprint.py, census.py)
     state TEXT PRIMARY KEY,
     print BLOB NOT NULL,
     digest TEXT NOT NULL,
@@ -154,7 +154,7 @@ def connected(path: Path, filled: bool = False) -> Connection:
             raise _lost(path)
         return _connected_for_writing(path, filled)
     except sqlite3.DatabaseError as error:
-        if path.is_file() and _says_unwritable(error):
+        if path.is_file() and says_unwritable(error):
             return _connected_for_reading(path)
         raise _translated(path, error) from error
 
@@ -209,16 +209,6 @@ def _lost(path: Path) -> LibraryError:
     )
 
 
-def _says_unwritable(error: sqlite3.Error) -> bool:
-    """Whether a file, or its folder, may not be written."""
-    return _kind(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
-
-
-def _says_busy(error: sqlite3.Error) -> bool:
-    """Whether another process has locked a file."""
-    return _kind(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
 def _looks(path: Path) -> tuple[int, ...]:
     """Something else after each time that a file was written."""
     try:
@@ -233,15 +223,9 @@ def _changed(path: Path) -> LibraryError:
 
 
 def _translated(path: Path, error: Exception) -> LibraryError:
-    kind = _kind(error)
+    kind = code_of(error)
     remedy = "library" if kind == sqlite3.SQLITE_READONLY else ""
     return LibraryError(_SENTENCES.get(kind, _DAMAGED).format(path=path, error=error), remedy=remedy)
-
-
-def _kind(error: Exception) -> int:
-    """The lower eight bits of SQLite's codes; what Python itself has to complain of has none."""
-    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & 0xFF
 
 
 _LOCKED = "Another program keeps {path} locked; try again when it has ended."
@@ -284,35 +268,3 @@ def _prepare(cursor: sqlite3.Cursor) -> None:
 def as_print(stored: bytes) -> Print:
     """A print as it lies in the file."""
     return np.frombuffer(stored, np.uint8)
-
-
-@contextmanager
-def write_lock(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into a library while the block runs.
-
-    SQLite's own file lock on every system, let go by the system when the process dies.
-
-    Raises:
-        LibraryBusy: another process holds it.
-        LibraryError: the folder can't be written, or its file is no lock.
-    """
-    lock = folder / "lock.sqlite"
-    unwritable = LibraryError(f"The library {folder} can't be written; change that, or name another.", remedy="library")
-    if not os.access(folder, os.W_OK):  # SQLite locks what it can't write
-        raise unwritable
-    with ExitStack() as stack:
-        try:
-            connection = sqlite3.connect(lock, isolation_level=None, timeout=0)
-            stack.callback(connection.close)
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if _says_unwritable(error):
-                raise unwritable from error
-            if _says_busy(error):
-                raise LibraryBusy(
-                    f"Another synthmatch is writing into the library {folder}; try again when it has ended."
-                ) from error
-            raise LibraryError(f"{lock} can't be locked ({error}); see to its disk and try again.") from error
-        except sqlite3.DatabaseError as error:
-            raise LibraryError(f"{lock} is damaged; delete it, there is nothing in it.") from error
-        yield

@@ -8,15 +8,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from synthmatch.audio import Clip
-from synthmatch.library import census
-from synthmatch.library.census import Heard
 from synthmatch.library.store import FAILED, RENDERED
-from synthmatch.library.trust import FailedPreset, Named, Repeats, TrustReport
 from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset
 from synthmatch.renderers.renderer import Failure, RenderJob
 from synthmatch.renderers.soundcheck import TOLERANCE
 from synthmatch.sound.soundprint import DEPTH_DB, Print, near_any, sound_print
+from synthmatch.trust import census
+from synthmatch.trust.census import Heard
+from synthmatch.trust.report import FailedPreset, Named, Repeats, TrustReport
 
 if TYPE_CHECKING:
     from synthmatch.library.library import Library

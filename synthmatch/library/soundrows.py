@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple
 from typing import Any, TypeVar
 
-from synthmatch.library.census import Heard
 from synthmatch.library.schema import Connection, as_print
 from synthmatch.sound.descriptors import VERSION, Measures
 from synthmatch.sound.soundprint import cell, near_cells
+from synthmatch.trust.census import Heard
 
 Made = TypeVar("Made")
 

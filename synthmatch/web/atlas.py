@@ -18,10 +18,10 @@ import numpy as np
 
 from synthmatch.closing import Closing
 from synthmatch.files import atomic_path, content_hash
-from synthmatch.library.census import Heard, group
 from synthmatch.library.embedding import TIMBRE
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
+from synthmatch.trust.census import Heard, group
 from synthmatch.web.jobs import Cancelled, Job, Room, Told
 from synthmatch.web.layout import Floats, laid_out, placed
 from synthmatch.web.limits import Limits, Refusal

@@ -13,10 +13,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from synthmatch._version import __version__
-from synthmatch.library.trust import WORDS_FOR_FAILURE
 from synthmatch.matching.listening import PRESENT
 from synthmatch.pages.cards import NOTHING_CLOSE, WORDS_FOR_PRESENCE, WORDS_FOR_SCORE
 from synthmatch.presets.families import FAMILIES
+from synthmatch.trust.report import WORDS_FOR_FAILURE
 from synthmatch.web.limits import Limits
 
 _TYPES = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from synthmatch.library.schema import write_lock
+from synthmatch.locking import write_lock
 from synthmatch.web.jobs import Job, Told
 from synthmatch.web.limits import Refusal
 from synthmatch.web.studio import Studio

@@ -12,7 +12,6 @@ import numpy as np
 from synthmatch.audio import ENCODER_RATE, Clip, Samples
 from synthmatch.errors import EncoderMismatch, LibraryError, TrainingError
 from synthmatch.files import content_hash
-from synthmatch.library import census
 from synthmatch.library.library import Library
 from synthmatch.library.listing import READY, Listing
 from synthmatch.networks.encoder import Encoder
@@ -26,6 +25,7 @@ from synthmatch.renderers.synths import is_installed
 from synthmatch.training.arrays import Sound
 from synthmatch.training.recorded.notebank import REFERENCES, NoteBank, as_float, plan
 from synthmatch.training.split import frozen
+from synthmatch.trust import census
 
 Progress = Callable[[int, int], None]
 Stop = Callable[[], bool]

@@ -20,9 +20,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from synthmatch.audio import Clip, Samples
-from synthmatch.errors import LibraryError, TrainingError
+from synthmatch.errors import FolderBusy, TrainingError
 from synthmatch.files import atomic_path, require_place
-from synthmatch.library.schema import write_lock
+from synthmatch.locking import write_lock
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
 from synthmatch.training.arrays import Sound
 
@@ -243,7 +243,7 @@ def recording_into(folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             stack.enter_context(write_lock(folder))
-        except LibraryError as error:
+        except FolderBusy as error:
             raise TrainingError(f"Another command records into {folder}; wait for its end.") from error
         yield
 

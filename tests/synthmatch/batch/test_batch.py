@@ -19,9 +19,9 @@ from synthmatch.batch.batch import SCRATCH, _working, render_bank
 from synthmatch.batch.batchplan import Effects, RenderPlan, survey
 from synthmatch.batch.manifest import NAME, RENDERED, Entry, Manifest
 from synthmatch.batch.mastering import Format, Level
-from synthmatch.errors import AudioError, InputError, LibraryError
+from synthmatch.errors import AudioError, FolderBusy, InputError
 from synthmatch.files import file_hash
-from synthmatch.library.schema import write_lock
+from synthmatch.locking import write_lock
 from synthmatch.notes import Performance
 from synthmatch.phrases import chord
 from synthmatch.presets import faustsynth
@@ -228,7 +228,7 @@ def test_no_other_run_begins_before_the_last_ones_folder_is_gone(
     refused: list[Path] = []
 
     def removing(folder: Path, ignore_errors: bool) -> None:
-        with pytest.raises(LibraryError, match="Another synthmatch is writing"), write_lock(folder):
+        with pytest.raises(FolderBusy, match="Another synthmatch is writing"), write_lock(folder):
             pass
         refused.append(folder)
         remove(folder, ignore_errors)

@@ -16,9 +16,8 @@ import pytest
 
 from synthmatch.cli import run
 from synthmatch.files import content_hash
-from synthmatch.library import census, scrutiny
 from synthmatch.library import index as annoy_index
-from synthmatch.library.census import Heard
+from synthmatch.library import scrutiny
 from synthmatch.library.checkup import Trouble
 from synthmatch.library.choice import Choice
 from synthmatch.library.facts import Facts
@@ -29,6 +28,8 @@ from synthmatch.presets.bank import PresetBank
 from synthmatch.presets.preset import Preset, State
 from synthmatch.sound.descriptors import Measures
 from synthmatch.sound.soundprint import NEAR_DB, Print, cell, distance, distances, near_cells
+from synthmatch.trust import census
+from synthmatch.trust.census import Heard
 
 SPACES = ("bass", "lead", "timbre")
 DIMENSION = 16

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from synthmatch.errors import LibraryError
+from synthmatch.errors import FolderError, LibraryError
 from synthmatch.library import schema, store
-from synthmatch.library.schema import connected, write_lock
+from synthmatch.library.schema import connected
 from synthmatch.library.store import PENDING, Rows
+from synthmatch.locking import write_lock
 from synthmatch.presets import faustsynth
 from synthmatch.presets.preset import Preset
 
@@ -119,5 +120,5 @@ def test_what_sqlite_cannot_open_is_named(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     with pytest.raises(LibraryError, match=r"library\.sqlite can't be read \(unable to open"):
         connected(tmp_path / "library.sqlite")
-    with pytest.raises(LibraryError, match="can't be written; change that"), write_lock(tmp_path):
+    with pytest.raises(FolderError, match="can't be written; change that"), write_lock(tmp_path):
         pass

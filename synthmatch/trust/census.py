@@ -13,11 +13,11 @@ import numpy as np
 
 from synthmatch.audio import Clip
 from synthmatch.files import content_hash
-from synthmatch.library.trust import FailedPreset, Named, Repeats, TrustReport
 from synthmatch.presets.bank import Fault
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.soundcheck import TOLERANCE, same_sound
 from synthmatch.sound.soundprint import STEP_DB, Print, distance, near_pairs, sound_distance, sound_print
+from synthmatch.trust.report import FailedPreset, Named, Repeats, TrustReport
 
 
 def digest(clips: Sequence[Clip]) -> str:

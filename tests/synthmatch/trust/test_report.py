@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from synthmatch.library.trust import TrustReport
 from synthmatch.presets.bank import Fault
+from synthmatch.trust.report import TrustReport
 
 
 @pytest.mark.parametrize(("count", "more"), [(0, []), (5, []), (6, ["  and 1 more"]), (40, ["  and 35 more"])])

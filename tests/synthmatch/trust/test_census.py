@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from synthmatch.audio import Clip
-from synthmatch.library.census import Census, Heard, digest, group, sample, spread
 from synthmatch.presets import faustsynth
 from synthmatch.presets.bank import Fault
 from synthmatch.presets.preset import Preset, State
 from synthmatch.renderers.pool import RenderPool
 from synthmatch.renderers.renderer import Failure, RenderJob
+from synthmatch.trust.census import Census, Heard, digest, group, sample, spread
 
 RATE = 44_100
 
