@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ROUNDING = 0.01  # seconds by which a window may seem to end after its sound
 _LACKING = 0.1  # seconds that a window may lack of all that was listened to, and count as that; as on the page
 
-CLOSE: Mapping[str, float] = {"percussion": 0.67, "bass": 0.69, "lead": 0.66}
+CLOSE: Mapping[str, float] = {"percussion": 0.67, "bass": 0.69, "lead": 0.65}
 """By family, the cosine below which even a part's best match means that nothing is close to it: where this would be
 wrong of a tenth of the parts that something is close to (``bench/closeness.md``)."""
 
