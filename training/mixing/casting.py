@@ -37,9 +37,8 @@ class Casting:
         With soundalikes, some columns are groups of them (the recipe's ``soundalikes``).
         """
         count = self.recipe.mixtures
-        own = np.random.default_rng(
-            (self.recipe.seed, step, _GROUPED)
-        )  # so that a recipe without draws what it always did
+        # Random numbers of their own, so that a recipe without soundalikes draws what it always did.
+        own = np.random.default_rng((self.recipe.seed, step, _GROUPED))
         columns = []
         for family in families:
             column = _any(rng, self.pools[family], count)

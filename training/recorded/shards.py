@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from synthmatch.audio import Clip, Samples
-from synthmatch.errors import FolderBusy, TrainingError
+from synthmatch.errors import FolderBusy, FolderError, InputError, TrainingError
 from synthmatch.files import atomic_path, require_place
 from synthmatch.locking import write_lock
 from synthmatch.renderers.renderer import Failure, RenderJob, RenderResult
@@ -245,6 +245,8 @@ def recording_into(folder: Path) -> Iterator[None]:
             stack.enter_context(write_lock(folder))
         except FolderBusy as error:
             raise TrainingError(f"Another command records into {folder}; wait for its end.") from error
+        except FolderError as error:  # which knows a command's options, but not that recordings have one of their own
+            raise InputError(*error.args) from error
         yield
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from synthmatch.errors import TrainingError
+from synthmatch.errors import InputError, TrainingError
 from synthmatch.notes import REFERENCE_NOTES
 from synthmatch.presets import faustsynth
 from synthmatch.presets.formats.faustpatch import FaustPatch
@@ -82,3 +82,9 @@ def test_where_nothing_is_recorded_no_folder_is_made(plans, tmp_path):
     state = STATES[0]
     NoteBank(tmp_path / "notes").record({state.id: state}, {state.id: REFERENCE_NOTES}, refuse, stop=lambda: True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_lock_is_not_taken_for_another_command(tmp_path):
+    (tmp_path / "lock.sqlite").write_bytes(b"something else" * 100)
+    with pytest.raises(InputError, match=r"lock\.sqlite is damaged; delete it"), recording_into(tmp_path):
+        pass
